@@ -1,0 +1,40 @@
+# make                    objs/ngx_http_aiobs_module.so and objs/aiobs-keys,
+#                         against the machine's nginx-dev
+# make NGINX_SRC=DIR      against an unpacked nginx source or nginx-dev tree
+# make OBJS=DIR           build elsewhere than in objs
+# make CC=clang           with another compiler
+
+NGINX_SRC ?= /usr/share/nginx/src
+OBJS      ?= objs
+CC        ?= cc
+
+BUILD   = $(abspath $(OBJS))
+SOURCES = $(sort config ngx_http_aiobs_module.c \
+            $(wildcard src/*.h src/*/*.c src/*/*.h))
+CLI     = $(wildcard src/cli/*.c src/keys/aiobs_*.c)
+WARN    = -Wall -Wextra -Wno-unused-parameter -Werror
+
+.PHONY: all clean
+
+all: $(OBJS)/ngx_http_aiobs_module.so $(OBJS)/aiobs-keys
+
+# configured again when a file comes or goes, not when one changes
+ifneq ($(MAKECMDGOALS),clean)
+ifneq ($(shell cat $(OBJS)/sources 2>/dev/null),$(SOURCES))
+$(shell mkdir -p $(OBJS) && echo "$(SOURCES)" > $(OBJS)/sources)
+endif
+endif
+
+$(OBJS)/Makefile: config tools/configure $(OBJS)/sources
+	tools/configure "$(NGINX_SRC)" "$(CURDIR)" "$(BUILD)" "$(CC)"
+
+$(OBJS)/ngx_http_aiobs_module.so: $(SOURCES) $(OBJS)/Makefile
+	$(MAKE) -C "$(NGINX_SRC)" -f "$(BUILD)/Makefile" modules
+	@touch $@
+
+$(OBJS)/aiobs-keys: $(CLI) $(wildcard src/cli/*.h src/keys/aiobs_*.h)
+	@mkdir -p $(OBJS)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto
+
+clean:
+	rm -rf $(OBJS)

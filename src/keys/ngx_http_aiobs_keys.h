@@ -1,0 +1,96 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The keys room: a cache of keys in shared memory, the SQLite store behind it,
+ * and the answer to "whose key is this?".
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_KEYS_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_KEYS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_AIOBS_KEYS_DEFAULT     10000
+#define NGX_HTTP_AIOBS_KEY_ID_LEN       12      /* first hex digits of the hash */
+#define NGX_HTTP_AIOBS_KEY_RAW_MAX      512     /* bytes; longer: malformed */
+#define NGX_HTTP_AIOBS_USER_ID_MAX      128
+#define NGX_HTTP_AIOBS_KEY_NAME_MAX     64
+
+
+typedef enum {
+    NGX_HTTP_AIOBS_KEY_UNASKED = 0,
+    NGX_HTTP_AIOBS_KEY_PENDING,         /* the request is suspended */
+    NGX_HTTP_AIOBS_KEY_VALID,
+    NGX_HTTP_AIOBS_KEY_MISSING,
+    NGX_HTTP_AIOBS_KEY_UNKNOWN,         /* malformed, or of nobody */
+    NGX_HTTP_AIOBS_KEY_REVOKED,
+    NGX_HTTP_AIOBS_KEY_EXPIRED,
+    NGX_HTTP_AIOBS_KEY_STORE            /* could not be looked up */
+} ngx_http_aiobs_key_verdict_e;
+
+
+/* of one main request, in its pool; strings point behind the struct's end */
+
+typedef struct {
+    ngx_http_aiobs_key_verdict_e   verdict;
+    ngx_str_t                      key_id;      /* hex; empty if no key came */
+    ngx_str_t                      user_id;     /* set when VALID or REVOKED */
+    ngx_str_t                      key_name;
+    u_char                         key_id_data[NGX_HTTP_AIOBS_KEY_ID_LEN];
+    u_char                         user_id_data[NGX_HTTP_AIOBS_USER_ID_MAX];
+    u_char                         key_name_data[NGX_HTTP_AIOBS_KEY_NAME_MAX];
+} ngx_http_aiobs_identity_t;
+
+
+typedef struct ngx_http_aiobs_keys_s  ngx_http_aiobs_keys_t;    /* shared */
+
+
+/*
+ * "sqlite:PATH" of aiobs_key_store.  Opens the store, checks and migrates its
+ * schema and closes it again: the master keeps no handle over fork.  Checks
+ * that the worker's user can read and write the file and its directory.
+ * NGX_CONF_ERROR is logged with the path and the reason.
+ */
+char *ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store);
+
+/* in the master at zone initialisation; NULL: the zone is too small, logged */
+ngx_http_aiobs_keys_t *ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool,
+    ngx_uint_t keys, ngx_log_t *log);
+size_t ngx_http_aiobs_keys_size(ngx_uint_t keys);
+
+/*
+ * In every worker: opens nothing yet on the event loop, starts the timer that
+ * follows changes of the store (one worker) and writes last_used back.
+ */
+ngx_int_t ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, ngx_str_t *store, ngx_thread_pool_t *pool,
+    ngx_cycle_t *cycle);
+void ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle);
+
+/*
+ * Whose key is raw?  identity: in r->pool, verdict UNASKED.  NGX_OK: the
+ * verdict stands.  NGX_AGAIN: verdict PENDING, the store is asked in a thread;
+ * the request is suspended here (r->main->blocked, r->aio) and its phases run
+ * again when the verdict stands.  Called from the preaccess phase of a main
+ * request only.
+ */
+ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
+    ngx_http_aiobs_identity_t *identity);
+
+/* the verdict as label value: valid, missing_key, unknown_key, revoked, ... */
+ngx_str_t *ngx_http_aiobs_keys_verdict_name(ngx_http_aiobs_key_verdict_e v);
+
+
+/* --- src/keys/ngx_http_aiobs_random.c --- */
+
+/* from a buffer of this process, refilled from OpenSSL; never repeats over fork */
+void ngx_http_aiobs_random(u_char *p, size_t len);
+
+
+#endif /* _NGX_HTTP_AIOBS_KEYS_H_INCLUDED_ */

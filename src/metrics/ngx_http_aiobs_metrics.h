@@ -1,0 +1,101 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The metrics room: families declared in one table, series in shared memory,
+ * exposition.  Counting takes no lock; a lock is taken only to add a series.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_METRICS_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_METRICS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_AIOBS_LABELS_MAX       5
+#define NGX_HTTP_AIOBS_LABEL_LEN_MAX    128     /* bytes, longer ones are cut */
+#define NGX_HTTP_AIOBS_SERIES_DEFAULT   20000
+
+
+/* an index into the table of families in ngx_http_aiobs_families.c */
+
+typedef enum {
+    NGX_HTTP_AIOBS_HTTP_REQUESTS = 0,       /* handler, method, status */
+    NGX_HTTP_AIOBS_HTTP_DURATION,           /* handler, method */
+    NGX_HTTP_AIOBS_HTTP_INPROGRESS,         /* handler, method */
+    NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE,       /* handler */
+    NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE,      /* handler */
+    NGX_HTTP_AIOBS_LLM_TOKENS,              /* provider, model, endpoint, token_type */
+    NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS,       /* the same */
+    NGX_HTTP_AIOBS_LLM_CALL_TOKENS,         /* the same */
+    NGX_HTTP_AIOBS_LLM_CALL_DURATION,       /* provider, model, endpoint */
+    NGX_HTTP_AIOBS_LLM_TTFT,                /* the same */
+    NGX_HTTP_AIOBS_LLM_TPOT,                /* the same */
+    NGX_HTTP_AIOBS_LLM_CALLS,               /* provider, model, endpoint, operation, error_type */
+    NGX_HTTP_AIOBS_LLM_ATTEMPTS,            /* endpoint, provider, outcome */
+    NGX_HTTP_AIOBS_LLM_CLIENT_RETRIES,      /* endpoint */
+    NGX_HTTP_AIOBS_LLM_USAGE_SOURCE,        /* endpoint, source */
+    NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS,    /* endpoint */
+    NGX_HTTP_AIOBS_REFUSALS,                /* endpoint, reason */
+    NGX_HTTP_AIOBS_KEY_VALIDATIONS,         /* result */
+    NGX_HTTP_AIOBS_PARSE_FAILURES,          /* provider, reason */
+    /* ... further families, the module's own health among them */
+    NGX_HTTP_AIOBS_FAMILY_LAST
+} ngx_http_aiobs_family_e;
+
+
+typedef struct ngx_http_aiobs_metrics_s  ngx_http_aiobs_metrics_t;
+
+
+/*
+ * Zone initialisation, in the master: allocates the registry from the zone's
+ * slab pool.  series: capacity.  On reload the same registry is returned as
+ * was left in shpool by the cycle before, see the zone's header.
+ * NULL: the zone is too small, logged with what is needed.
+ */
+ngx_http_aiobs_metrics_t *ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool,
+    ngx_uint_t series, ngx_log_t *log);
+
+/* bytes the registry takes of a zone for that many series */
+size_t ngx_http_aiobs_metrics_size(ngx_uint_t series);
+
+/*
+ * In every worker, before the first request; m may be used until exit.  Takes
+ * the gauge slot of ngx_process_slot.
+ */
+ngx_int_t ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
+    ngx_slab_pool_t *shpool, ngx_cycle_t *cycle);
+
+
+/*
+ * Counting.  labels: as many values as the family declares, in its order; any
+ * bytes: they are cut and made valid UTF-8 here.  Never fails: without room
+ * the series "other" takes it and aiobs_series_dropped_total counts it.
+ * Units: seconds are given in microseconds, everything else as it is.
+ */
+void ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels, uint64_t n);
+void ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels, uint64_t value);
+
+/*
+ * Gauges of what is under way: this process' own slot, so that the sum is
+ * right after a crash.  "up" returns a handle to be given to "down" by the
+ * same process, NULL when there was no room.
+ */
+typedef ngx_atomic_t  *ngx_http_aiobs_gauge_t;
+
+ngx_http_aiobs_gauge_t ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels);
+void ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge);
+
+
+/* content handler of "aiobs_metrics": GET and HEAD */
+ngx_int_t ngx_http_aiobs_metrics_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_AIOBS_METRICS_H_INCLUDED_ */

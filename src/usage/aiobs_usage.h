@@ -1,0 +1,206 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The usage room: bytes of a request and of its response in, one usage record
+ * out.  Plain C, no nginx header; links into the module, the unit tests and
+ * the fuzzers alike.
+ *
+ * All state is in memory given by the caller and of fixed size, nothing is
+ * copied but the few interesting bytes, and every byte is looked at once.
+ * Nothing here fails: what cannot be understood is named in "failure" and the
+ * figures that it would have given stay absent.
+ */
+
+
+#ifndef _AIOBS_USAGE_H_INCLUDED_
+#define _AIOBS_USAGE_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+#define AIOBS_ABSENT          (-1)      /* a figure nobody reported */
+#define AIOBS_TOKENS_MAX      1000000000000LL   /* above: not a token count */
+
+#define AIOBS_MODEL_MAX       128       /* bytes; longer names are cut */
+#define AIOBS_ID_MAX          128
+#define AIOBS_FINISH_MAX      128
+#define AIOBS_ERROR_MAX       64
+
+
+/* what the configuration says of a location: aiobs_llm */
+
+typedef enum {
+    AIOBS_DIALECT_OFF = 0,
+    AIOBS_DIALECT_AUTO,
+    AIOBS_DIALECT_OPENAI,
+    AIOBS_DIALECT_ANTHROPIC,
+    AIOBS_DIALECT_GEMINI,
+    AIOBS_DIALECT_BEDROCK,
+    AIOBS_DIALECT_COHERE,
+    AIOBS_DIALECT_OLLAMA
+} aiobs_dialect_e;
+
+
+typedef enum {
+    AIOBS_SOURCE_NONE = 0,      /* nothing reported, nothing to estimate */
+    AIOBS_SOURCE_REPORTED,      /* the provider's final figure */
+    AIOBS_SOURCE_PARTIAL,       /* ended early: last report, plus what came */
+    AIOBS_SOURCE_ESTIMATED      /* no report: counted from the text */
+} aiobs_source_e;
+
+
+/*
+ * Why a body could not be read to its end.  The first reason is kept.
+ * aiobs_failure_name() gives the label value of aiobs_parse_failures_total.
+ */
+
+typedef enum {
+    AIOBS_FAILURE_NONE = 0,
+    AIOBS_FAILURE_JSON,         /* not JSON, or JSON cut short by its sender */
+    AIOBS_FAILURE_VALUE,        /* a usage figure that is no token count */
+    AIOBS_FAILURE_TOO_LONG,     /* a usage object larger than the buffer */
+    AIOBS_FAILURE_DEPTH,        /* nested beyond any API's documents */
+    AIOBS_FAILURE_FRAMING,      /* an AWS event stream with a wrong CRC, ... */
+    AIOBS_FAILURE_ENCODING,     /* a Content-Encoding we do not decode */
+    AIOBS_FAILURE_DECODE,       /* a compressed body that is corrupt */
+    AIOBS_FAILURE_WINDOW,       /* a br or zstd window past the bound */
+    AIOBS_FAILURE_MEMORY,
+    AIOBS_FAILURE_LAST
+} aiobs_failure_e;
+
+
+/* one row per API; immutable, owned by the usage room */
+
+typedef struct aiobs_api_s  aiobs_api_t;
+
+
+typedef struct {
+    /* tokens as the provider bills them, or AIOBS_ABSENT */
+    int64_t           input;            /* every billed prompt token */
+    int64_t           output;           /* every generated token */
+    int64_t           cache_read;       /* subsets of the two above */
+    int64_t           cache_write;
+    int64_t           cache_write_1h;   /* subset of cache_write */
+    int64_t           reasoning;
+    int64_t           audio_input;
+    int64_t           audio_output;
+
+    int64_t           cost_nanousd;     /* as reported by the provider */
+
+    aiobs_source_e    source;
+    aiobs_failure_e   failure;
+
+    /* set by the body: bytes, not terminated by NUL, control bytes kept */
+    char              model[AIOBS_MODEL_MAX];
+    char              id[AIOBS_ID_MAX];
+    char              finish[AIOBS_FINISH_MAX];  /* per choice, "," between */
+    char              error[AIOBS_ERROR_MAX];    /* code, else type */
+    uint8_t           model_len;
+    uint8_t           id_len;
+    uint8_t           finish_len;
+    uint8_t           error_len;
+
+    unsigned          stream:1;         /* the answer is a stream of events */
+    unsigned          complete:1;       /* the API's own end was seen */
+    unsigned          midstream_error:1; /* an error event inside a 2xx */
+    unsigned          pending:1;        /* queued or in progress: no figures */
+
+    /* times as given to aiobs_usage_feed(), 0: no content was seen */
+    uint64_t          first_token_ms;
+    uint64_t          last_token_ms;
+    uint32_t          content_events;
+} aiobs_usage_record_t;
+
+
+typedef struct {
+    char              model[AIOBS_MODEL_MAX];
+    uint8_t           model_len;
+    signed            stream:2;         /* -1: not said, 0, 1 */
+    signed            include_usage:2;  /* stream_options.include_usage */
+    signed            background:2;
+    int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
+    int64_t           text_tokens;      /* estimate of the prompt's text */
+    aiobs_failure_e   failure;
+} aiobs_request_record_t;
+
+
+/* --- which API is spoken --- */
+
+/*
+ * Finds the API of a request; never NULL (unknown paths give a row whose
+ * operation is "" and which is not counted).  path: without the query string,
+ * decoded or not.  method: "POST", ...
+ */
+const aiobs_api_t *aiobs_api_find(aiobs_dialect_e dialect,
+    const char *method, size_t method_len, const char *path, size_t path_len);
+
+/* label values: static, NUL-terminated */
+const char *aiobs_api_provider(const aiobs_api_t *api);
+const char *aiobs_api_operation(const aiobs_api_t *api);  /* gen_ai.operation.name */
+
+/* whether an answered call consumes something: not for lists, polls, counts */
+int aiobs_api_countable(const aiobs_api_t *api);
+
+/* the model named in the path (Gemini, Bedrock, Azure); 0: none */
+size_t aiobs_api_path_model(const aiobs_api_t *api, const char *path,
+    size_t path_len, char model[AIOBS_MODEL_MAX]);
+
+const char *aiobs_source_name(aiobs_source_e source);
+const char *aiobs_failure_name(aiobs_failure_e failure);
+
+
+/* --- the request's body --- */
+
+typedef struct aiobs_request_s  aiobs_request_t;
+
+size_t aiobs_request_size(void);        /* bytes, at most 4 KB */
+void aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api);
+void aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len);
+void aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec);
+
+
+/* --- the response --- */
+
+typedef struct aiobs_usage_s  aiobs_usage_t;
+
+size_t aiobs_usage_size(void);          /* bytes, at most 16 KB */
+void aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status);
+
+/*
+ * Response headers worth knowing: content-type, content-encoding,
+ * x-amzn-bedrock-*-token-count; others are ignored.  Before the first feed.
+ * name: in lower case.
+ */
+void aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
+    const char *value, size_t value_len);
+
+/* true for text/event-stream, NDJSON and AWS event streams */
+int aiobs_usage_is_stream(const aiobs_usage_t *u);
+
+/* data: only read, not kept; now_ms: any clock of milliseconds, above 0 */
+void aiobs_usage_feed(aiobs_usage_t *u, const void *data, size_t len,
+    uint64_t now_ms);
+
+/*
+ * complete: the whole body came (false: the client left, the upstream broke
+ * off).  text_tokens: the request's estimate, used where nothing was reported;
+ * AIOBS_ABSENT if unknown.  May be called once; frees what a decoder holds.
+ */
+void aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
+    aiobs_usage_record_t *rec);
+
+/* frees what a decoder holds, without a record; harmless after finish */
+void aiobs_usage_release(aiobs_usage_t *u);
+
+
+/*
+ * The value of metric label error_type for an answer: "" on success.  status:
+ * as the upstream sent it; error: record's error.
+ */
+const char *aiobs_error_type(int status, const char *error, size_t len);
+
+
+#endif /* _AIOBS_USAGE_H_INCLUDED_ */
