@@ -2,39 +2,457 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * The front door: directives, phases and the module struct.
+ * The front door: directives, phases, filters.  Every handler is one call into
+ * a room.
  */
 
 
 #include "src/ngx_http_aiobs.h"
+#include "src/request/ngx_http_aiobs_request.h"
+#include "src/telemetry/ngx_http_aiobs_telemetry.h"
+
+
+static ngx_int_t ngx_http_aiobs_post_read_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_access_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_request_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_aiobs_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_aiobs_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aiobs_add_handlers(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aiobs_init_process(ngx_cycle_t *cycle);
+static void ngx_http_aiobs_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_aiobs_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_aiobs_next_body_filter;
+static ngx_http_request_body_filter_pt   ngx_http_aiobs_next_request_filter;
+
+
+static ngx_conf_enum_t  ngx_http_aiobs_auth_values[] = {
+    { ngx_string("off"), NGX_HTTP_AIOBS_AUTH_OFF },
+    { ngx_string("on"), NGX_HTTP_AIOBS_AUTH_ON },
+    { ngx_string("optional"), NGX_HTTP_AIOBS_AUTH_OPTIONAL },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_aiobs_llm_values[] = {
+    { ngx_string("off"), AIOBS_DIALECT_OFF },
+    { ngx_string("auto"), AIOBS_DIALECT_AUTO },
+    { ngx_string("openai"), AIOBS_DIALECT_OPENAI },
+    { ngx_string("anthropic"), AIOBS_DIALECT_ANTHROPIC },
+    { ngx_string("gemini"), AIOBS_DIALECT_GEMINI },
+    { ngx_string("bedrock"), AIOBS_DIALECT_BEDROCK },
+    { ngx_string("cohere"), AIOBS_DIALECT_COHERE },
+    { ngx_string("ollama"), AIOBS_DIALECT_OLLAMA },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_bitmask_t  ngx_http_aiobs_forward_values[] = {
+    { ngx_string("identity"), NGX_HTTP_AIOBS_FORWARD_IDENTITY },
+    { ngx_string("trace"), NGX_HTTP_AIOBS_FORWARD_TRACE },
+    { ngx_null_string, 0 }
+};
+
+
+#define NGX_HTTP_AIOBS_ANYWHERE  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF         \
+                                 |NGX_HTTP_LOC_CONF
+
+
+static ngx_command_t  ngx_http_aiobs_commands[] = {
+
+    { ngx_string("aiobs"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_FLAG,
+      ngx_http_aiobs_enable,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("aiobs_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_aiobs_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("aiobs_key_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_aiobs_key_store,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("aiobs_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_main_conf_t, thread_pool_name),
+      NULL },
+
+    { ngx_string("aiobs_service"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_aiobs_service,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("aiobs_log"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_1MORE,
+      ngx_http_aiobs_log_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("aiobs_auth"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, auth),
+      &ngx_http_aiobs_auth_values },
+
+    { ngx_string("aiobs_auth_key"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, auth_key),
+      NULL },
+
+    { ngx_string("aiobs_auth_query"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, auth_query),
+      NULL },
+
+    { ngx_string("aiobs_user"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, user),
+      NULL },
+
+    { ngx_string("aiobs_llm"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, llm),
+      &ngx_http_aiobs_llm_values },
+
+    { ngx_string("aiobs_endpoint"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, endpoint),
+      NULL },
+
+    { ngx_string("aiobs_forward"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE12,
+      ngx_conf_set_bitmask_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, forward),
+      &ngx_http_aiobs_forward_values },
+
+    { ngx_string("aiobs_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_aiobs_metrics,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
 
 
 static ngx_http_module_t  ngx_http_aiobs_module_ctx = {
-    NULL,                                  /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_http_aiobs_add_variables,          /* preconfiguration */
+    ngx_http_aiobs_init,                   /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_aiobs_create_main_conf,       /* create main configuration */
+    ngx_http_aiobs_init_main_conf,         /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    NULL,                                  /* create location configuration */
-    NULL                                   /* merge location configuration */
+    ngx_http_aiobs_create_loc_conf,        /* create location configuration */
+    ngx_http_aiobs_merge_loc_conf          /* merge location configuration */
 };
 
 
 ngx_module_t  ngx_http_aiobs_module = {
     NGX_MODULE_V1,
     &ngx_http_aiobs_module_ctx,            /* module context */
-    NULL,                                  /* module directives */
+    ngx_http_aiobs_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_aiobs_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_aiobs_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (lcf->enable && r == r->main) {
+        (void) ngx_http_aiobs_make_ctx(r);
+        ngx_http_aiobs_query_mask(r);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_aiobs_ctx_t       *ctx;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_aiobs_active_ctx(r);
+    if (ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    rc = ngx_http_aiobs_identify(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc != NGX_OK || ngx_http_aiobs_prepare_headers(r, ctx) == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_aiobs_llm_arrive(r, ctx, lcf);
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_active_ctx(r);
+
+    return ctx ? ngx_http_aiobs_decide(r, ctx) : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    if (ctx) {
+        ngx_http_aiobs_llm_request_body(r, ctx, in);
+    }
+
+    return ngx_http_aiobs_next_request_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    if (r == r->main) {
+        ctx = ngx_http_aiobs_active_ctx(r);
+
+        if (ctx) {
+            ngx_http_aiobs_llm_header(r, ctx);
+
+            if (ngx_http_aiobs_answer_headers(r, ctx) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return ngx_http_aiobs_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    if (in && r == r->main) {
+        ctx = ngx_http_aiobs_get_ctx(r);
+
+        if (ctx) {
+            ngx_http_aiobs_llm_body(r, ctx, in);
+        }
+    }
+
+    return ngx_http_aiobs_next_body_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_aiobs_active_ctx(r);
+
+    if (ctx && !ctx->finished) {
+        ngx_http_aiobs_finish(r, ctx);
+        ngx_http_aiobs_count(r, ctx);
+        ngx_http_aiobs_log_write(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+/* without "aiobs on" anywhere nothing of nginx is touched */
+
+static ngx_int_t
+ngx_http_aiobs_init(ngx_conf_t *cf)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+
+    if (!amcf->used) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_aiobs_add_zone(cf, amcf) != NGX_OK
+        || ngx_http_aiobs_add_handlers(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_aiobs_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_aiobs_header_filter;
+
+    ngx_http_aiobs_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_aiobs_body_filter;
+
+    ngx_http_aiobs_next_request_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_aiobs_request_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_add_handlers(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_array_t                *handlers;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static struct {
+        ngx_uint_t              phase;
+        ngx_http_handler_pt     handler;
+    } phases[] = {
+        { NGX_HTTP_POST_READ_PHASE, ngx_http_aiobs_post_read_handler },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_aiobs_preaccess_handler },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_aiobs_access_handler },
+        { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_log_phase_handler }
+    };
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+
+        handlers = &cmcf->phases[phases[i].phase].handlers;
+
+        h = ngx_array_push(handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (phases[i].phase == NGX_HTTP_LOG_PHASE) {
+
+            /* the first to run, so that access_log sees the variables */
+
+            h = handlers->elts;
+            ngx_memmove(h + 1, h,
+                        (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
+        }
+
+        *h = phases[i].handler;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aiobs_module);
+
+    if (amcf == NULL || !amcf->used
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_aiobs_metrics_init_process(amcf->shared->metrics,
+                                            amcf->shpool, cycle)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (amcf->store.len == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_aiobs_keys_init_process(amcf->shared->table, amcf->shpool,
+                                            &amcf->store, amcf->thread_pool,
+                                            cycle);
+}
+
+
+static void
+ngx_http_aiobs_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aiobs_module);
+
+    if (amcf && amcf->used && amcf->store.len
+        && (ngx_process == NGX_PROCESS_WORKER
+            || ngx_process == NGX_PROCESS_SINGLE))
+    {
+        ngx_http_aiobs_keys_exit_process(cycle);
+    }
+}

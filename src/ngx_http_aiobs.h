@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * What the rooms share: configuration and the story of one request.
+ * What the rooms share: the configuration.
  */
 
 
@@ -19,9 +19,6 @@
 #include "metrics/ngx_http_aiobs_metrics.h"
 
 
-#define NGX_HTTP_AIOBS_VERSION  "0.1.0"
-
-
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
 #define NGX_HTTP_AIOBS_AUTH_ON        1
 #define NGX_HTTP_AIOBS_AUTH_OPTIONAL  2
@@ -33,18 +30,17 @@
 /* what lies in the zone; survives reloads */
 
 typedef struct {
-    ngx_uint_t                  layout;         /* version of this struct */
+    ngx_uint_t                  layout;         /* version of what follows */
     ngx_uint_t                  series;         /* capacities */
     ngx_uint_t                  keys;
     ngx_http_aiobs_metrics_t   *metrics;
-    ngx_http_aiobs_keys_t      *keys_table;
+    ngx_http_aiobs_keys_t      *table;
 } ngx_http_aiobs_shared_t;
 
 
 typedef struct {
     ngx_flag_t                  used;           /* "aiobs on" somewhere */
     ngx_shm_zone_t             *zone;
-    ngx_str_t                   zone_file;      /* where aiobs_zone stands */
     size_t                      zone_size;
     ngx_uint_t                  series;
     ngx_uint_t                  keys;
@@ -56,12 +52,11 @@ typedef struct {
     ngx_str_t                   service;
     ngx_str_t                   environment;
 
+    ngx_int_t                   request_uri_index;  /* $request_uri */
+
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;
 } ngx_http_aiobs_main_conf_t;
-
-
-typedef struct ngx_http_aiobs_log_s  ngx_http_aiobs_log_t;
 
 
 typedef struct {
@@ -70,17 +65,42 @@ typedef struct {
     ngx_http_complex_value_t   *auth_key;
     ngx_flag_t                  auth_query;
     ngx_uint_t                  llm;            /* aiobs_dialect_e */
-    ngx_str_t                   endpoint;
+    ngx_str_t                   endpoint;       /* label values */
     ngx_str_t                   handler;
+    ngx_flag_t                  endpoint_default;
     ngx_uint_t                  forward;        /* bits */
     ngx_http_complex_value_t   *user;
-    ngx_array_t                *logs;           /* of ngx_http_aiobs_log_t * */
+    ngx_array_t                *logs;           /* ngx_http_aiobs_log_t * */
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
 } ngx_http_aiobs_loc_conf_t;
 
 
+typedef struct ngx_http_aiobs_log_s  ngx_http_aiobs_log_t;
+
+
 extern ngx_module_t  ngx_http_aiobs_module;
+
+
+/* --- ngx_http_aiobs_conf.c --- */
+
+void *ngx_http_aiobs_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+/* --- ngx_http_aiobs_zone.c --- */
+
+/* adds the zone that the configuration needs */
+ngx_int_t ngx_http_aiobs_add_zone(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
 
 
 #endif /* _NGX_HTTP_AIOBS_H_INCLUDED_ */

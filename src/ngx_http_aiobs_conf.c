@@ -1,0 +1,391 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The configuration: what directives say, inherited and checked.
+ */
+
+
+#include "ngx_http_aiobs.h"
+
+
+static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
+    ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_metrics_content(ngx_http_request_t *r);
+
+
+void *
+ngx_http_aiobs_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_main_conf_t));
+    if (amcf == NULL) {
+        return NULL;
+    }
+
+    amcf->zone_size = NGX_CONF_UNSET_SIZE;
+    amcf->series = NGX_CONF_UNSET_UINT;
+    amcf->keys = NGX_CONF_UNSET_UINT;
+    amcf->request_uri_index = NGX_ERROR;
+
+    return amcf;
+}
+
+
+char *
+ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    ngx_str_t  name;
+
+    ngx_conf_init_size_value(amcf->zone_size, 32 * 1024 * 1024);
+    ngx_conf_init_uint_value(amcf->series, NGX_HTTP_AIOBS_SERIES_DEFAULT);
+    ngx_conf_init_uint_value(amcf->keys, NGX_HTTP_AIOBS_KEYS_DEFAULT);
+
+    if (amcf->thread_pool_name.len == 0) {
+        ngx_str_set(&amcf->thread_pool_name, "default");
+    }
+
+    if (amcf->store.len) {
+        amcf->thread_pool = ngx_thread_pool_add(cf, &amcf->thread_pool_name);
+        if (amcf->thread_pool == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (amcf->used) {
+        ngx_str_set(&name, "request_uri");
+
+        amcf->request_uri_index = ngx_http_get_variable_index(cf, &name);
+        if (amcf->request_uri_index == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_loc_conf_t));
+    if (lcf == NULL) {
+        return NULL;
+    }
+
+    /* endpoint, handler, forward, metrics, metrics_remote: zeroed */
+
+    lcf->enable = NGX_CONF_UNSET;
+    lcf->auth = NGX_CONF_UNSET_UINT;
+    lcf->auth_key = NGX_CONF_UNSET_PTR;
+    lcf->auth_query = NGX_CONF_UNSET;
+    lcf->llm = NGX_CONF_UNSET_UINT;
+    lcf->user = NGX_CONF_UNSET_PTR;
+    lcf->logs = NGX_CONF_UNSET_PTR;
+
+    return lcf;
+}
+
+
+char *
+ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_aiobs_loc_conf_t *prev = parent;
+    ngx_http_aiobs_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_HTTP_AIOBS_AUTH_OFF);
+    ngx_conf_merge_ptr_value(conf->auth_key, prev->auth_key, NULL);
+    ngx_conf_merge_value(conf->auth_query, prev->auth_query, 0);
+    ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
+    ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
+    ngx_conf_merge_ptr_value(conf->logs, prev->logs, NULL);
+    ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
+                                 NGX_CONF_BITMASK_SET);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    conf->handler = clcf->name;
+
+    if (conf->handler.len == 0) {
+        ngx_str_set(&conf->handler, "none");
+    }
+
+    if (conf->endpoint.len == 0) {
+        conf->endpoint = prev->endpoint.len && !prev->endpoint_default
+                         ? prev->endpoint : conf->handler;
+        conf->endpoint_default = (conf->endpoint.data == conf->handler.data);
+    }
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+
+    if (conf->enable && conf->auth != NGX_HTTP_AIOBS_AUTH_OFF
+        && amcf->store.len == 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"aiobs_auth\" in location \"%V\" needs a key store: "
+                      "add \"aiobs_key_store sqlite:/path/to/keys.db;\" to "
+                      "the \"http\" block", &conf->handler);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_loc_conf_t *lcf = conf;
+
+    char                        *rv;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    rv = ngx_conf_set_flag_slot(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && lcf->enable) {
+        amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+        amcf->used = 1;
+    }
+
+    return rv;
+}
+
+
+/* aiobs_zone size [series=number] [keys=number] */
+
+char *
+ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    ssize_t      size;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (amcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of \"aiobs_zone\": a size such "
+                           "as \"32m\" is expected", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    amcf->zone_size = size;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_aiobs_capacity(&value[i], "series=", &amcf->series)
+            == NGX_OK
+            || ngx_http_aiobs_capacity(&value[i], "keys=", &amcf->keys)
+               == NGX_OK)
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of \"aiobs_zone\": "
+                           "\"series=number\" and \"keys=number\" are "
+                           "accepted", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    ngx_str_t  *value;
+
+    if (amcf->store.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len <= sizeof("sqlite:") - 1
+        || ngx_strncmp(value[1].data, "sqlite:", sizeof("sqlite:") - 1) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid key store \"%V\": \"sqlite:PATH\" is "
+                           "expected", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    amcf->store.data = value[1].data + sizeof("sqlite:") - 1;
+    amcf->store.len = value[1].len - (sizeof("sqlite:") - 1);
+
+    if (ngx_conf_full_name(cf->cycle, &amcf->store, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_aiobs_keys_check_store(cf, &amcf->store);
+}
+
+
+/* aiobs_service name [environment] */
+
+char *
+ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    ngx_str_t  *value;
+
+    if (amcf->service.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    amcf->service = value[1];
+
+    if (cf->args->nelts > 2) {
+        amcf->environment = value[2];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* aiobs_metrics [remote] */
+
+char *
+ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_loc_conf_t *lcf = conf;
+
+    ngx_str_t                   *value;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    if (lcf->metrics) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts > 1) {
+
+        if (ngx_strcmp(value[1].data, "remote") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" of "
+                               "\"aiobs_metrics\": \"remote\" is accepted",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        lcf->metrics_remote = 1;
+    }
+
+    lcf->metrics = 1;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+    amcf->used = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_aiobs_metrics_content;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_metrics_content(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (!lcf->metrics_remote && !ngx_http_aiobs_loopback(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "aiobs: metrics asked for from another machine; "
+                      "\"aiobs_metrics remote;\" allows it");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    return ngx_http_aiobs_metrics_handler(r);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_loopback(ngx_http_request_t *r)
+{
+    struct sockaddr      *sa;
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+    u_char               *p;
+#endif
+
+    sa = r->connection->sockaddr;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sa;
+        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sa;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            p = sin6->sin6_addr.s6_addr;
+            return p[12] == 127;
+        }
+
+        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
+#endif
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    case AF_UNIX:
+        return 1;
+#endif
+
+    default:
+        return 0;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_uint_t *n)
+{
+    size_t     len;
+    ngx_int_t  number;
+
+    len = ngx_strlen(name);
+
+    if (value->len <= len || ngx_strncmp(value->data, name, len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    number = ngx_atoi(value->data + len, value->len - len);
+
+    if (number == NGX_ERROR || number == 0) {
+        return NGX_ERROR;
+    }
+
+    *n = number;
+
+    return NGX_OK;
+}

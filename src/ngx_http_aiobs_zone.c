@@ -1,0 +1,137 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The zone: one piece of shared memory for series and keys.
+ */
+
+
+#include "ngx_http_aiobs.h"
+
+
+#define NGX_HTTP_AIOBS_LAYOUT  1    /* of everything in the zone */
+
+
+static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
+static ngx_int_t ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
+    ngx_http_aiobs_main_conf_t *amcf);
+
+
+ngx_int_t
+ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    size_t     needed, overhead;
+    ngx_str_t  name;
+
+    /* the slab pool: its header, and a descriptor for every page */
+
+    overhead = 8 * ngx_pagesize + amcf->zone_size / ngx_pagesize
+               * sizeof(ngx_slab_page_t);
+
+    needed = ngx_http_aiobs_metrics_size(amcf->series) + overhead;
+
+    if (amcf->store.len) {
+        needed += ngx_http_aiobs_keys_size(amcf->keys);
+    }
+
+    if (needed > amcf->zone_size) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"aiobs_zone\" of %uzk is too small: %ui series and "
+                      "%ui keys need %uzk; enlarge it, or set \"series=\" "
+                      "and \"keys=\"", amcf->zone_size / 1024, amcf->series,
+                      amcf->store.len ? amcf->keys : 0, needed / 1024 + 1);
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&name, "aiobs");
+
+    amcf->zone = ngx_shared_memory_add(cf, &name, amcf->zone_size,
+                                       &ngx_http_aiobs_module);
+    if (amcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    amcf->zone->init = ngx_http_aiobs_init_zone;
+    amcf->zone->data = amcf;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_http_aiobs_main_conf_t *oamcf = data;
+
+    ngx_slab_pool_t             *shpool;
+    ngx_http_aiobs_shared_t     *shared;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = zone->data;
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+    amcf->shpool = shpool;
+
+    if (oamcf) {
+        amcf->shared = oamcf->shared;
+        return ngx_http_aiobs_same_zone(zone, amcf);
+    }
+
+    if (zone->shm.exists) {
+        amcf->shared = shpool->data;
+        return ngx_http_aiobs_same_zone(zone, amcf);
+    }
+
+    shpool->log_nomem = 0;
+
+    shared = ngx_slab_calloc(shpool, sizeof(ngx_http_aiobs_shared_t));
+    if (shared == NULL) {
+        return NGX_ERROR;
+    }
+
+    shared->layout = NGX_HTTP_AIOBS_LAYOUT;
+    shared->series = amcf->series;
+    shared->keys = amcf->keys;
+
+    shared->metrics = ngx_http_aiobs_metrics_create(shpool, amcf->series,
+                                                    zone->shm.log);
+    if (shared->metrics == NULL) {
+        return NGX_ERROR;
+    }
+
+    shpool->data = shared;
+    amcf->shared = shared;
+
+    return ngx_http_aiobs_same_zone(zone, amcf);
+}
+
+
+/* counters and keys go on over a reload, so the shape has to be the same */
+
+static ngx_int_t
+ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
+    ngx_http_aiobs_main_conf_t *amcf)
+{
+    ngx_http_aiobs_shared_t  *shared;
+
+    shared = amcf->shared;
+
+    if (shared->layout != NGX_HTTP_AIOBS_LAYOUT
+        || shared->series != amcf->series || shared->keys != amcf->keys)
+    {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "\"aiobs_zone\" was series=%ui keys=%ui: change its "
+                      "size along with them (counters start anew), or "
+                      "restart nginx", shared->series, shared->keys);
+        return NGX_ERROR;
+    }
+
+    if (amcf->store.len && shared->table == NULL) {
+        shared->table = ngx_http_aiobs_keys_create(amcf->shpool, amcf->keys,
+                                                   zone->shm.log);
+        if (shared->table == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

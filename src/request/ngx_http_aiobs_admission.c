@@ -1,0 +1,354 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Who calls, and may they: the key is taken from the request, its owner asked
+ * of the keys room, the verdict reached once per request.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+#include <openssl/crypto.h>
+
+
+typedef struct {
+    const char  *name;
+    size_t       len;
+} ngx_http_aiobs_key_header_t;
+
+
+static ngx_int_t ngx_http_aiobs_find_key(ngx_http_request_t *r,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_str_t *key);
+static ngx_int_t ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value);
+static void ngx_http_aiobs_bearer(ngx_str_t *value);
+static ngx_uint_t ngx_http_aiobs_key_header(ngx_table_elt_t *h);
+static void ngx_http_aiobs_printable(ngx_str_t *s);
+static void ngx_http_aiobs_find_user(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
+static void ngx_http_aiobs_validated(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+/* "authorization" is the first: its value has a scheme */
+
+static ngx_http_aiobs_key_header_t  ngx_http_aiobs_key_headers[] = {
+    { "authorization",  sizeof("authorization") - 1 },
+    { "x-api-key",      sizeof("x-api-key") - 1 },
+    { "api-key",        sizeof("api-key") - 1 },
+    { "x-goog-api-key", sizeof("x-goog-api-key") - 1 },
+    { NULL, 0 }
+};
+
+
+ngx_int_t
+ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+    ngx_http_aiobs_identity_t  *id;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    ngx_http_aiobs_find_user(r, ctx, lcf);
+
+    if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF) {
+        return NGX_OK;
+    }
+
+    id = ctx->identity;
+
+    if (id == NULL) {
+        id = ngx_pcalloc(r->pool, sizeof(ngx_http_aiobs_identity_t));
+        if (id == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->identity = id;
+
+        switch (ngx_http_aiobs_find_key(r, lcf, &ctx->key)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            id->verdict = NGX_HTTP_AIOBS_KEY_MISSING;
+            break;
+
+        default:
+            id->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
+            break;
+        }
+
+        if (id->verdict == NGX_HTTP_AIOBS_KEY_UNASKED) {
+            rc = ngx_http_aiobs_keys_identify(r, &ctx->key, id);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+
+        ngx_http_aiobs_validated(r, ctx);
+
+    } else if (id->verdict == NGX_HTTP_AIOBS_KEY_PENDING) {
+        return NGX_AGAIN;
+
+    } else if (!ctx->validated) {
+        ngx_http_aiobs_validated(r, ctx);
+    }
+
+    if (id->verdict == NGX_HTTP_AIOBS_KEY_VALID
+        && ngx_http_aiobs_query_strip(r, &ctx->key) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF || ctx->identity == NULL) {
+        return NGX_DECLINED;
+    }
+
+    switch (ctx->identity->verdict) {
+
+    case NGX_HTTP_AIOBS_KEY_VALID:
+        return NGX_OK;
+
+    case NGX_HTTP_AIOBS_KEY_MISSING:
+    case NGX_HTTP_AIOBS_KEY_UNKNOWN:
+
+        if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OPTIONAL) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED);
+
+    case NGX_HTTP_AIOBS_KEY_STORE:
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE);
+
+    default:
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED);
+    }
+}
+
+
+/*
+ * A header that named the key, and any other that has the raw key in it.
+ * Where keys are demanded, the places of keys belong to the gateway, whatever
+ * stands there; where they are optional, an unknown one is the client's own.
+ */
+
+ngx_uint_t
+ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h)
+{
+    ngx_uint_t  verdict;
+
+    if (ctx->identity == NULL) {
+        return 0;
+    }
+
+    verdict = ctx->identity->verdict;
+
+    if ((verdict == NGX_HTTP_AIOBS_KEY_VALID
+         || lcf->auth == NGX_HTTP_AIOBS_AUTH_ON)
+        && lcf->auth_key == NULL
+        && ngx_http_aiobs_key_header(h))
+    {
+        return 1;
+    }
+
+    if (ctx->key.len == 0
+        || (verdict == NGX_HTTP_AIOBS_KEY_UNKNOWN
+            && lcf->auth != NGX_HTTP_AIOBS_AUTH_ON))
+    {
+        return 0;
+    }
+
+    return memmem(h->value.data, h->value.len, ctx->key.data, ctx->key.len)
+           != NULL;
+}
+
+
+/* NGX_DECLINED: there is none; NGX_ERROR: several that disagree */
+
+static ngx_int_t
+ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
+    ngx_str_t *key)
+{
+    ngx_str_t         value;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    ngx_str_null(key);
+
+    if (lcf->auth_key) {
+
+        if (ngx_http_complex_value(r, lcf->auth_key, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_aiobs_bearer(&value);
+        *key = value;
+
+        return key->len ? NGX_OK : NGX_DECLINED;
+    }
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (!ngx_http_aiobs_key_header(&h[i])) {
+                continue;
+            }
+
+            value = h[i].value;
+
+            if (h[i].key.len == ngx_http_aiobs_key_headers[0].len) {
+                ngx_http_aiobs_bearer(&value);
+
+                if (value.len == h[i].value.len) {
+                    continue;           /* Basic, AWS4-HMAC-SHA256, ... */
+                }
+            }
+
+            if (ngx_http_aiobs_agree(key, &value) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    if (lcf->auth_query && ngx_http_aiobs_query_key(r, &value)
+        && ngx_http_aiobs_agree(key, &value) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return key->len ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value)
+{
+    if (value->len == 0) {
+        return NGX_OK;
+    }
+
+    if (key->len == 0) {
+        *key = *value;
+        return NGX_OK;
+    }
+
+    if (key->len == value->len
+        && CRYPTO_memcmp(key->data, value->data, key->len) == 0)
+    {
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_aiobs_bearer(ngx_str_t *value)
+{
+    if (value->len < sizeof("Bearer ") - 1
+        || ngx_strncasecmp(value->data, (u_char *) "Bearer ",
+                           sizeof("Bearer ") - 1)
+           != 0)
+    {
+        return;
+    }
+
+    value->data += sizeof("Bearer ") - 1;
+    value->len -= sizeof("Bearer ") - 1;
+
+    while (value->len && value->data[0] == ' ') {
+        value->data++;
+        value->len--;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_key_header(ngx_table_elt_t *h)
+{
+    ngx_http_aiobs_key_header_t  *k;
+
+    for (k = ngx_http_aiobs_key_headers; k->name; k++) {
+        if (ngx_http_aiobs_header_is(h, k->name, k->len)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The verdict stands.  Whatever a store holds goes into headers and logs:
+ * control bytes, which would end a line there, do not.
+ */
+
+static void
+ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_identity_t  *id;
+
+    id = ctx->identity;
+    ctx->validated = 1;
+
+    ngx_http_aiobs_printable(&id->user_id);
+    ngx_http_aiobs_printable(&id->key_name);
+
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_KEY_VALIDATIONS,
+                       ngx_http_aiobs_keys_verdict_name(id->verdict), 1);
+}
+
+
+static void
+ngx_http_aiobs_printable(ngx_str_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        if (s->data[i] < 0x20 || s->data[i] == 0x7f) {
+            s->data[i] = '?';
+        }
+    }
+}
+
+
+/* the user named by the configuration, where no gateway key names one */
+
+static void
+ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    ngx_str_t  value;
+
+    if (lcf->user == NULL || ctx->user.len
+        || ngx_http_complex_value(r, lcf->user, &value) != NGX_OK)
+    {
+        return;
+    }
+
+    value.len = ngx_min(value.len, NGX_HTTP_AIOBS_USER_ID_MAX);
+
+    ctx->user.data = ngx_pstrdup(r->pool, &value);
+    ctx->user.len = ctx->user.data ? value.len : 0;
+
+    ngx_http_aiobs_printable(&ctx->user);
+}

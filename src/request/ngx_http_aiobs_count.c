@@ -1,0 +1,301 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * A finished request as numbers: what it adds to which series.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+#define NGX_HTTP_AIOBS_MODELS_KNOWN  64     /* per worker */
+
+
+/* the model last answered for an endpoint and the model asked for */
+
+typedef struct {
+    ngx_str_t   endpoint;                   /* of the configuration */
+    u_char      asked[AIOBS_MODEL_MAX];
+    u_char      answered[AIOBS_MODEL_MAX];
+    size_t      asked_len;
+    size_t      answered_len;
+} ngx_http_aiobs_known_model_t;
+
+
+static void ngx_http_aiobs_count_http(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_count_call(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_count_tokens(ngx_str_t *labels,
+    aiobs_usage_record_t *rec);
+static void ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type,
+    int64_t n);
+static void ngx_http_aiobs_count_latency(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *labels);
+static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *provider);
+static void ngx_http_aiobs_count_retries(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_label_model(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *model);
+static void ngx_http_aiobs_c_str(ngx_str_t *s, const char *text);
+
+
+static ngx_http_aiobs_known_model_t
+    ngx_http_aiobs_known_models[NGX_HTTP_AIOBS_MODELS_KNOWN];
+
+
+void
+ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (!ctx->location->metrics) {
+        ngx_http_aiobs_count_http(r, ctx);
+    }
+
+    if (ctx->called) {
+        ngx_http_aiobs_count_call(r, ctx);
+    }
+}
+
+
+static void
+ngx_http_aiobs_count_http(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char     status[NGX_INT_T_LEN];
+    ngx_str_t  labels[3];
+
+    labels[0] = ctx->location->handler;
+    labels[1] = *ngx_http_aiobs_method(r);
+    labels[2].data = status;
+    labels[2].len = ngx_sprintf(status, "%03ui", ngx_http_aiobs_status(r))
+                    - status;
+
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_HTTP_REQUESTS, labels, 1);
+    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_DURATION, labels,
+                              (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE, labels,
+                                   r->request_length);
+    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE, labels,
+                                   r->connection->sent);
+}
+
+
+static void
+ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t  labels[5], pair[2];
+
+    ngx_http_aiobs_label_model(ctx, &ctx->label_model);
+
+    ngx_http_aiobs_c_str(&labels[0], aiobs_api_provider(ctx->api));
+    labels[1] = ctx->label_model;
+    labels[2] = ctx->location->endpoint;
+
+    ngx_http_aiobs_count_tokens(labels, &ctx->answer);
+    ngx_http_aiobs_count_latency(r, ctx, labels);
+
+    ngx_http_aiobs_c_str(&labels[3], aiobs_api_operation(ctx->api));
+    ngx_http_aiobs_c_str(&labels[4], ctx->error_type);
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_CALLS, labels, 1);
+
+    pair[0] = ctx->location->endpoint;
+    ngx_http_aiobs_c_str(&pair[1], aiobs_source_name(ctx->answer.source));
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, pair, 1);
+
+    if (ctx->answer.failure) {
+        pair[0] = labels[0];
+        ngx_http_aiobs_c_str(&pair[1],
+                             aiobs_failure_name(ctx->answer.failure));
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_PARSE_FAILURES, pair, 1);
+    }
+
+    ngx_http_aiobs_count_attempts(r, ctx, &labels[0]);
+    ngx_http_aiobs_count_retries(r, ctx);
+}
+
+
+/* labels: provider, model, endpoint; the fourth is made here */
+
+static void
+ngx_http_aiobs_count_tokens(ngx_str_t *labels, aiobs_usage_record_t *rec)
+{
+    ngx_str_set(&labels[3], "input");
+
+    if (rec->input != AIOBS_ABSENT) {
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKENS, labels,
+                                   rec->input);
+        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_TOKENS, labels,
+                                       rec->input);
+    }
+
+    ngx_str_set(&labels[3], "output");
+
+    if (rec->output != AIOBS_ABSENT) {
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKENS, labels,
+                                   rec->output);
+        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_TOKENS, labels,
+                                       rec->output);
+    }
+
+    ngx_http_aiobs_count_detail(labels, "cache_read", rec->cache_read);
+    ngx_http_aiobs_count_detail(labels, "cache_write", rec->cache_write);
+    ngx_http_aiobs_count_detail(labels, "reasoning", rec->reasoning);
+    ngx_http_aiobs_count_detail(labels, "audio_input", rec->audio_input);
+    ngx_http_aiobs_count_detail(labels, "audio_output", rec->audio_output);
+}
+
+
+static void
+ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type, int64_t n)
+{
+    if (n > 0) {
+        ngx_http_aiobs_c_str(&labels[3], type);
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS, labels,
+                                   n);
+    }
+}
+
+
+static void
+ngx_http_aiobs_count_latency(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *labels)
+{
+    ngx_msec_int_t  ms;
+    int64_t         us;
+
+    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_DURATION, labels,
+                              (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+
+    ms = ngx_http_aiobs_ttft(ctx);
+
+    if (ms >= 0) {
+        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_TTFT, labels,
+                                       (uint64_t) ms * 1000);
+    }
+
+    us = ngx_http_aiobs_time_per_token(ctx);
+
+    if (us >= 0) {
+        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_TPOT, labels, us);
+    }
+}
+
+
+static void
+ngx_http_aiobs_count_attempts(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *provider)
+{
+    ngx_str_t                   labels[3];
+    ngx_uint_t                  i;
+    ngx_http_upstream_state_t  *state;
+
+    labels[0] = ctx->location->endpoint;
+    labels[1] = *provider;
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+
+        if (state[i].peer == NULL) {
+            continue;
+        }
+
+        if (state[i].status == 0) {
+            ngx_str_set(&labels[2], "no_response");
+
+        } else if (state[i].status < NGX_HTTP_BAD_REQUEST) {
+            ngx_str_set(&labels[2], "success");
+
+        } else {
+            ngx_http_aiobs_c_str(&labels[2],
+                                 aiobs_error_type(state[i].status, "", 0));
+        }
+
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_ATTEMPTS, labels, 1);
+    }
+}
+
+
+/* the SDKs say which of their own tries this is */
+
+static void
+ngx_http_aiobs_count_retries(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t         label;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers,
+                                   "x-stainless-retry-count",
+                                   sizeof("x-stainless-retry-count") - 1);
+
+    if (h && h->value.len && ngx_atoi(h->value.data, h->value.len) > 0) {
+        label = ctx->location->endpoint;
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_CLIENT_RETRIES, &label,
+                                   1);
+    }
+}
+
+
+/*
+ * The answer's model.  A call without one takes the model last answered for
+ * the same endpoint and the model asked for; what only a client has claimed
+ * is "other".
+ */
+
+static void
+ngx_http_aiobs_label_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
+{
+    ngx_str_t                      asked, *endpoint;
+    ngx_uint_t                     slot;
+    aiobs_usage_record_t          *rec;
+    ngx_http_aiobs_known_model_t  *known;
+
+    rec = &ctx->answer;
+    endpoint = &ctx->location->endpoint;
+
+    asked.data = (u_char *) ctx->asked.model;
+    asked.len = ctx->asked.model_len;
+
+    if (asked.len == 0) {
+        asked = ctx->path_model;
+    }
+
+    slot = (ngx_hash_key(asked.data, asked.len)
+            ^ ngx_hash_key(endpoint->data, endpoint->len))
+           % NGX_HTTP_AIOBS_MODELS_KNOWN;
+
+    known = &ngx_http_aiobs_known_models[slot];
+
+    if (rec->model_len) {
+        model->data = (u_char *) rec->model;
+        model->len = rec->model_len;
+
+        known->endpoint = *endpoint;
+        known->asked_len = asked.len;
+        known->answered_len = model->len;
+        ngx_memcpy(known->asked, asked.data, asked.len);
+        ngx_memcpy(known->answered, model->data, model->len);
+
+        return;
+    }
+
+    if (known->answered_len && known->asked_len == asked.len
+        && ngx_memcmp(known->asked, asked.data, asked.len) == 0
+        && known->endpoint.data == endpoint->data)
+    {
+        model->data = known->answered;
+        model->len = known->answered_len;
+        return;
+    }
+
+    ngx_str_set(model, "other");
+}
+
+
+static void
+ngx_http_aiobs_c_str(ngx_str_t *s, const char *text)
+{
+    s->data = (u_char *) text;
+    s->len = ngx_strlen(text);
+}

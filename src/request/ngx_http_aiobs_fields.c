@@ -1,0 +1,569 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The record of a request, one row per figure: the log line's members and
+ * nginx's variables are two views of this table.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+static void ngx_http_aiobs_get_str(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_conf(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_event(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_trace(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_identity(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_request(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_number(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_upstream(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_call(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_answer(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_get_tokens(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_set_str(ngx_http_aiobs_value_t *v, const void *data,
+    size_t len);
+static void ngx_http_aiobs_set_text(ngx_http_aiobs_value_t *v,
+    const char *text);
+static void ngx_http_aiobs_set_number(ngx_http_aiobs_value_t *v,
+    ngx_http_aiobs_value_e type, int64_t n);
+
+
+enum {
+    NGX_HTTP_AIOBS_F_LEVEL, NGX_HTTP_AIOBS_F_EVENT, NGX_HTTP_AIOBS_F_ERROR,
+    NGX_HTTP_AIOBS_F_USER, NGX_HTTP_AIOBS_F_KEY_NAME, NGX_HTTP_AIOBS_F_KEY_ID,
+    NGX_HTTP_AIOBS_F_METHOD, NGX_HTTP_AIOBS_F_PATH, NGX_HTTP_AIOBS_F_ENDPOINT,
+    NGX_HTTP_AIOBS_F_CLIENT, NGX_HTTP_AIOBS_F_AGENT,
+    NGX_HTTP_AIOBS_F_STATUS, NGX_HTTP_AIOBS_F_DURATION,
+    NGX_HTTP_AIOBS_F_REQUEST_BYTES, NGX_HTTP_AIOBS_F_RESPONSE_BYTES,
+    NGX_HTTP_AIOBS_F_UP_ADDR, NGX_HTTP_AIOBS_F_UP_STATUS,
+    NGX_HTTP_AIOBS_F_UP_DURATION, NGX_HTTP_AIOBS_F_ATTEMPTS,
+    NGX_HTTP_AIOBS_F_PROVIDER, NGX_HTTP_AIOBS_F_OPERATION,
+    NGX_HTTP_AIOBS_F_REQUEST_MODEL, NGX_HTTP_AIOBS_F_STREAM,
+    NGX_HTTP_AIOBS_F_MODEL, NGX_HTTP_AIOBS_F_FINISH, NGX_HTTP_AIOBS_F_ID,
+    NGX_HTTP_AIOBS_F_SOURCE, NGX_HTTP_AIOBS_F_TTFT, NGX_HTTP_AIOBS_F_TPOT
+};
+
+
+#define ngx_http_aiobs_tokens(f)  offsetof(aiobs_usage_record_t, f)
+
+#define NGX_HTTP_AIOBS_NUMBER_MAX  24
+
+
+const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
+
+    { ngx_string("level"), ngx_http_aiobs_get_event,
+      NGX_HTTP_AIOBS_F_LEVEL, 16 },
+
+    { ngx_string("event"), ngx_http_aiobs_get_event,
+      NGX_HTTP_AIOBS_F_EVENT, 32 },
+
+    { ngx_string("service"), ngx_http_aiobs_get_conf,
+      offsetof(ngx_http_aiobs_main_conf_t, service), 96 },
+
+    { ngx_string("environment"), ngx_http_aiobs_get_conf,
+      offsetof(ngx_http_aiobs_main_conf_t, environment), 64 },
+
+    { ngx_string("request_id"), ngx_http_aiobs_get_str,
+      offsetof(ngx_http_aiobs_ctx_t, request_id), 136 },
+
+    { ngx_string("trace_id"), ngx_http_aiobs_get_trace,
+      NGX_HTTP_AIOBS_TRACE_ID_LEN, 40 },
+
+    { ngx_string("span_id"), ngx_http_aiobs_get_trace,
+      NGX_HTTP_AIOBS_SPAN_ID_LEN, 24 },
+
+    { ngx_string("user_id"), ngx_http_aiobs_get_identity,
+      NGX_HTTP_AIOBS_F_USER, 192 },
+
+    { ngx_string("key_name"), ngx_http_aiobs_get_identity,
+      NGX_HTTP_AIOBS_F_KEY_NAME, 128 },
+
+    { ngx_string("key_id"), ngx_http_aiobs_get_identity,
+      NGX_HTTP_AIOBS_F_KEY_ID, 24 },
+
+    { ngx_string("method"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_METHOD, 40 },
+
+    { ngx_string("path"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_PATH, 512 },
+
+    { ngx_string("endpoint"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_ENDPOINT, 136 },
+
+    { ngx_string("status_code"), ngx_http_aiobs_get_number,
+      NGX_HTTP_AIOBS_F_STATUS, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("duration"), ngx_http_aiobs_get_number,
+      NGX_HTTP_AIOBS_F_DURATION, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("client_ip"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_CLIENT, 64 },
+
+    { ngx_string("user_agent"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_AGENT, 256 },
+
+    { ngx_string("request_bytes"), ngx_http_aiobs_get_number,
+      NGX_HTTP_AIOBS_F_REQUEST_BYTES, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("response_bytes"), ngx_http_aiobs_get_number,
+      NGX_HTTP_AIOBS_F_RESPONSE_BYTES, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("upstream_addr"), ngx_http_aiobs_get_upstream,
+      NGX_HTTP_AIOBS_F_UP_ADDR, 128 },
+
+    { ngx_string("upstream_status"), ngx_http_aiobs_get_upstream,
+      NGX_HTTP_AIOBS_F_UP_STATUS, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("upstream_duration"), ngx_http_aiobs_get_upstream,
+      NGX_HTTP_AIOBS_F_UP_DURATION, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("attempts"), ngx_http_aiobs_get_upstream,
+      NGX_HTTP_AIOBS_F_ATTEMPTS, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("provider"), ngx_http_aiobs_get_call,
+      NGX_HTTP_AIOBS_F_PROVIDER, 64 },
+
+    { ngx_string("operation"), ngx_http_aiobs_get_call,
+      NGX_HTTP_AIOBS_F_OPERATION, 64 },
+
+    { ngx_string("request_model"), ngx_http_aiobs_get_call,
+      NGX_HTTP_AIOBS_F_REQUEST_MODEL, 192 },
+
+    { ngx_string("model"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_MODEL, 192 },
+
+    { ngx_string("stream"), ngx_http_aiobs_get_call,
+      NGX_HTTP_AIOBS_F_STREAM, 8 },
+
+    { ngx_string("input_tokens"), ngx_http_aiobs_get_tokens,
+      ngx_http_aiobs_tokens(input), NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("output_tokens"), ngx_http_aiobs_get_tokens,
+      ngx_http_aiobs_tokens(output), NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("cache_read_tokens"), ngx_http_aiobs_get_tokens,
+      ngx_http_aiobs_tokens(cache_read), NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("cache_write_tokens"), ngx_http_aiobs_get_tokens,
+      ngx_http_aiobs_tokens(cache_write), NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("reasoning_tokens"), ngx_http_aiobs_get_tokens,
+      ngx_http_aiobs_tokens(reasoning), NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("usage_source"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_SOURCE, 16 },
+
+    { ngx_string("ttft"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_TTFT, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("time_per_output_token"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_TPOT, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("finish_reason"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_FINISH, 136 },
+
+    { ngx_string("response_id"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_ID, 136 },
+
+    { ngx_string("provider_request_id"), ngx_http_aiobs_get_str,
+      offsetof(ngx_http_aiobs_ctx_t, provider_request_id), 136 },
+
+    { ngx_string("error_type"), ngx_http_aiobs_get_event,
+      NGX_HTTP_AIOBS_F_ERROR, 32 },
+
+    { ngx_null_string, NULL, 0, 0 }
+};
+
+
+static void
+ngx_http_aiobs_get_str(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    ngx_str_t  *s;
+
+    s = (ngx_str_t *) ((char *) ctx + field->data);
+
+    ngx_http_aiobs_set_str(v, s->data, s->len);
+}
+
+
+static void
+ngx_http_aiobs_get_conf(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    ngx_str_t                   *s;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+    s = (ngx_str_t *) ((char *) amcf + field->data);
+
+    ngx_http_aiobs_set_str(v, s->data, s->len);
+}
+
+
+static void
+ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    ngx_uint_t  status;
+
+    if (!ctx->finished) {
+        return;
+    }
+
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_LEVEL:
+        status = ngx_http_aiobs_status(r);
+
+        if (status >= 500 || (ctx->called && status < 400
+                              && ctx->error_type[0]))
+        {
+            ngx_http_aiobs_set_text(v, "error");
+
+        } else {
+            ngx_http_aiobs_set_text(v, status >= 400 ? "warning" : "info");
+        }
+
+        break;
+
+    case NGX_HTTP_AIOBS_F_EVENT:
+        ngx_http_aiobs_set_text(v, ctx->called ? "llm_called"
+                                   : ctx->refused ? "auth_refused"
+                                                  : "request");
+        break;
+
+    default:
+        ngx_http_aiobs_set_text(v, ctx->error_type);
+        break;
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_trace(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    ngx_http_aiobs_set_str(v, field->data == NGX_HTTP_AIOBS_TRACE_ID_LEN
+                              ? ctx->trace.trace_id : ctx->trace.span_id,
+                           field->data);
+}
+
+
+static void
+ngx_http_aiobs_get_identity(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    ngx_http_aiobs_identity_t  *id;
+
+    id = ctx->identity;
+
+    if (id == NULL || !ctx->validated) {
+
+        if (field->data == NGX_HTTP_AIOBS_F_USER) {
+            ngx_http_aiobs_set_str(v, ctx->user.data, ctx->user.len);
+        }
+
+    } else if (field->data == NGX_HTTP_AIOBS_F_USER) {
+        ngx_http_aiobs_set_str(v, id->user_id.data, id->user_id.len);
+
+        if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+            ngx_http_aiobs_set_str(v, ctx->user.data, ctx->user.len);
+        }
+
+    } else if (field->data == NGX_HTTP_AIOBS_F_KEY_NAME) {
+        ngx_http_aiobs_set_str(v, id->key_name.data, id->key_name.len);
+
+    } else {
+        ngx_http_aiobs_set_str(v, id->key_id.data, id->key_id.len);
+    }
+
+    if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT
+        && field->data == NGX_HTTP_AIOBS_F_USER)
+    {
+        ngx_http_aiobs_set_text(v, "anon");
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    u_char     *p;
+    ngx_str_t  *s;
+
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_METHOD:
+        s = &r->method_name;
+        break;
+
+    case NGX_HTTP_AIOBS_F_PATH:
+
+        /* as the client sent it: redirects and rewrites change r->uri */
+
+        s = &r->unparsed_uri;
+        p = ngx_strlchr(s->data, s->data + s->len, '?');
+        ngx_http_aiobs_set_str(v, s->data, p ? (size_t) (p - s->data) : s->len);
+        return;
+
+    case NGX_HTTP_AIOBS_F_ENDPOINT:
+        if (ctx->location == NULL) {
+            return;
+        }
+
+        s = &ctx->location->endpoint;
+        break;
+
+    case NGX_HTTP_AIOBS_F_CLIENT:
+        s = &r->connection->addr_text;
+        break;
+
+    default:
+        if (r->headers_in.user_agent == NULL) {
+            return;
+        }
+
+        s = &r->headers_in.user_agent->value;
+        break;
+    }
+
+    ngx_http_aiobs_set_str(v, s->data, s->len);
+}
+
+
+static void
+ngx_http_aiobs_get_number(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_STATUS:
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER,
+                                  ngx_http_aiobs_status(r));
+        break;
+
+    case NGX_HTTP_AIOBS_F_DURATION:
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS,
+                               (int64_t) ngx_http_aiobs_elapsed(r) * 1000);
+        break;
+
+    case NGX_HTTP_AIOBS_F_REQUEST_BYTES:
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER,
+                                  r->request_length);
+        break;
+
+    default:
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER,
+                                  r->connection->sent);
+        break;
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_upstream(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    int64_t                     ms;
+    ngx_uint_t                  i, attempts;
+    ngx_http_upstream_state_t  *last, *state;
+
+    attempts = ngx_http_aiobs_attempts(r, &last);
+
+    if (attempts == 0) {
+        return;
+    }
+
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_UP_ADDR:
+        ngx_http_aiobs_set_str(v, last->peer->data, last->peer->len);
+        break;
+
+    case NGX_HTTP_AIOBS_F_UP_STATUS:
+        if (last->status) {
+            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER,
+                                      last->status);
+        }
+        break;
+
+    case NGX_HTTP_AIOBS_F_UP_DURATION:
+        ms = 0;
+        state = r->upstream_states->elts;
+
+        for (i = 0; i < r->upstream_states->nelts; i++) {
+            if (state[i].response_time != (ngx_msec_t) -1) {
+                ms += state[i].response_time;
+            }
+        }
+
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS, ms * 1000);
+        break;
+
+    default:
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER, attempts);
+        break;
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    if (ctx->llm == NULL) {
+        return;
+    }
+
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_PROVIDER:
+        ngx_http_aiobs_set_text(v, aiobs_api_provider(ctx->api));
+        break;
+
+    case NGX_HTTP_AIOBS_F_OPERATION:
+        ngx_http_aiobs_set_text(v, aiobs_api_operation(ctx->api));
+        break;
+
+    case NGX_HTTP_AIOBS_F_REQUEST_MODEL:
+        ngx_http_aiobs_set_str(v, ctx->asked.model, ctx->asked.model_len);
+
+        if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+            ngx_http_aiobs_set_str(v, ctx->path_model.data,
+                                   ctx->path_model.len);
+        }
+
+        break;
+
+    default:
+        if (ctx->called) {
+            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_BOOLEAN,
+                                  ctx->answer.stream || ctx->asked.stream == 1);
+        }
+
+        break;
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_answer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    int64_t                n;
+    aiobs_usage_record_t  *rec;
+
+    if (!ctx->called) {
+        return;
+    }
+
+    rec = &ctx->answer;
+
+    switch (field->data) {
+
+    case NGX_HTTP_AIOBS_F_MODEL:
+        ngx_http_aiobs_set_str(v, rec->model, rec->model_len);
+        break;
+
+    case NGX_HTTP_AIOBS_F_FINISH:
+        ngx_http_aiobs_set_str(v, rec->finish, rec->finish_len);
+        break;
+
+    case NGX_HTTP_AIOBS_F_ID:
+        ngx_http_aiobs_set_str(v, rec->id, rec->id_len);
+        break;
+
+    case NGX_HTTP_AIOBS_F_SOURCE:
+        ngx_http_aiobs_set_text(v, aiobs_source_name(rec->source));
+        break;
+
+    case NGX_HTTP_AIOBS_F_TTFT:
+        n = ngx_http_aiobs_ttft(ctx);
+
+        if (n >= 0) {
+            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS,
+                                      n * 1000);
+        }
+
+        break;
+
+    default:
+        n = ngx_http_aiobs_time_per_token(ctx);
+
+        if (n >= 0) {
+            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS, n);
+        }
+
+        break;
+    }
+}
+
+
+static void
+ngx_http_aiobs_get_tokens(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+{
+    int64_t  n;
+
+    if (!ctx->called) {
+        return;
+    }
+
+    n = *(int64_t *) ((char *) &ctx->answer + field->data);
+
+    if (n != AIOBS_ABSENT) {
+        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER, n);
+    }
+}
+
+
+static void
+ngx_http_aiobs_set_str(ngx_http_aiobs_value_t *v, const void *data, size_t len)
+{
+    if (len) {
+        v->type = NGX_HTTP_AIOBS_VALUE_STRING;
+        v->str.data = (u_char *) data;
+        v->str.len = len;
+    }
+}
+
+
+static void
+ngx_http_aiobs_set_text(ngx_http_aiobs_value_t *v, const char *text)
+{
+    ngx_http_aiobs_set_str(v, text, ngx_strlen(text));
+}
+
+
+static void
+ngx_http_aiobs_set_number(ngx_http_aiobs_value_t *v,
+    ngx_http_aiobs_value_e type, int64_t n)
+{
+    v->type = type;
+    v->n = n;
+}

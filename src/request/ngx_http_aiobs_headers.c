@@ -1,0 +1,202 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Finding, removing and adding header lines.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+#define NGX_HTTP_AIOBS_HEADERS_SPARE  8     /* lines we may add afterwards */
+
+
+static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
+static void ngx_http_aiobs_headers_repoint(ngx_http_request_t *r,
+    ngx_table_elt_t *from, ngx_table_elt_t *to);
+
+
+ngx_int_t
+ngx_http_aiobs_header_is(ngx_table_elt_t *h, const char *name, size_t len)
+{
+    u_char  c;
+    size_t  i;
+
+    if (h->hash == 0 || h->key.len != len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c = ngx_tolower(h->key.data[i]);
+
+        if (c == '_') {
+            c = '-';
+        }
+
+        if (c != (u_char) name[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_table_elt_t *
+ngx_http_aiobs_header_find(ngx_list_t *list, const char *name, size_t len)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (list->part.elts == NULL) {
+        return NULL;            /* a malformed request: never initialised */
+    }
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_aiobs_header_is(&h[i], name, len)) {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * The list is copied into one part: taking an element out of a part in place
+ * would break the accounting of ngx_list_push() and leave empty parts, which
+ * nginx's own loops do not expect.
+ */
+
+ngx_int_t
+ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
+    ngx_http_aiobs_drop_pt drop, void *data)
+{
+    ngx_uint_t        i;
+    ngx_list_t        list, *old;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
+
+    old = &r->headers_in.headers;
+
+    if (old->part.elts == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_list_init(&list, r->pool,
+                      ngx_http_aiobs_headers_count(old)
+                      + NGX_HTTP_AIOBS_HEADERS_SPARE,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (part = &old->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (drop(&h[i], data)) {
+                ngx_http_aiobs_headers_repoint(r, &h[i], NULL);
+                continue;
+            }
+
+            copy = ngx_list_push(&list);    /* cannot fail: there is room */
+            *copy = h[i];
+
+            ngx_http_aiobs_headers_repoint(r, &h[i], copy);
+        }
+    }
+
+    r->headers_in.headers = list;
+
+    if (list.last == &list.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_table_elt_t *
+ngx_http_aiobs_header_push(ngx_http_request_t *r, ngx_list_t *list,
+    const char *name, size_t len, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(list);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->lowcase_key = ngx_pnalloc(r->pool, len);
+    if (h->lowcase_key == NULL) {
+        h->hash = 0;
+        return NULL;
+    }
+
+    h->hash = ngx_hash_strlow(h->lowcase_key, (u_char *) name, len);
+    h->key.data = (u_char *) name;
+    h->key.len = len;
+    h->value = *value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return h;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_headers_count(ngx_list_t *list)
+{
+    ngx_uint_t        n;
+    ngx_list_part_t  *part;
+
+    n = 0;
+
+    for (part = &list->part; part; part = part->next) {
+        n += part->nelts;
+    }
+
+    return n;
+}
+
+
+/*
+ * headers_in points at single elements (user_agent, authorization, ...).
+ * Multi-valued headers of nginx before 1.23 are arrays, whose first word is
+ * never the address of an element; later ones are lists through "next", whose
+ * old elements stay valid.
+ */
+
+static void
+ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
+    ngx_table_elt_t *to)
+{
+    ngx_table_elt_t           **ph;
+    ngx_http_header_t          *hh;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    hh = ngx_hash_find(&cmcf->headers_in_hash, from->hash, from->lowcase_key,
+                       from->key.len);
+
+    if (hh == NULL || hh->offset == 0) {
+        return;
+    }
+
+    ph = (ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset);
+
+    if (*ph == from) {
+        *ph = to;
+    }
+}

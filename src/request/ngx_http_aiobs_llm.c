@@ -1,0 +1,217 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Calls of models: which API is spoken, and every byte of the bodies shown to
+ * the usage room on its way.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+static ngx_uint_t ngx_http_aiobs_llm_live(ngx_http_request_t *r);
+static void ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+void
+ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    u_char     *p;
+    size_t      len;
+    ngx_str_t   label;
+
+    if (lcf->llm == AIOBS_DIALECT_OFF || ctx->llm == lcf) {
+        return;
+    }
+
+    ctx->llm = lcf;
+    ctx->api = aiobs_api_find(lcf->llm, (char *) r->method_name.data,
+                              r->method_name.len, (char *) r->uri.data,
+                              r->uri.len);
+
+    ctx->path_model.len = 0;
+
+    p = ngx_pnalloc(r->pool, AIOBS_MODEL_MAX);
+    if (p) {
+        len = aiobs_api_path_model(ctx->api, (char *) r->uri.data, r->uri.len,
+                                   (char *) p);
+        ctx->path_model.data = p;
+        ctx->path_model.len = len;
+    }
+
+    if (ctx->reader == NULL && aiobs_api_countable(ctx->api)
+        && !ctx->asked_done)
+    {
+        ctx->reader = ngx_palloc(r->pool, aiobs_request_size());
+
+        if (ctx->reader) {
+            aiobs_request_init(ctx->reader, ctx->api);
+        }
+    }
+
+    if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
+        label = ctx->location->endpoint;
+        ctx->llm_gauge = ngx_http_aiobs_metrics_up(
+                                   NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS, &label);
+    }
+}
+
+
+void
+ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_buf_t  *b;
+
+    if (ctx->reader == NULL || ctx->asked_done) {
+        return;
+    }
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        if (ngx_buf_in_memory(b) && b->last > b->pos) {
+            aiobs_request_feed(ctx->reader, b->pos, b->last - b->pos);
+        }
+    }
+}
+
+
+aiobs_request_record_t *
+ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->asked_done) {
+        return &ctx->asked;
+    }
+
+    ctx->asked_done = 1;
+
+    if (ctx->reader) {
+        aiobs_request_finish(ctx->reader, &ctx->asked);
+        return &ctx->asked;
+    }
+
+    ngx_memzero(&ctx->asked, sizeof(aiobs_request_record_t));
+
+    ctx->asked.stream = -1;
+    ctx->asked.include_usage = -1;
+    ctx->asked.background = -1;
+    ctx->asked.max_tokens = AIOBS_ABSENT;
+    ctx->asked.text_tokens = AIOBS_ABSENT;
+
+    return &ctx->asked;
+}
+
+
+void
+ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    ctx->last_buf = 0;
+    ctx->upstream_header = ngx_http_aiobs_llm_live(r);
+
+    if (!ctx->upstream_header || ctx->llm == NULL || r->header_only
+        || ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module) != ctx->llm
+        || !aiobs_api_countable(ctx->api))
+    {
+        return;
+    }
+
+    if (ctx->usage == NULL) {
+        ctx->usage = ngx_palloc(r->pool, aiobs_usage_size());
+
+        if (ctx->usage == NULL) {
+            return;
+        }
+
+    } else {
+        aiobs_usage_release(ctx->usage);    /* of another upstream, before */
+    }
+
+    aiobs_usage_init(ctx->usage, ctx->api, r->headers_out.status);
+
+    aiobs_usage_header(ctx->usage, "content-type", sizeof("content-type") - 1,
+                       (char *) r->headers_out.content_type.data,
+                       r->headers_out.content_type.len);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash && h[i].lowcase_key) {
+                aiobs_usage_header(ctx->usage, (char *) h[i].lowcase_key,
+                                   h[i].key.len, (char *) h[i].value.data,
+                                   h[i].value.len);
+            }
+        }
+    }
+
+    r->filter_need_in_memory = 1;
+
+    ngx_http_aiobs_llm_unbuffer(r, ctx);
+}
+
+
+void
+ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_buf_t  *b;
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        if (ctx->usage && !ctx->last_buf && ngx_buf_in_memory(b)
+            && b->last > b->pos)
+        {
+            aiobs_usage_feed(ctx->usage, b->pos, b->last - b->pos,
+                             ngx_current_msec);
+        }
+
+        if (b->last_buf) {
+            ctx->last_buf = 1;
+        }
+    }
+}
+
+
+/*
+ * Whether this header is the upstream's: not a page of ours after a failure,
+ * and not from a cache.  nginx forgets u->cleanup in both cases.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_llm_live(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->upstream->cleanup != NULL
+           && r->upstream->headers_in.status_n != 0;
+}
+
+
+/* events reach the client when they come, whatever proxy_buffering says */
+
+static void
+ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (!u->buffering || u->store || !aiobs_usage_is_stream(ctx->usage)) {
+        return;
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (u->cacheable) {
+        return;
+    }
+#endif
+
+    u->buffering = 0;
+}

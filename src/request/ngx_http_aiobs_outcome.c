@@ -1,0 +1,222 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The log phase: how the request ended, told once, and counted.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
+static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
+    ngx_http_upstream_state_t *last);
+static ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+static ngx_str_t  ngx_http_aiobs_method_other = ngx_string("OTHER");
+
+
+void
+ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t                  attempts;
+    aiobs_request_record_t     *asked;
+    ngx_http_upstream_state_t  *last;
+
+    if (ctx->finished) {
+        return;
+    }
+
+    ctx->finished = 1;
+    ctx->error_type = "";
+
+    ngx_http_aiobs_no_answer(&ctx->answer);
+
+    asked = ngx_http_aiobs_llm_asked(ctx);
+    attempts = ngx_http_aiobs_attempts(r, &last);
+
+    if (ctx->llm && attempts && aiobs_api_countable(ctx->api)) {
+        ctx->called = 1;
+
+        if (ctx->usage) {
+            aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
+                               &ctx->answer);
+        }
+
+        ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts, last);
+
+    } else if (ctx->refused) {
+        ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
+                                             ctx->identity->verdict)->data;
+    }
+}
+
+
+/* a standard method, or OTHER: what a client invents never makes a series */
+
+ngx_str_t *
+ngx_http_aiobs_method(ngx_http_request_t *r)
+{
+    r = r->main;
+
+    return r->method == NGX_HTTP_UNKNOWN ? &ngx_http_aiobs_method_other
+                                         : &r->method_name;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_status(ngx_http_request_t *r)
+{
+    if (r->err_status) {
+        return r->err_status;
+    }
+
+    if (r->headers_out.status) {
+        return r->headers_out.status;
+    }
+
+    return r->http_version == NGX_HTTP_VERSION_9 ? 9 : 0;
+}
+
+
+ngx_msec_t
+ngx_http_aiobs_elapsed(ngx_http_request_t *r)
+{
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
+
+    tp = ngx_timeofday();
+
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+
+    return ngx_max(ms, 0);
+}
+
+
+/* states without a peer separate groups of tries, they are none themselves */
+
+ngx_uint_t
+ngx_http_aiobs_attempts(ngx_http_request_t *r, ngx_http_upstream_state_t **last)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_upstream_state_t  *state;
+
+    n = 0;
+    *last = NULL;
+
+    if (r->upstream_states == NULL) {
+        return 0;
+    }
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+        if (state[i].peer) {
+            *last = &state[i];
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+ngx_msec_int_t
+ngx_http_aiobs_ttft(ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_msec_int_t  ms;
+
+    if (!ctx->answer.stream || ctx->answer.first_token_ms == 0) {
+        return -1;
+    }
+
+    ms = (ngx_msec_int_t) (ctx->answer.first_token_ms - ctx->start);
+
+    return ngx_max(ms, 0);
+}
+
+
+int64_t
+ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx)
+{
+    uint64_t  us;
+
+    if (!ctx->answer.stream || ctx->answer.first_token_ms == 0
+        || ctx->answer.output < 2)
+    {
+        return -1;
+    }
+
+    us = (ctx->answer.last_token_ms - ctx->answer.first_token_ms) * 1000;
+
+    return (int64_t) (us / (uint64_t) (ctx->answer.output - 1));
+}
+
+
+static void
+ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec)
+{
+    ngx_memzero(rec, sizeof(aiobs_usage_record_t));
+
+    rec->input = AIOBS_ABSENT;
+    rec->output = AIOBS_ABSENT;
+    rec->cache_read = AIOBS_ABSENT;
+    rec->cache_write = AIOBS_ABSENT;
+    rec->cache_write_1h = AIOBS_ABSENT;
+    rec->reasoning = AIOBS_ABSENT;
+    rec->audio_input = AIOBS_ABSENT;
+    rec->audio_output = AIOBS_ABSENT;
+    rec->cost_nanousd = AIOBS_ABSENT;
+}
+
+
+static const char *
+ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_uint_t attempts, ngx_http_upstream_state_t *last)
+{
+    if (ngx_http_aiobs_client_left(r, ctx)) {
+        return "client_abort";
+    }
+
+    if (!ctx->upstream_header && last->bytes_received == 0) {
+        return last->status == NGX_HTTP_GATEWAY_TIME_OUT ? "timeout"
+                                                         : "upstream_reset";
+    }
+
+    if (last->status >= NGX_HTTP_BAD_REQUEST) {
+        return aiobs_error_type(last->status, ctx->answer.error,
+                                ctx->answer.error_len);
+    }
+
+    if (ctx->answer.midstream_error) {
+        return "stream_error";
+    }
+
+    if (ctx->upstream_header && !ctx->last_buf) {
+        return "upstream_reset";
+    }
+
+    return "";
+}
+
+
+/*
+ * last_buf alone lies while bytes are still queued; c->error alone lies when
+ * a subrequest has delayed logging past the client's close.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->last_buf && r->out == NULL) {
+        return 0;
+    }
+
+    return r->connection->error
+           || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
+}

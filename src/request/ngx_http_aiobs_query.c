@@ -1,0 +1,270 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Keys in the query string: read, masked in the request line, taken out.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+static u_char *ngx_http_aiobs_query_next(u_char *p, u_char *last,
+    ngx_str_t *arg);
+static ngx_uint_t ngx_http_aiobs_query_secret(ngx_str_t *arg);
+static ngx_int_t ngx_http_aiobs_unescape(ngx_http_request_t *r,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_query_filter(ngx_http_request_t *r,
+    ngx_str_t *args, ngx_str_t *key, ngx_str_t *result);
+
+
+/* arguments whose values nobody may read in a log */
+
+static ngx_str_t  ngx_http_aiobs_query_secrets[] = {
+    ngx_string("key="),
+    ngx_string("api_key="),
+    ngx_string("api-key="),
+    ngx_string("access_token="),
+    ngx_null_string
+};
+
+
+ngx_uint_t
+ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
+{
+    if (r->args.len == 0
+        || ngx_http_arg(r, (u_char *) "key", 3, value) != NGX_OK
+        || ngx_http_aiobs_unescape(r, value) != NGX_OK)
+    {
+        return 0;
+    }
+
+    return value->len != 0;
+}
+
+
+void
+ngx_http_aiobs_query_mask(ngx_http_request_t *r)
+{
+    u_char     *p, *last, *dst;
+    size_t      name;
+    ngx_str_t   line, arg;
+
+    line = r->request_line;
+    last = line.data + line.len;
+
+    p = ngx_strlchr(line.data, last, '?');
+
+    if (p == NULL || ngx_strlcasestrn(p, last, (u_char *) "key=", 4 - 1) == NULL)
+    {
+        if (p == NULL
+            || ngx_strlcasestrn(p, last, (u_char *) "token=", 6 - 1) == NULL)
+        {
+            return;
+        }
+    }
+
+    /* uri and args point into the line: the masked one is a copy */
+
+    dst = ngx_pnalloc(r->pool, line.len + 1);
+    if (dst == NULL) {
+        r->request_line.len = p - line.data;
+        return;
+    }
+
+    r->request_line.data = dst;
+    p++;
+    dst = ngx_cpymem(dst, line.data, p - line.data);
+
+    while (p < last) {
+        p = ngx_http_aiobs_query_next(p, last, &arg);
+        name = ngx_http_aiobs_query_secret(&arg);
+
+        if (name) {
+            dst = ngx_cpymem(dst, arg.data, name);
+
+            if (arg.len >= name + 3) {
+                dst = ngx_cpymem(dst, "***", 3);
+            }
+
+            /* the protocol stands behind the last argument */
+
+            while (name < arg.len && arg.data[name] != ' ') {
+                name++;
+            }
+        }
+
+        dst = ngx_cpymem(dst, arg.data + name, p - arg.data - name);
+    }
+
+    r->request_line.len = dst - r->request_line.data;
+    *dst = '\0';
+}
+
+
+ngx_int_t
+ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
+{
+    u_char                      *p;
+    ngx_int_t                    rc;
+    ngx_str_t                    args, uri;
+    ngx_http_variable_value_t   *vv;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    if (r->args.len == 0 || key->len == 0) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_aiobs_query_filter(r, &r->args, key, &args);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    }
+
+    r->args = args;
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+
+    if (p) {
+        uri.len = p - r->unparsed_uri.data + (args.len ? 1 + args.len : 0);
+        uri.data = ngx_pnalloc(r->pool, uri.len);
+
+        if (uri.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        p = ngx_cpymem(uri.data, r->unparsed_uri.data,
+                       p - r->unparsed_uri.data);
+
+        if (args.len) {
+            *p++ = '?';
+            ngx_memcpy(p, args.data, args.len);
+        }
+
+        r->unparsed_uri = uri;
+    }
+
+    /* $request_uri may have been cached */
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->request_uri_index >= 0) {
+        vv = &r->variables[amcf->request_uri_index];
+        vv->valid = 0;
+        vv->not_found = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: the key is not there */
+
+static ngx_int_t
+ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
+    ngx_str_t *key, ngx_str_t *result)
+{
+    u_char     *p, *last, *dst;
+    ngx_str_t   arg, plain;
+
+    result->data = ngx_pnalloc(r->pool, args->len);
+    if (result->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst = result->data;
+    p = args->data;
+    last = p + args->len;
+
+    while (p < last) {
+        p = ngx_http_aiobs_query_next(p, last, &arg);
+
+        plain = arg;
+
+        if (ngx_http_aiobs_unescape(r, &plain) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (memmem(plain.data, plain.len, key->data, key->len)) {
+            continue;
+        }
+
+        if (dst != result->data) {
+            *dst++ = '&';
+        }
+
+        dst = ngx_cpymem(dst, arg.data, arg.len);
+    }
+
+    result->len = dst - result->data;
+
+    return result->len == args->len ? NGX_DECLINED : NGX_OK;
+}
+
+
+/* returns where the next argument starts; arg is without its "&" */
+
+static u_char *
+ngx_http_aiobs_query_next(u_char *p, u_char *last, ngx_str_t *arg)
+{
+    u_char  *amp;
+
+    arg->data = p;
+
+    amp = ngx_strlchr(p, last, '&');
+
+    if (amp == NULL) {
+        arg->len = last - p;
+        return last;
+    }
+
+    arg->len = amp - p;
+
+    return amp + 1;
+}
+
+
+/* the length of "name=", 0: no secret */
+
+static ngx_uint_t
+ngx_http_aiobs_query_secret(ngx_str_t *arg)
+{
+    ngx_str_t  *name;
+
+    for (name = ngx_http_aiobs_query_secrets; name->len; name++) {
+        if (arg->len >= name->len
+            && ngx_strncasecmp(arg->data, name->data, name->len) == 0)
+        {
+            return name->len;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_unescape(ngx_http_request_t *r, ngx_str_t *value)
+{
+    u_char  *dst, *src;
+
+    src = value->data;
+
+    if (ngx_strlchr(src, src + value->len, '%') == NULL) {
+        return NGX_OK;
+    }
+
+    dst = ngx_pnalloc(r->pool, value->len);
+    if (dst == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = dst;
+
+    ngx_unescape_uri(&dst, &src, value->len, 0);
+
+    value->len = dst - value->data;
+
+    return NGX_OK;
+}

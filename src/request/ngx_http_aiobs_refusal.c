@@ -1,0 +1,259 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Refusals: bodies that the provider's own SDK turns into the right error.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+typedef struct {
+    ngx_uint_t   status;
+    ngx_str_t    message;
+    ngx_str_t    openai_type;
+    ngx_str_t    openai_code;
+    ngx_str_t    anthropic_type;
+    ngx_str_t    google_status;
+} ngx_http_aiobs_refusal_t;
+
+
+static ngx_http_aiobs_refusal_t *ngx_http_aiobs_find_refusal(
+    ngx_uint_t status);
+static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refusal_t *refusal,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_aiobs_challenge(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body);
+
+
+static ngx_http_aiobs_refusal_t  ngx_http_aiobs_refusals[] = {
+
+    { NGX_HTTP_UNAUTHORIZED,
+      ngx_string("Missing or invalid API key."),
+      ngx_string("invalid_request_error"),
+      ngx_string("invalid_api_key"),
+      ngx_string("authentication_error"),
+      ngx_string("UNAUTHENTICATED") },
+
+    { NGX_HTTP_SERVICE_UNAVAILABLE,
+      ngx_string("The API key cannot be checked right now; try again later."),
+      ngx_string("server_error"),
+      ngx_string("key_store_unavailable"),
+      ngx_string("api_error"),
+      ngx_string("UNAVAILABLE") },
+
+    { 0, ngx_null_string, ngx_null_string, ngx_null_string, ngx_null_string,
+      ngx_null_string }
+};
+
+
+ngx_int_t
+ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_int_t                  rc;
+    ngx_str_t                  body, labels[2];
+    ngx_http_aiobs_refusal_t  *refusal;
+
+    if (!ctx->refused) {
+        ctx->refused = 1;
+
+        labels[0] = ctx->location->endpoint;
+        labels[1] = *ngx_http_aiobs_keys_verdict_name(ctx->identity->verdict);
+
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
+    }
+
+    if (status == NGX_HTTP_UNAUTHORIZED
+        && ngx_http_aiobs_challenge(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_aiobs_nginx_answers(r, status)) {
+        return status;
+    }
+
+    refusal = ngx_http_aiobs_find_refusal(status);
+
+    if (ngx_http_aiobs_refusal_body(r, ctx, refusal, &body) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_aiobs_send(r, status, &body));
+
+    return NGX_DONE;
+}
+
+
+static ngx_http_aiobs_refusal_t *
+ngx_http_aiobs_find_refusal(ngx_uint_t status)
+{
+    ngx_http_aiobs_refusal_t  *refusal;
+
+    for (refusal = ngx_http_aiobs_refusals; refusal->status; refusal++) {
+        if (refusal->status == status) {
+            return refusal;
+        }
+    }
+
+    return &ngx_http_aiobs_refusals[0];
+}
+
+
+/* other checks may grant, or the user has a page of his own */
+
+static ngx_uint_t
+ngx_http_aiobs_nginx_answers(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
+        && status == NGX_HTTP_UNAUTHORIZED)
+    {
+        return 1;
+    }
+
+    if (clcf->error_pages == NULL || r->error_page) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_refusal_t *refusal, ngx_str_t *body)
+{
+    u_char                     *p, *last;
+    const char                 *provider;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    p = ngx_pnalloc(r->pool, 1024);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+    last = p + 1024;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    provider = aiobs_api_provider(aiobs_api_find(lcf->llm,
+                                      (char *) r->method_name.data,
+                                      r->method_name.len,
+                                      (char *) r->uri.data, r->uri.len));
+
+    if (ngx_strcmp(provider, "anthropic") == 0) {
+        p = ngx_slprintf(p, last, "{\"type\":\"error\",\"error\":{"
+                         "\"type\":\"%V\",\"message\":\"%V\"},"
+                         "\"request_id\":\"%V\"}" CRLF,
+                         &refusal->anthropic_type, &refusal->message,
+                         &ctx->request_id);
+
+    } else if (ngx_strcmp(provider, "gemini") == 0) {
+        p = ngx_slprintf(p, last, "{\"error\":{\"code\":%ui,"
+                         "\"message\":\"%V\",\"status\":\"%V\"}}" CRLF,
+                         refusal->status, &refusal->message,
+                         &refusal->google_status);
+
+    } else if (ngx_strcmp(provider, "bedrock") == 0
+               || ngx_strcmp(provider, "cohere") == 0)
+    {
+        p = ngx_slprintf(p, last, "{\"message\":\"%V\"}" CRLF,
+                         &refusal->message);
+
+    } else {
+        p = ngx_slprintf(p, last, "{\"error\":{\"message\":\"%V\","
+                         "\"type\":\"%V\",\"param\":null,"
+                         "\"code\":\"%V\"}}" CRLF,
+                         &refusal->message, &refusal->openai_type,
+                         &refusal->openai_code);
+    }
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_challenge(ngx_http_request_t *r)
+{
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    if (r->headers_out.www_authenticate) {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&value, "Bearer realm=\"aiobs\"");
+
+    h = ngx_http_aiobs_header_push(r, &r->headers_out.headers,
+                                   "WWW-Authenticate",
+                                   sizeof("WWW-Authenticate") - 1, &value);
+
+    r->headers_out.www_authenticate = h;
+
+    return h ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *body)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = body->len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

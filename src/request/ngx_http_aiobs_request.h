@@ -1,0 +1,256 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The request room: one context per client request, from its first header
+ * line to its log line.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_REQUEST_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_REQUEST_H_INCLUDED_
+
+
+#include "../ngx_http_aiobs.h"
+
+
+#define NGX_HTTP_AIOBS_REQUEST_ID_MAX   128
+#define NGX_HTTP_AIOBS_UUID_LEN         36
+#define NGX_HTTP_AIOBS_TRACE_ID_LEN     32
+#define NGX_HTTP_AIOBS_SPAN_ID_LEN      16
+#define NGX_HTTP_AIOBS_TRACEPARENT_LEN  55
+
+
+typedef struct {
+    /* lower-case hex */
+    u_char                      trace_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
+    u_char                      parent_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+    u_char                      span_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+    u_char                      header[NGX_HTTP_AIOBS_TRACEPARENT_LEN];
+    ngx_str_t                   state;          /* tracestate, as it came */
+    unsigned                    sampled:1;
+    unsigned                    has_parent:1;
+} ngx_http_aiobs_trace_t;
+
+
+/* in the pool of the main request; survives redirects and error_page */
+
+typedef struct {
+    ngx_http_request_t         *request;        /* the main request */
+    ngx_http_log_handler_pt     log_handler;    /* nginx's own */
+    ngx_msec_t                  start;          /* ngx_current_msec */
+
+    ngx_str_t                   request_id;
+    u_char                      uuid[NGX_HTTP_AIOBS_UUID_LEN];
+    ngx_http_aiobs_trace_t      trace;
+
+    ngx_http_aiobs_loc_conf_t  *location;       /* where the request arrived */
+    ngx_http_aiobs_loc_conf_t  *prepared;       /* headers are made for it */
+    ngx_http_aiobs_gauge_t      gauge;
+    ngx_http_aiobs_gauge_t      llm_gauge;
+
+    ngx_http_aiobs_identity_t  *identity;       /* NULL: nobody asked */
+    ngx_str_t                   key;            /* raw, never to leave here */
+    ngx_str_t                   user;           /* of aiobs_user */
+
+    ngx_http_aiobs_loc_conf_t  *llm;            /* of the last LLM location */
+    const aiobs_api_t          *api;
+    aiobs_request_t            *reader;         /* of the request's body */
+    aiobs_usage_t              *usage;          /* of the response's body */
+    aiobs_request_record_t      asked;
+    aiobs_usage_record_t        answer;
+    ngx_str_t                   path_model;
+    ngx_str_t                   provider_request_id;
+    ngx_str_t                   label_model;    /* value of label "model" */
+    const char                 *error_type;
+
+    unsigned                    refused:1;
+    unsigned                    validated:1;
+    unsigned                    own_identity:1; /* X-User-ID there is ours */
+    unsigned                    asked_done:1;
+    unsigned                    upstream_header:1; /* the upstream answered */
+    unsigned                    last_buf:1;
+    unsigned                    called:1;       /* went to an LLM upstream */
+    unsigned                    finished:1;     /* the record is complete */
+} ngx_http_aiobs_ctx_t;
+
+
+/* --- ngx_http_aiobs_context.c --- */
+
+/*
+ * The context of r's main request, NULL if there is none.  Found again after
+ * an internal redirect, which forgets contexts.
+ */
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_get_ctx(ngx_http_request_t *r);
+
+/* made if there is none yet; NULL: no memory */
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_make_ctx(ngx_http_request_t *r);
+
+/*
+ * The same once the location is known, which fixes labels and "aiobs" for the
+ * whole request; NULL where it is off.
+ */
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_active_ctx(ngx_http_request_t *r);
+
+
+/* --- ngx_http_aiobs_correlation.c --- */
+
+/* request id and trace of a new context, from the client's headers */
+void ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+/* what the upstream gets; once per location */
+ngx_int_t ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* X-Request-ID and X-Provider-Request-ID of the answer */
+ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_headers.c --- */
+
+/* name: in lower case, with "-"; "_" in the list counts as "-" */
+ngx_int_t ngx_http_aiobs_header_is(ngx_table_elt_t *h, const char *name,
+    size_t len);
+
+/* first header of that name, or NULL */
+ngx_table_elt_t *ngx_http_aiobs_header_find(ngx_list_t *list,
+    const char *name, size_t len);
+
+/*
+ * Rebuilds the list of request headers without those for which drop() is
+ * true, with room for more, and points headers_in at the new elements.
+ */
+typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
+
+ngx_int_t ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
+    ngx_http_aiobs_drop_pt drop, void *data);
+
+ngx_table_elt_t *ngx_http_aiobs_header_push(ngx_http_request_t *r,
+    ngx_list_t *list, const char *name, size_t len, ngx_str_t *value);
+
+
+/* --- ngx_http_aiobs_admission.c --- */
+
+/* preaccess: who is it?  NGX_AGAIN: suspended */
+ngx_int_t ngx_http_aiobs_identify(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* access: NGX_OK, NGX_DECLINED, a status, or NGX_DONE when answered here */
+ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether a header may carry a gateway key of this location */
+ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
+
+
+/* --- ngx_http_aiobs_query.c --- */
+
+/* the value of "key" in the arguments; 0: there is none */
+ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value);
+
+/* blanks the value of "key" in the request line, before anything logs it */
+void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
+
+/* takes every argument that holds the key out of the request */
+ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
+
+
+/* --- ngx_http_aiobs_refusal.c --- */
+
+/* answers for us, in the shape the provider's own SDK expects */
+ngx_int_t ngx_http_aiobs_refuse(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t status);
+
+
+/* --- ngx_http_aiobs_llm.c --- */
+
+void ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf);
+void ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in);
+void ngx_http_aiobs_llm_header(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_chain_t *in);
+
+/* the request's record: once the body has passed, or as far as it came */
+aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_outcome.c --- */
+
+/* log phase: how it ended; the record is complete afterwards */
+void ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
+ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
+ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
+
+/* tries of all upstreams of the request; last: the final one, or NULL */
+ngx_uint_t ngx_http_aiobs_attempts(ngx_http_request_t *r,
+    ngx_http_upstream_state_t **last);
+
+
+/* time to first token, milliseconds; -1: no content was seen in a stream */
+ngx_msec_int_t ngx_http_aiobs_ttft(ngx_http_aiobs_ctx_t *ctx);
+
+/* (last - first) / (n - 1), microseconds; -1: unknown */
+int64_t ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_count.c --- */
+
+/* a finished request is added to the metrics */
+void ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_fields.c --- */
+
+typedef enum {
+    NGX_HTTP_AIOBS_VALUE_ABSENT = 0,
+    NGX_HTTP_AIOBS_VALUE_STRING,
+    NGX_HTTP_AIOBS_VALUE_INTEGER,
+    NGX_HTTP_AIOBS_VALUE_SECONDS,       /* n: microseconds */
+    NGX_HTTP_AIOBS_VALUE_USD,           /* n: billionths */
+    NGX_HTTP_AIOBS_VALUE_BOOLEAN
+} ngx_http_aiobs_value_e;
+
+
+typedef struct {
+    ngx_http_aiobs_value_e      type;
+    int64_t                     n;
+    ngx_str_t                   str;
+} ngx_http_aiobs_value_t;
+
+
+typedef struct ngx_http_aiobs_field_s  ngx_http_aiobs_field_t;
+
+typedef void (*ngx_http_aiobs_field_pt)(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
+
+
+/* one figure: a member of the log line and the variable $aiobs_NAME */
+
+struct ngx_http_aiobs_field_s {
+    ngx_str_t                   name;
+    ngx_http_aiobs_field_pt     get;
+    uintptr_t                   data;
+    size_t                      max;    /* bytes of its JSON text at most */
+};
+
+
+extern const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[];
+
+
+/* --- ngx_http_aiobs_variables.c --- */
+
+ngx_int_t ngx_http_aiobs_add_variables(ngx_conf_t *cf);
+
+/* p: room for 32 bytes; not for strings; returns the end */
+u_char *ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value);
+
+
+#endif /* _NGX_HTTP_AIOBS_REQUEST_H_INCLUDED_ */

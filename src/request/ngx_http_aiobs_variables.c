@@ -1,0 +1,132 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * $aiobs_NAME for every field of the record.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+static ngx_int_t ngx_http_aiobs_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_aiobs_variable_text(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, ngx_http_aiobs_value_t *value);
+
+
+/* they change while the request goes on: never cached */
+
+ngx_int_t
+ngx_http_aiobs_add_variables(ngx_conf_t *cf)
+{
+    ngx_str_t                      name;
+    ngx_http_variable_t           *var;
+    const ngx_http_aiobs_field_t  *field;
+
+    for (field = ngx_http_aiobs_fields; field->name.len; field++) {
+
+        name.len = sizeof("aiobs_") - 1 + field->name.len;
+        name.data = ngx_pnalloc(cf->pool, name.len);
+        if (name.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(ngx_cpymem(name.data, "aiobs_", sizeof("aiobs_") - 1),
+                   field->name.data, field->name.len);
+
+        var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = ngx_http_aiobs_variable;
+        var->data = (uintptr_t) field;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    const ngx_http_aiobs_field_t *field = (ngx_http_aiobs_field_t *) data;
+
+    ngx_http_aiobs_ctx_t    *ctx;
+    ngx_http_aiobs_value_t   value;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
+
+    if (ctx && (ctx->location == NULL || ctx->location->enable)) {
+        field->get(r->main, ctx, field, &value);
+    }
+
+    if (value.type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_aiobs_variable_text(r, v, &value);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_variable_text(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, ngx_http_aiobs_value_t *value)
+{
+    u_char  *p;
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    if (value->type == NGX_HTTP_AIOBS_VALUE_STRING) {
+        v->data = value->str.data;
+        v->len = value->str.len;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + 12);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+    v->len = ngx_http_aiobs_value_number(p, value) - p;
+
+    return NGX_OK;
+}
+
+
+/* plain digits, as JSON and Prometheus read them */
+
+u_char *
+ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value)
+{
+    switch (value->type) {
+
+    case NGX_HTTP_AIOBS_VALUE_SECONDS:
+        if (value->n % 1000) {
+            return ngx_sprintf(p, "%L.%06L", value->n / 1000000,
+                               value->n % 1000000);
+        }
+
+        return ngx_sprintf(p, "%L.%03L", value->n / 1000000,
+                           value->n / 1000 % 1000);
+
+    case NGX_HTTP_AIOBS_VALUE_USD:
+        return ngx_sprintf(p, "%L.%09L", value->n / 1000000000,
+                           value->n % 1000000000);
+
+    case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
+        return value->n ? ngx_cpymem(p, "true", 4)
+                        : ngx_cpymem(p, "false", 5);
+
+    default:
+        return ngx_sprintf(p, "%L", value->n);
+    }
+}

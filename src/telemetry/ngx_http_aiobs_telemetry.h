@@ -1,0 +1,43 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The telemetry room: what leaves the process.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_
+
+
+#include "../request/ngx_http_aiobs_request.h"
+
+
+#define NGX_HTTP_AIOBS_LINE_MAX  4096   /* bytes of a log line, with LF */
+
+
+/* --- ngx_http_aiobs_json.c --- */
+
+/*
+ * s as a JSON string, quoted, in at most max bytes; what does not fit is cut
+ * between characters, what is no UTF-8 becomes U+FFFD.  Returns the end.
+ */
+u_char *ngx_http_aiobs_json_string(u_char *p, size_t max, ngx_str_t *s);
+
+/* the record of a finished request as one line, LF included */
+size_t ngx_http_aiobs_json_line(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+
+
+/* --- ngx_http_aiobs_log.c --- */
+
+/* aiobs_log off | path|stderr [format=json] [buffer=size] [flush=time] [if=..] */
+char *ngx_http_aiobs_log_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* writes the line of a finished request to every log of its location */
+void ngx_http_aiobs_log_write(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_ */
