@@ -1,0 +1,96 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs-keys: the file of a new store, and whom it belongs to.
+ */
+
+
+#define _GNU_SOURCE
+
+#include "aiobs_keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+static int aiobs_keys_give(int fd, const char *path);
+
+
+int
+aiobs_keys_make_file(const char *path)
+{
+    int  fd, rc;
+
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        if (errno == EEXIST) {
+            return 0;
+        }
+
+        aiobs_keys_say("cannot create %s: %s", path, strerror(errno));
+        return -1;
+    }
+
+    /* whatever the umask took away */
+
+    rc = fchmod(fd, 0600);
+
+    if (rc == 0 && geteuid() == 0) {
+        rc = aiobs_keys_give(fd, path);
+    }
+
+    if (rc != 0) {
+        aiobs_keys_say("cannot give %s to its user: %s", path,
+                       strerror(errno));
+        (void) unlink(path);
+    }
+
+    close(fd);
+
+    return rc;
+}
+
+
+static int
+aiobs_keys_give(int fd, const char *path)
+{
+    int             rc;
+    char           *copy, *dir;
+    struct stat     st;
+    struct passwd  *pw;
+
+    copy = strdup(path);
+    if (copy == NULL) {
+        return -1;
+    }
+
+    dir = dirname(copy);
+    rc = stat(dir, &st);
+
+    if (rc == 0) {
+        rc = fchown(fd, st.st_uid, st.st_gid);
+    }
+
+    if (rc == 0) {
+        pw = getpwuid(st.st_uid);
+        aiobs_keys_say("created %s, mode 0600, of user %s like its directory",
+                       path, pw ? pw->pw_name : "(without a name)");
+
+        if (st.st_uid == 0) {
+            aiobs_keys_say("note: nginx workers that do not run as root cannot"
+                           " use it there; give the directory %s to their user"
+                           " and the file with it", dir);
+        }
+    }
+
+    free(copy);
+
+    return rc;
+}

@@ -1,0 +1,109 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs-keys: what people and programs read.
+ */
+
+
+#include "aiobs_keys.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+
+static void aiobs_keys_cell(const char *text, int width, int pad);
+
+
+void
+aiobs_keys_say(const char *fmt, ...)
+{
+    char     text[1024];
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    fputs("aiobs-keys: ", stderr);
+    aiobs_keys_text(stderr, text, sizeof(text), 0);
+    fputc('\n', stderr);
+}
+
+
+void
+aiobs_keys_text(FILE *out, const char *text, int width, int pad)
+{
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    p = (const unsigned char *) text;
+
+    for (end = p + strlen(text); p < end && width > 0; width--) {
+        n = aiobs_key_utf8(p, end);
+
+        if (n == 0) {
+            fputc('?', out);
+            p++;
+            continue;
+        }
+
+        fwrite(p, 1, n, out);
+        p += n;
+    }
+
+    while (pad && width-- > 0) {
+        fputc(' ', out);
+    }
+}
+
+
+void
+aiobs_keys_header(void)
+{
+    printf("%-12s  %-24s  %-16s  %-19s  %-19s  %s\n", "KEY ID", "USER", "NAME",
+           "CREATED (UTC)", "LAST USED (UTC)", "STATE");
+}
+
+
+void
+aiobs_keys_row(const aiobs_key_row_t *row)
+{
+    aiobs_keys_cell(row->hash, AIOBS_KEY_ID_LEN, 1);
+    aiobs_keys_cell(row->user, 24, 1);
+    aiobs_keys_cell(row->name, 16, 1);
+    aiobs_keys_cell(row->created_at, 19, 1);
+    aiobs_keys_cell(row->last_used ? row->last_used : "never", 19, 1);
+
+    fputs(row->active ? "active\n" : "revoked\n", stdout);
+}
+
+
+static void
+aiobs_keys_cell(const char *text, int width, int pad)
+{
+    aiobs_keys_text(stdout, text ? text : "-", width, pad);
+    fputs("  ", stdout);
+}
+
+
+void
+aiobs_keys_json(const aiobs_key_row_t *row)
+{
+    if (row->json) {
+        aiobs_keys_text(stdout, row->json, 0x7fffffff, 0);
+    }
+}
+
+
+int
+aiobs_keys_flush(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        aiobs_keys_say("cannot write the output: %s", strerror(errno));
+        return AIOBS_EXIT_FAILED;
+    }
+
+    return AIOBS_EXIT_OK;
+}

@@ -1,0 +1,358 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The store of keys: opening and closing, statements, errors, patience.
+ */
+
+
+#include "aiobs_store_sqlite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define AIOBS_STORE_PATIENCE  1000      /* milliseconds */
+#define AIOBS_STORE_NAP       5
+
+
+static int aiobs_store_connect(aiobs_store_t *store);
+static int aiobs_store_wait(void *data, int tries);
+static uint64_t aiobs_store_wal(aiobs_store_t *store);
+
+
+static const char  *aiobs_sql[AIOBS_SQL_N] = {
+
+    [AIOBS_SQL_BEGIN] = "BEGIN",
+    [AIOBS_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [AIOBS_SQL_COMMIT] = "COMMIT",
+    [AIOBS_SQL_ROLLBACK] = "ROLLBACK",
+
+    [AIOBS_SQL_VERSION] = "PRAGMA data_version",
+
+    [AIOBS_SQL_END] =
+        "SELECT seq, mark FROM aiobs_changes ORDER BY seq DESC LIMIT 1",
+
+    [AIOBS_SQL_MARK] =
+        "SELECT mark FROM aiobs_changes WHERE seq = ?1",
+
+    [AIOBS_SQL_KEY] =
+        "SELECT is_active, substr(user_id, 1, 128), substr(name, 1, 64)"
+        " FROM api_keys WHERE hash = ?1",
+
+    [AIOBS_SQL_CHANGES] =
+        "SELECT k.is_active, substr(k.user_id, 1, 128), substr(k.name, 1, 64),"
+        " c.seq, c.mark, c.hash, k.hash IS NOT NULL"
+        " FROM aiobs_changes c LEFT JOIN api_keys k ON k.hash = c.hash"
+        " WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?2",
+
+    [AIOBS_SQL_USED] =
+        "UPDATE api_keys SET last_used = ?1"
+        " WHERE hash = ?2 AND (last_used IS NULL OR last_used < ?1)",
+
+    [AIOBS_SQL_TRIM] =
+        "DELETE FROM aiobs_changes"
+        " WHERE seq <= (SELECT max(seq) FROM aiobs_changes) - ?1",
+
+    [AIOBS_SQL_INSERT] =
+        "INSERT INTO api_keys"
+        " (hash, user_id, name, created_at, last_used, is_active)"
+        " VALUES (?1, ?2, ?3, ?4, NULL, 1)",
+
+    /* another program may have put blobs there, which JSON cannot hold */
+
+    [AIOBS_SQL_LIST] =
+        "SELECT *, json_object('key_id', substr(hash, 1, 12), 'hash', hash,"
+        " 'user_id', user_id, 'name', name, 'created_at', created_at,"
+        " 'last_used', last_used, 'revoked_at', revoked_at,"
+        " 'active', json(iif(active, 'true', 'false')))"
+        " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"
+        " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"
+        " CAST(k.created_at AS TEXT) AS created_at,"
+        " CAST(k.last_used AS TEXT) AS last_used, a.revoked_at AS revoked_at,"
+        " coalesce(k.is_active, 0) AS active"
+        " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
+        " WHERE (?1 IS NULL OR k.user_id = ?1)"
+        " AND (?2 IS NULL OR substr(k.hash, 1, length(?2)) = ?2)"
+        " ORDER BY k.created_at, k.hash)",
+
+    [AIOBS_SQL_RESOLVE] =
+        "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
+        " LIMIT 2",
+
+    [AIOBS_SQL_REVOKE] =
+        "UPDATE api_keys SET is_active = 0 WHERE coalesce(is_active, 0) != 0"
+        " AND (?1 IS NULL OR hash = ?1) AND (?2 IS NULL OR user_id = ?2)"
+};
+
+
+int
+aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **result)
+{
+    int             adopted;
+    aiobs_store_t  *store;
+
+    *result = NULL;
+
+    store = calloc(1, sizeof(aiobs_store_t));
+    if (store == NULL) {
+        return AIOBS_STORE_FAILED;
+    }
+
+    /* never a URI or ":memory:" */
+
+    store->path = sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
+    if (store->path == NULL) {
+        free(store);
+        return AIOBS_STORE_FAILED;
+    }
+
+    *result = store;
+    store->patience = AIOBS_STORE_PATIENCE;
+
+    switch (aiobs_store_connect(store)) {
+    case AIOBS_STORE_OK:
+        break;
+    case AIOBS_STORE_MISSING:
+        return AIOBS_STORE_MISSING;
+    default:
+        return AIOBS_STORE_FAILED;
+    }
+
+    /* a file that is no database is found out by the first reading */
+
+    adopted = aiobs_store_adopted(store);
+
+    if (adopted < 0) {
+        return aiobs_store_fail(store, "read it");
+    }
+
+    if (adopted == 0) {
+        return aiobs_store_adopt(store, flags);
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+static int
+aiobs_store_connect(aiobs_store_t *store)
+{
+    int          rc;
+    struct stat  st;
+
+    if (stat(store->path, &st) == -1) {
+        snprintf(store->error, sizeof(store->error), "%s", strerror(errno));
+        return errno == ENOENT ? AIOBS_STORE_MISSING : AIOBS_STORE_FAILED;
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        snprintf(store->error, sizeof(store->error), "it is not a file");
+        return AIOBS_STORE_FAILED;
+    }
+
+    store->file.dev = st.st_dev;
+    store->file.ino = st.st_ino;
+
+    rc = sqlite3_open_v2(store->path, &store->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
+    if (rc != SQLITE_OK) {
+        return aiobs_store_fail(store, "open it");
+    }
+
+    sqlite3_extended_result_codes(store->db, 1);
+    sqlite3_busy_handler(store->db, aiobs_store_wait, store);
+
+    return AIOBS_STORE_OK;
+}
+
+
+void
+aiobs_store_close(aiobs_store_t *store)
+{
+    int  i;
+
+    if (store == NULL) {
+        return;
+    }
+
+    for (i = 0; i < AIOBS_SQL_N; i++) {
+        sqlite3_finalize(store->statements[i]);
+    }
+
+    sqlite3_close(store->db);
+    sqlite3_free(store->path);
+    free(store);
+}
+
+
+const char *
+aiobs_store_error(aiobs_store_t *store)
+{
+    return store ? store->error : "out of memory";
+}
+
+
+void
+aiobs_store_patience(aiobs_store_t *store, int msec, int (*give_up)(void))
+{
+    store->patience = msec;
+    store->give_up = give_up;
+}
+
+
+static int
+aiobs_store_wait(void *data, int tries)
+{
+    aiobs_store_t *store = data;
+
+    if (tries * AIOBS_STORE_NAP >= store->patience
+        || (store->give_up && store->give_up()))
+    {
+        return 0;
+    }
+
+    sqlite3_sleep(AIOBS_STORE_NAP);
+
+    return 1;
+}
+
+
+/*
+ * The log beside the file lives as long as somebody has the store open: when
+ * it is gone or another one, the store was put in place by hand.
+ */
+
+int
+aiobs_store_same_file(aiobs_store_t *store)
+{
+    uint64_t     wal;
+    struct stat  st;
+
+    if (stat(store->path, &st) == -1) {
+        snprintf(store->error, sizeof(store->error), "%s", strerror(errno));
+        return errno == ENOENT ? AIOBS_STORE_MISSING : AIOBS_STORE_FAILED;
+    }
+
+    wal = aiobs_store_wal(store);
+
+    if (st.st_dev != store->file.dev || st.st_ino != store->file.ino
+        || (store->wal_ino && store->wal_ino != wal))
+    {
+        snprintf(store->error, sizeof(store->error), "it was replaced");
+        return AIOBS_STORE_FAILED;
+    }
+
+    store->wal_ino = wal;
+
+    return AIOBS_STORE_OK;
+}
+
+
+static uint64_t
+aiobs_store_wal(aiobs_store_t *store)
+{
+    char         path[4096];
+    struct stat  st;
+
+    snprintf(path, sizeof(path), "%s-wal", store->path);
+
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+
+void
+aiobs_store_file(aiobs_store_t *store, aiobs_store_file_t *file)
+{
+    *file = store->file;
+}
+
+
+sqlite3_stmt *
+aiobs_store_statement(aiobs_store_t *store, aiobs_sql_e which)
+{
+    int             rc;
+    sqlite3_stmt  **stmt;
+
+    stmt = &store->statements[which];
+
+    if (*stmt == NULL) {
+        rc = sqlite3_prepare_v3(store->db, aiobs_sql[which], -1,
+                                SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+        if (rc != SQLITE_OK) {
+            return NULL;
+        }
+    }
+
+    sqlite3_clear_bindings(*stmt);
+
+    return *stmt;
+}
+
+
+int
+aiobs_store_step(aiobs_store_t *store, aiobs_sql_e which)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = store->statements[which];
+
+    if (stmt == NULL) {
+        stmt = aiobs_store_statement(store, which);
+        if (stmt == NULL) {
+            return SQLITE_ERROR;
+        }
+    }
+
+    rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+
+int
+aiobs_store_fail(aiobs_store_t *store, const char *what)
+{
+    int          code;
+    const char  *reason;
+
+    if (store->db == NULL) {
+        snprintf(store->error, sizeof(store->error), "out of memory");
+        return AIOBS_STORE_FAILED;
+    }
+
+    code = sqlite3_errcode(store->db) & 0xff;
+    reason = sqlite3_errmsg(store->db);
+
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        reason = "another program has it locked";
+    }
+
+    snprintf(store->error, sizeof(store->error), "cannot %s: %s", what, reason);
+
+    aiobs_store_rollback(store);
+
+    return (code == SQLITE_BUSY || code == SQLITE_LOCKED) ? AIOBS_STORE_BUSY
+                                                          : AIOBS_STORE_FAILED;
+}
+
+
+int
+aiobs_store_exec(aiobs_store_t *store, const char *sql)
+{
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+}
+
+
+void
+aiobs_store_rollback(aiobs_store_t *store)
+{
+    if (!sqlite3_get_autocommit(store->db)) {
+        (void) aiobs_store_step(store, AIOBS_SQL_ROLLBACK);
+    }
+}

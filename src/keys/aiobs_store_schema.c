@@ -1,0 +1,247 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The store of keys: its schema.  A file of another program, which has only
+ * api_keys, is adopted as it is.
+ *
+ * A change of the schema is a new row of aiobs_schema[], never an edited one.
+ */
+
+
+#include "aiobs_store_sqlite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+
+#define AIOBS_NOW                                                             \
+    "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000'"
+
+#define AIOBS_CHANGED(row)                                                    \
+    " INSERT INTO aiobs_changes (hash, mark) VALUES (" row ".hash, random());"
+
+
+static int aiobs_store_wal_mode(aiobs_store_t *store);
+static int aiobs_store_migrate(aiobs_store_t *store, unsigned flags);
+static int aiobs_store_schema(aiobs_store_t *store);
+static int aiobs_store_number(aiobs_store_t *store, const char *sql);
+
+
+static const char  aiobs_main_table[] =
+    "CREATE TABLE IF NOT EXISTS api_keys (hash TEXT PRIMARY KEY, user_id TEXT,"
+    " name TEXT, created_at TEXT, last_used TEXT,"
+    " is_active INTEGER DEFAULT 1)";
+
+
+/* from version i to i + 1 */
+
+static const char  *aiobs_schema[AIOBS_STORE_SCHEMA] = {
+
+    "CREATE TABLE aiobs_meta (name TEXT PRIMARY KEY, value);"
+
+    "CREATE TABLE aiobs_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " hash TEXT, mark INTEGER);"
+
+    "CREATE TABLE aiobs_key_attrs (hash TEXT PRIMARY KEY, revoked_at TEXT);"
+};
+
+
+/*
+ * They go with the table when another program drops it, hence made apart.
+ * The first row of the log is its identity: there always is a last one.
+ */
+
+static const char  aiobs_triggers[] =
+
+    "DROP TRIGGER IF EXISTS aiobs_api_keys_insert;"
+    "CREATE TRIGGER aiobs_api_keys_insert AFTER INSERT ON api_keys BEGIN"
+    AIOBS_CHANGED("NEW")
+    " DELETE FROM aiobs_key_attrs WHERE hash = NEW.hash;"
+    " END;"
+
+    "DROP TRIGGER IF EXISTS aiobs_api_keys_delete;"
+    "CREATE TRIGGER aiobs_api_keys_delete AFTER DELETE ON api_keys BEGIN"
+    AIOBS_CHANGED("OLD")
+    " DELETE FROM aiobs_key_attrs WHERE hash = OLD.hash;"
+    " END;"
+
+    "DROP TRIGGER IF EXISTS aiobs_api_keys_update;"
+    "CREATE TRIGGER aiobs_api_keys_update"
+    " AFTER UPDATE OF hash, user_id, name, is_active ON api_keys BEGIN"
+    AIOBS_CHANGED("NEW")
+    " INSERT INTO aiobs_changes (hash, mark) SELECT OLD.hash, random()"
+    " WHERE OLD.hash IS NOT NEW.hash;"
+    " UPDATE aiobs_key_attrs SET revoked_at = NULL"
+    " WHERE hash = NEW.hash AND NEW.is_active;"
+    " INSERT INTO aiobs_key_attrs (hash, revoked_at)"
+    " SELECT NEW.hash, " AIOBS_NOW
+    " WHERE NOT coalesce(NEW.is_active, 0) AND coalesce(OLD.is_active, 0)"
+    " AND NEW.hash IS NOT NULL"
+    " ON CONFLICT (hash) DO UPDATE SET revoked_at = excluded.revoked_at;"
+    " END;"
+
+    "INSERT INTO aiobs_changes (hash, mark) VALUES (NULL, random());";
+
+
+int
+aiobs_store_adopted(aiobs_store_t *store)
+{
+    int  version;
+
+    version = aiobs_store_schema(store);
+
+    if (version < 0) {
+        return -1;
+    }
+
+    if (version != AIOBS_STORE_SCHEMA) {
+        return 0;
+    }
+
+    version = aiobs_store_number(store,
+        "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
+        " AND tbl_name = 'api_keys' AND name IN ('aiobs_api_keys_insert',"
+        " 'aiobs_api_keys_update', 'aiobs_api_keys_delete')");
+
+    return version < 0 ? -1 : version == 3;
+}
+
+
+int
+aiobs_store_adopt(aiobs_store_t *store, unsigned flags)
+{
+    int  rc;
+
+    rc = aiobs_store_wal_mode(store);
+
+    if (rc != AIOBS_STORE_OK) {
+        return rc;
+    }
+
+    if (aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE) != SQLITE_OK) {
+        return aiobs_store_fail(store, "add tables to it");
+    }
+
+    rc = aiobs_store_migrate(store, flags);
+
+    if (rc != AIOBS_STORE_OK) {
+        aiobs_store_rollback(store);
+        return rc;
+    }
+
+    if (aiobs_store_step(store, AIOBS_SQL_COMMIT) != SQLITE_OK) {
+        return aiobs_store_fail(store, "add tables to it");
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+/* readers go on while one writes; it stays with the file */
+
+static int
+aiobs_store_wal_mode(aiobs_store_t *store)
+{
+    int  rc;
+
+    rc = aiobs_store_exec(store, "PRAGMA journal_mode = WAL") & 0xff;
+
+    /* in use, or on a file system that cannot: it works without, slower */
+
+    if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
+        return AIOBS_STORE_OK;
+    }
+
+    return aiobs_store_fail(store, "switch it to a write-ahead log");
+}
+
+
+static int
+aiobs_store_migrate(aiobs_store_t *store, unsigned flags)
+{
+    int   version;
+    char  sql[128];
+
+    version = aiobs_store_schema(store);
+
+    if (version > AIOBS_STORE_SCHEMA) {
+        snprintf(store->error, sizeof(store->error),
+                 "its schema %d was made by a newer version of this program,"
+                 " which knows %d", version, AIOBS_STORE_SCHEMA);
+        return AIOBS_STORE_FAILED;
+    }
+
+    if (version == 0 && (flags & AIOBS_STORE_CREATE)
+        && aiobs_store_exec(store, aiobs_main_table) != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "create its table");
+    }
+
+    if (aiobs_store_exec(store, "SELECT hash, user_id, name, created_at,"
+                         " last_used, is_active FROM api_keys LIMIT 0")
+        != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "use its table api_keys");
+    }
+
+    while (version >= 0 && version < AIOBS_STORE_SCHEMA) {
+        if (aiobs_store_exec(store, aiobs_schema[version++]) != SQLITE_OK) {
+            return aiobs_store_fail(store, "add tables to it");
+        }
+    }
+
+    snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO aiobs_meta (name, value)"
+             " VALUES ('schema', %d)", AIOBS_STORE_SCHEMA);
+
+    if (version < 0
+        || aiobs_store_exec(store, sql) != SQLITE_OK
+        || aiobs_store_exec(store, aiobs_triggers) != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "add triggers to it");
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+/* 0: there are no side tables */
+
+static int
+aiobs_store_schema(aiobs_store_t *store)
+{
+    int  n;
+
+    n = aiobs_store_number(store, "SELECT count(*) FROM sqlite_master"
+                           " WHERE type = 'table' AND name = 'aiobs_meta'");
+    if (n <= 0) {
+        return n;
+    }
+
+    return aiobs_store_number(store, "SELECT value FROM aiobs_meta"
+                              " WHERE name = 'schema'");
+}
+
+
+static int
+aiobs_store_number(aiobs_store_t *store, const char *sql)
+{
+    int            rc, n;
+    sqlite3_stmt  *stmt;
+
+    if (sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL) != SQLITE_OK) {
+        return -1;
+    }
+
+    rc = sqlite3_step(stmt);
+    n = rc == SQLITE_ROW ? sqlite3_column_int(stmt, 0)
+        : rc == SQLITE_DONE ? 0 : -1;
+
+    /* the error stays for who reports it */
+
+    if (sqlite3_finalize(stmt) != SQLITE_OK) {
+        return -1;
+    }
+
+    return n;
+}
