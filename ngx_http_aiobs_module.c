@@ -15,6 +15,7 @@
 static ngx_int_t ngx_http_aiobs_post_read_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_access_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -143,6 +144,13 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       offsetof(ngx_http_aiobs_loc_conf_t, llm),
       &ngx_http_aiobs_llm_values },
 
+    { ngx_string("aiobs_stream_usage"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_aiobs_stream_usage,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aiobs_endpoint"),
       NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -261,6 +269,21 @@ ngx_http_aiobs_access_handler(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_aiobs_active_ctx(r);
+
+    return ctx ? ngx_http_aiobs_ask_usage(r, ctx) : NGX_DECLINED;
+}
+
+
+static ngx_int_t
 ngx_http_aiobs_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_http_aiobs_ctx_t  *ctx;
@@ -301,11 +324,16 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_http_aiobs_ctx_t  *ctx;
 
-    if (in && r == r->main) {
+    if (r == r->main) {
         ctx = ngx_http_aiobs_get_ctx(r);
 
         if (ctx) {
             ngx_http_aiobs_llm_body(r, ctx, in);
+
+            if (ngx_http_aiobs_stream_hiding(ctx)) {
+                return ngx_http_aiobs_stream_body(r, ctx, in,
+                                             ngx_http_aiobs_next_body_filter);
+            }
         }
     }
 
@@ -381,6 +409,7 @@ ngx_http_aiobs_add_handlers(ngx_conf_t *cf)
         { NGX_HTTP_POST_READ_PHASE, ngx_http_aiobs_post_read_handler },
         { NGX_HTTP_PREACCESS_PHASE, ngx_http_aiobs_preaccess_handler },
         { NGX_HTTP_ACCESS_PHASE, ngx_http_aiobs_access_handler },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_aiobs_precontent_handler },
         { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_log_phase_handler }
     };
 

@@ -65,6 +65,8 @@ typedef struct {
     ngx_http_complex_value_t   *auth_key;
     ngx_flag_t                  auth_query;
     ngx_uint_t                  llm;            /* aiobs_dialect_e */
+    ngx_flag_t                  stream_usage;
+    size_t                      stream_usage_limit;
     ngx_str_t                   endpoint;       /* label values */
     ngx_str_t                   handler;
     ngx_flag_t                  endpoint_default;
@@ -93,6 +95,8 @@ char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 

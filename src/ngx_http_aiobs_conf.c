@@ -86,6 +86,8 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     lcf->auth_key = NGX_CONF_UNSET_PTR;
     lcf->auth_query = NGX_CONF_UNSET;
     lcf->llm = NGX_CONF_UNSET_UINT;
+    lcf->stream_usage = NGX_CONF_UNSET;
+    lcf->stream_usage_limit = NGX_CONF_UNSET_SIZE;
     lcf->user = NGX_CONF_UNSET_PTR;
     lcf->logs = NGX_CONF_UNSET_PTR;
 
@@ -107,6 +109,9 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->auth_key, prev->auth_key, NULL);
     ngx_conf_merge_value(conf->auth_query, prev->auth_query, 0);
     ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
+    ngx_conf_merge_value(conf->stream_usage, prev->stream_usage, 0);
+    ngx_conf_merge_size_value(conf->stream_usage_limit,
+                              prev->stream_usage_limit, 16 * 1024 * 1024);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->logs, prev->logs, NULL);
     ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
@@ -261,6 +266,58 @@ ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (cf->args->nelts > 2) {
         amcf->environment = value[2];
     }
+
+    return NGX_CONF_OK;
+}
+
+
+/* aiobs_stream_usage on | off [limit=size] */
+
+char *
+ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_loc_conf_t *lcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value, s;
+
+    if (lcf->stream_usage != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        lcf->stream_usage = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->stream_usage = 0;
+
+    } else {
+        return "must be \"on\" or \"off\"";
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    size = NGX_ERROR;
+
+    if (ngx_strncmp(value[2].data, "limit=", 6) == 0) {
+        s.data = value[2].data + 6;
+        s.len = value[2].len - 6;
+        size = ngx_parse_size(&s);
+    }
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of "
+                           "\"aiobs_stream_usage\": \"limit=size\" is "
+                           "accepted", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->stream_usage_limit = size;
 
     return NGX_CONF_OK;
 }

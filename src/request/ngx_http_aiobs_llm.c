@@ -66,16 +66,18 @@ ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
 {
     ngx_buf_t  *b;
 
-    if (ctx->reader == NULL || ctx->asked_done) {
-        return;
-    }
-
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
 
-        if (ngx_buf_in_memory(b) && b->last > b->pos) {
+        if (!ngx_buf_in_memory(b) || b->last == b->pos) {
+            continue;
+        }
+
+        if (ctx->reader && !ctx->asked_done) {
             aiobs_request_feed(ctx->reader, b->pos, b->last - b->pos);
         }
+
+        ngx_http_aiobs_stream_request(ctx, b->pos, b->last - b->pos);
     }
 }
 
@@ -116,6 +118,18 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ctx->last_buf = 0;
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
 
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached && ctx->llm) {
+
+        /* what is in the cache had been asked for usage as well */
+
+        ngx_http_aiobs_stream_header(r, ctx);
+        return;
+    }
+
+#endif
+
     if (!ctx->upstream_header || ctx->llm == NULL || r->header_only
         || ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module) != ctx->llm
         || !aiobs_api_countable(ctx->api))
@@ -155,6 +169,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     r->filter_need_in_memory = 1;
 
     ngx_http_aiobs_llm_unbuffer(r, ctx);
+    ngx_http_aiobs_stream_header(r, ctx);
 }
 
 

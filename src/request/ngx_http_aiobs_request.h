@@ -33,6 +33,9 @@ typedef struct {
 } ngx_http_aiobs_trace_t;
 
 
+typedef struct ngx_http_aiobs_stream_s  ngx_http_aiobs_stream_t;
+
+
 /* in the pool of the main request; survives redirects and error_page */
 
 typedef struct {
@@ -59,6 +62,7 @@ typedef struct {
     aiobs_usage_t              *usage;          /* of the response's body */
     aiobs_request_record_t      asked;
     aiobs_usage_record_t        answer;
+    ngx_http_aiobs_stream_t    *stream;         /* of aiobs_stream_usage */
     ngx_str_t                   path_model;
     ngx_str_t                   provider_request_id;
     ngx_str_t                   label_model;    /* value of label "model" */
@@ -177,6 +181,23 @@ void ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 /* the request's record: once the body has passed, or as far as it came */
 aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_stream_usage.c --- */
+
+/* precontent: NGX_DECLINED: go on; NGX_DONE: the body is being read */
+ngx_int_t ngx_http_aiobs_ask_usage(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_stream_request(ngx_http_aiobs_ctx_t *ctx, u_char *p,
+    size_t len);
+void ngx_http_aiobs_stream_header(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* true: the answer goes through ngx_http_aiobs_stream_body() */
+ngx_uint_t ngx_http_aiobs_stream_hiding(ngx_http_aiobs_ctx_t *ctx);
+ngx_int_t ngx_http_aiobs_stream_body(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
 
 
 /* --- ngx_http_aiobs_outcome.c --- */

@@ -1,0 +1,588 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs_stream_usage: the request asks for usage, the client does not notice.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+#include "../usage/aiobs_stream_usage.h"
+
+
+#define NGX_HTTP_AIOBS_TAIL_MAX   (1024 * 1024)   /* read back from a file */
+#define NGX_HTTP_AIOBS_STRIP_BUF  16384
+
+
+struct ngx_http_aiobs_stream_s {
+    aiobs_inject_t     inject;
+    aiobs_strip_t      strip;
+    ngx_chain_t       *pending;     /* of the upstream, not yet consumed */
+    ngx_chain_t       *free;
+    ngx_chain_t       *busy;
+    ngx_chain_t       *out;
+    ngx_chain_t      **last;
+    ngx_pool_t        *pool;
+    unsigned           reading:1;
+    unsigned           asked:1;     /* the request was changed */
+    unsigned           hiding:1;    /* the answer is being changed */
+    unsigned           failed:1;
+};
+
+
+static ngx_int_t ngx_http_aiobs_strip_pending(ngx_http_aiobs_stream_t *s);
+static ngx_uint_t ngx_http_aiobs_may_ask(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
+static ngx_uint_t ngx_http_aiobs_signed(ngx_http_request_t *r);
+static void ngx_http_aiobs_stream_body_read(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_insert(ngx_http_request_t *r,
+    aiobs_insertion_t *insertion);
+static ngx_int_t ngx_http_aiobs_insert_at(ngx_http_request_t *r,
+    ngx_chain_t *cl, off_t head, aiobs_insertion_t *insertion);
+static ngx_buf_t *ngx_http_aiobs_tail(ngx_http_request_t *r, ngx_buf_t *b,
+    off_t skip);
+static ngx_buf_t *ngx_http_aiobs_memory_buf(ngx_pool_t *pool, u_char *p,
+    size_t len);
+static ngx_int_t ngx_http_aiobs_body_grew(ngx_http_request_t *r, off_t by);
+static ngx_uint_t ngx_http_aiobs_drop_encoding(ngx_table_elt_t *h,
+    void *data);
+static void ngx_http_aiobs_strip_emit(void *data, const uint8_t *p,
+    size_t len);
+static ngx_buf_t *ngx_http_aiobs_strip_buf(ngx_http_aiobs_stream_t *s,
+    ngx_uint_t data);
+
+
+/* precontent: the body is read whole, then the phases go on */
+
+ngx_int_t
+ngx_http_aiobs_ask_usage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    if (ctx->stream) {
+        return ctx->stream->reading ? NGX_DONE : NGX_DECLINED;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (!ngx_http_aiobs_may_ask(r, ctx, lcf)) {
+        return NGX_DECLINED;
+    }
+
+    ctx->stream = ngx_pcalloc(r->pool, sizeof(ngx_http_aiobs_stream_t));
+    if (ctx->stream == NULL) {
+        return NGX_DECLINED;
+    }
+
+    aiobs_inject_init(&ctx->stream->inject);
+
+    ctx->stream->pool = r->pool;
+    ctx->stream->reading = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_aiobs_stream_body_read);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+void
+ngx_http_aiobs_stream_request(ngx_http_aiobs_ctx_t *ctx, u_char *p, size_t len)
+{
+    if (ctx->stream && ctx->stream->reading) {
+        aiobs_inject_feed(&ctx->stream->inject, p, len);
+    }
+}
+
+
+/* header filter: an answer that our question has changed */
+
+void
+ngx_http_aiobs_stream_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char                   *held;
+    ngx_http_aiobs_stream_t  *s;
+
+    s = ctx->stream;
+
+    if (s == NULL || !s->asked) {
+        return;
+    }
+
+    s->hiding = 0;
+
+    if (r->headers_out.status != NGX_HTTP_OK
+        || r->headers_out.content_encoding != NULL
+        || ngx_strncasecmp(r->headers_out.content_type.data,
+                           (u_char *) "text/event-stream",
+                           ngx_min(r->headers_out.content_type.len,
+                                   sizeof("text/event-stream") - 1))
+           != 0
+        || r->headers_out.content_type.len < sizeof("text/event-stream") - 1)
+    {
+        return;
+    }
+
+    held = ngx_palloc(r->pool, AIOBS_EVENT_MAX);
+    if (held == NULL) {
+        return;
+    }
+
+    aiobs_strip_init(&s->strip, held);
+    s->hiding = 1;
+
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_stream_hiding(ngx_http_aiobs_ctx_t *ctx)
+{
+    return ctx->stream && ctx->stream->hiding;
+}
+
+
+/*
+ * Body filter: every buffer of the upstream is consumed here, which lets it
+ * read on; what the client gets is in buffers of our own.  While those are
+ * busy the upstream's are left alone, so that a slow client slows it down.
+ */
+
+ngx_int_t
+ngx_http_aiobs_stream_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_chain_t *in, ngx_http_output_body_filter_pt next)
+{
+    ngx_int_t                 rc;
+    ngx_http_aiobs_stream_t  *s;
+
+    s = ctx->stream;
+
+    if (in && ngx_chain_add_copy(r->pool, &s->pending, in) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for ( ;; ) {
+        s->out = NULL;
+        s->last = &s->out;
+
+        if (s->busy == NULL && ngx_http_aiobs_strip_pending(s) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rc = next(r, s->out);
+
+        ngx_chain_update_chains(r->pool, &s->free, &s->busy, &s->out,
+                                (ngx_buf_tag_t) &ngx_http_aiobs_module);
+
+        if (rc == NGX_ERROR || s->pending == NULL || s->busy) {
+            return rc;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_strip_pending(ngx_http_aiobs_stream_t *s)
+{
+    ngx_buf_t    *b, *flags;
+    ngx_chain_t  *cl;
+
+    while (s->pending) {
+        cl = s->pending;
+        b = cl->buf;
+
+        s->pending = cl->next;
+        ngx_free_chain(s->pool, cl);
+
+        if (ngx_buf_in_memory(b)) {
+            aiobs_strip_feed(&s->strip, b->pos, b->last - b->pos,
+                             ngx_http_aiobs_strip_emit, s);
+            b->pos = b->last;
+        }
+
+        if (b->last_buf || b->last_in_chain) {
+            aiobs_strip_finish(&s->strip, ngx_http_aiobs_strip_emit, s);
+        }
+
+        if (b->flush || b->last_buf || b->last_in_chain) {
+            flags = ngx_http_aiobs_strip_buf(s, 0);
+            if (flags == NULL) {
+                return NGX_ERROR;
+            }
+
+            flags->flush |= b->flush;
+            flags->last_buf |= b->last_buf;
+            flags->last_in_chain |= b->last_in_chain;
+        }
+    }
+
+    return s->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_may_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    off_t  n;
+
+    static const char  path[] = "/completions";
+
+    if (!lcf->stream_usage || ctx->llm != lcf || r->method != NGX_HTTP_POST
+        || r->request_body != NULL
+        || r->uri.len < sizeof(path) - 1
+        || ngx_memcmp(r->uri.data + r->uri.len - (sizeof(path) - 1), path,
+                      sizeof(path) - 1)
+           != 0)
+    {
+        return 0;
+    }
+
+    n = r->headers_in.content_length_n;
+
+    if (n == 0 || (n < 0 && !r->headers_in.chunked)
+        || n > (off_t) lcf->stream_usage_limit)
+    {
+        return 0;
+    }
+
+    return !ngx_http_aiobs_signed(r);
+}
+
+
+/* a change would break a signature, a digest, a compressed body */
+
+static ngx_uint_t
+ngx_http_aiobs_signed(ngx_http_request_t *r)
+{
+    ngx_str_t        *name;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  names[] = {
+        ngx_string("content-encoding"),
+        ngx_string("content-digest"),
+        ngx_string("content-md5"),
+        ngx_string("digest"),
+        ngx_string("signature"),
+        ngx_string("x-amz-content-sha256"),
+        ngx_null_string
+    };
+
+    for (name = names; name->len; name++) {
+        if (ngx_http_aiobs_header_find(&r->headers_in.headers,
+                                       (char *) name->data, name->len))
+        {
+            return 1;
+        }
+    }
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers, "authorization",
+                                   sizeof("authorization") - 1);
+
+    return h && h->value.len > 4
+           && ngx_strncmp(h->value.data, "AWS4", 4) == 0;
+}
+
+
+static void
+ngx_http_aiobs_stream_body_read(ngx_http_request_t *r)
+{
+    ngx_table_elt_t          *accept_encoding;
+    aiobs_insertion_t         insertion;
+    ngx_http_aiobs_ctx_t     *ctx;
+    ngx_http_aiobs_stream_t  *s;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+    s = ctx->stream;
+
+    s->reading = 0;
+
+    if (aiobs_inject_find(&s->inject, &insertion)
+        && ngx_http_aiobs_insert(r, &insertion) == NGX_OK)
+    {
+        s->asked = 1;
+
+        /*
+         * A compressed answer could not be changed.  nginx itself still
+         * knows what the client accepts.
+         */
+
+        accept_encoding = r->headers_in.accept_encoding;
+
+        (void) ngx_http_aiobs_headers_in_rebuild(r,
+                                         ngx_http_aiobs_drop_encoding, NULL);
+
+        r->headers_in.accept_encoding = accept_encoding;
+    }
+
+    r->preserve_body = 1;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_insert(ngx_http_request_t *r, aiobs_insertion_t *insertion)
+{
+    off_t         off, size;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL) {
+        return NGX_DECLINED;
+    }
+
+    off = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        size = ngx_buf_size(cl->buf);
+
+        if ((off_t) insertion->at < off + size) {
+            return ngx_http_aiobs_insert_at(r, cl, insertion->at - off,
+                                            insertion);
+        }
+
+        off += size;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * cl's buffer becomes its first "head" bytes, the new text and its tail follow
+ * in memory.  On a retry nginx sets every buffer back to its start and files
+ * to 0: a file's part has to start there, and a buffer where its bytes do.
+ */
+
+static ngx_int_t
+ngx_http_aiobs_insert_at(ngx_http_request_t *r, ngx_chain_t *cl, off_t head,
+    aiobs_insertion_t *insertion)
+{
+    off_t         skip;
+    ngx_buf_t    *b, *copy, *text, *tail;
+    ngx_chain_t  *text_link, *tail_link;
+
+    b = cl->buf;
+    skip = head + insertion->remove;
+
+    if (skip > ngx_buf_size(b)) {
+        return NGX_DECLINED;        /* what goes spans two buffers */
+    }
+
+    tail = ngx_http_aiobs_tail(r, b, skip);
+    copy = ngx_alloc_buf(r->pool);
+    text = ngx_http_aiobs_memory_buf(r->pool, (u_char *) insertion->text,
+                                     insertion->len);
+    text_link = ngx_alloc_chain_link(r->pool);
+    tail_link = ngx_alloc_chain_link(r->pool);
+
+    if (tail == NULL || copy == NULL || text == NULL || text_link == NULL
+        || tail_link == NULL
+        || ngx_http_aiobs_body_grew(r, (off_t) insertion->len
+                                       - (off_t) insertion->remove)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *copy = *b;
+    copy->last_buf = 0;
+
+    if (ngx_buf_in_memory(b)) {
+        copy->start = b->pos;
+        copy->last = b->pos + head;
+        copy->end = copy->last;
+        copy->in_file = 0;
+
+    } else {
+        copy->file_last = b->file_pos + head;
+    }
+
+    tail->last_buf = b->last_buf;
+
+    text_link->buf = text;
+
+    if (head) {
+        cl->buf = copy;
+        text_link->next = cl->next;
+        cl->next = text_link;
+
+    } else {
+        cl->buf = text;
+        text_link = cl;
+    }
+
+    if (ngx_buf_size(tail)) {
+        tail_link->buf = tail;
+        tail_link->next = text_link->next;
+        text_link->next = tail_link;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the bytes of b from "skip" on, in memory */
+
+static ngx_buf_t *
+ngx_http_aiobs_tail(ngx_http_request_t *r, ngx_buf_t *b, off_t skip)
+{
+    off_t    size;
+    u_char  *p;
+
+    if (ngx_buf_in_memory(b)) {
+        return ngx_http_aiobs_memory_buf(r->pool, b->pos + skip,
+                                         b->last - b->pos - skip);
+    }
+
+    size = ngx_buf_size(b) - skip;
+
+    if (size > NGX_HTTP_AIOBS_TAIL_MAX) {
+        return NULL;
+    }
+
+    p = ngx_palloc(r->pool, size + 1);
+
+    if (p == NULL
+        || ngx_read_file(b->file, p, size, b->file_pos + skip) != size)
+    {
+        return NULL;
+    }
+
+    return ngx_http_aiobs_memory_buf(r->pool, p, size);
+}
+
+
+static ngx_buf_t *
+ngx_http_aiobs_memory_buf(ngx_pool_t *pool, u_char *p, size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->start = p;
+    b->pos = p;
+    b->last = p + len;
+    b->end = b->last;
+    b->memory = 1;
+
+    return b;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_body_grew(ngx_http_request_t *r, off_t by)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_in.content_length_n += by;
+    r->headers_in.chunked = 0;
+
+    if (r->headers_in.content_length) {
+        r->headers_in.content_length->value.data = p;
+        r->headers_in.content_length->value.len =
+                  ngx_sprintf(p, "%O", r->headers_in.content_length_n) - p;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_drop_encoding(ngx_table_elt_t *h, void *data)
+{
+    return ngx_http_aiobs_header_is(h, "accept-encoding",
+                                    sizeof("accept-encoding") - 1);
+}
+
+
+static void
+ngx_http_aiobs_strip_emit(void *data, const uint8_t *p, size_t len)
+{
+    ngx_http_aiobs_stream_t *s = data;
+
+    size_t      n;
+    ngx_buf_t  *b;
+
+    while (len) {
+
+        b = ngx_http_aiobs_strip_buf(s, 1);
+        if (b == NULL) {
+            s->failed = 1;
+            return;
+        }
+
+        n = ngx_min(len, (size_t) (b->end - b->last));
+
+        b->last = ngx_cpymem(b->last, p, n);
+        p += n;
+        len -= n;
+    }
+}
+
+
+/* the buffer at the end of the chain that goes out; data: one with room */
+
+static ngx_buf_t *
+ngx_http_aiobs_strip_buf(ngx_http_aiobs_stream_t *s, ngx_uint_t data)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (s->out) {
+        cl = (ngx_chain_t *) ((u_char *) s->last
+                              - offsetof(ngx_chain_t, next));
+        b = cl->buf;
+
+        if (!data || (b->last < b->end && !b->last_buf)) {
+            return b;
+        }
+    }
+
+    cl = ngx_chain_get_free_buf(s->pool, &s->free);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    b = cl->buf;
+
+    if (b->start == NULL) {
+        b->start = ngx_palloc(s->pool, NGX_HTTP_AIOBS_STRIP_BUF);
+        if (b->start == NULL) {
+            return NULL;
+        }
+
+        b->end = b->start + NGX_HTTP_AIOBS_STRIP_BUF;
+        b->tag = (ngx_buf_tag_t) &ngx_http_aiobs_module;
+    }
+
+    b->pos = b->start;
+    b->last = b->start;
+    b->temporary = data;
+    b->flush = 0;
+    b->last_buf = 0;
+    b->last_in_chain = 0;
+
+    cl->next = NULL;
+    *s->last = cl;
+    s->last = &cl->next;
+
+    return b;
+}
