@@ -16,11 +16,9 @@
 
 
 typedef struct {
-    uint32_t  run;          /* bytes of the run of one class so far */
-    uint8_t   class;
-    uint8_t   utf8[4];      /* an unfinished UTF-8 sequence */
-    uint8_t   utf8_len;
     uint64_t  millitokens;
+    uint8_t   class;        /* of the last character */
+    uint8_t   run;          /* its place in its word, number or run */
 } aiobs_estimate_t;
 
 
@@ -32,6 +30,7 @@ void aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len);
 /* ends the current run: between messages and parts */
 void aiobs_estimate_break(aiobs_estimate_t *e);
 
+/* rounded to the nearest; at least 1 where there was any text */
 int64_t aiobs_estimate_tokens(const aiobs_estimate_t *e);
 
 
