@@ -12,6 +12,8 @@
 #define _AIOBS_EVENTSTREAM_H_INCLUDED_
 
 
+#include <sys/types.h>
+
 #include "aiobs_usage.h"
 
 
@@ -35,17 +37,18 @@ typedef struct {
     uint32_t  total;
     uint32_t  headers_len;
     uint32_t  seen;                 /* bytes of the message so far */
-    uint32_t  crc;                  /* over them */
-    uint32_t  tail;                 /* CRC read from the message's end */
-    uint8_t   prelude[12];
+    uint32_t  crc;                  /* over them, but for the last four */
+    uint32_t  value_left;           /* of the header under way */
+    uint16_t  value_at;
+    uint8_t   prelude[12];          /* later: the CRC at the message's end */
     uint8_t   state;
     uint8_t   value_type;
-    uint16_t  value_len;            /* of the header under way */
-    uint16_t  value_seen;
+    uint8_t   target;               /* where the value goes to */
     uint8_t   name_len;
     uint8_t   name_seen;
-    uint8_t   failed;
-    char      name[32];
+    unsigned  malformed:1;          /* headers that cannot be read */
+    unsigned  failed:1;
+    char      name[16];
     aiobs_eventstream_headers_t  headers;
 } aiobs_eventstream_t;
 
@@ -53,9 +56,11 @@ typedef struct {
 void aiobs_eventstream_init(aiobs_eventstream_t *s);
 
 /*
- * AIOBS_FAILURE_FRAMING: lengths that contradict each other, or a wrong CRC of
- * the prelude; the rest of the stream cannot be read and later calls return it
- * again.  A wrong CRC of one message is told to "end" and also returned.
+ * AIOBS_FAILURE_FRAMING: lengths that contradict each other or exceed AWS's own
+ * limits, or a wrong CRC of the prelude; the rest of the stream cannot be read
+ * and later calls return it again.  A wrong CRC of one message, or headers that
+ * are not well-formed, are told to its "end" and returned once; the messages
+ * that follow are read.  Of a message broken off by a failure no end is told.
  */
 aiobs_failure_e aiobs_eventstream_feed(aiobs_eventstream_t *s,
     const uint8_t *p, size_t len, const aiobs_eventstream_handler_t *h,
@@ -67,18 +72,22 @@ int aiobs_eventstream_idle(const aiobs_eventstream_t *s);
 
 /* --- base64 inside invoke payloads, undone in pieces --- */
 
-typedef struct {
+typedef struct {                    /* all zero at first */
     uint32_t  bits;
-    uint8_t   n;
-    uint8_t   ended;
+    uint8_t   n;                    /* characters of the group so far */
+    uint8_t   ended;                /* "=" was seen */
+    uint8_t   failed;               /* what follows is not decoded */
 } aiobs_base64_t;
 
 /*
- * Decodes len characters (white space and "=" tolerated) to out, which holds
- * at least (len + 3) / 4 * 3 bytes; returns the number written, or -1 on a
- * character outside the alphabet.
+ * RFC 4648, section 4: decodes len characters (white space is skipped, padding
+ * may be absent) to out, which holds at least (len + 3) / 4 * 3 bytes; each
+ * byte is written as soon as it is whole.  Returns the number written.  At a
+ * character outside the alphabet, or after padding, "failed" is set; what came
+ * before it has been written, and where there is nothing more to write -1 is
+ * returned.
  */
-int aiobs_base64_feed(aiobs_base64_t *b, const uint8_t *p, size_t len,
+ssize_t aiobs_base64_feed(aiobs_base64_t *b, const uint8_t *p, size_t len,
     uint8_t *out);
 
 
