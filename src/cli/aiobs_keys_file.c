@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 
+static void aiobs_keys_unlink(const char *path, const char *suffix);
 static int aiobs_keys_give(int fd, const char *path);
 
 
@@ -38,6 +39,12 @@ aiobs_keys_make_file(const char *path)
         return -1;
     }
 
+    /* logs beside it, if any, are of a store that was deleted */
+
+    aiobs_keys_unlink(path, "-wal");
+    aiobs_keys_unlink(path, "-shm");
+    aiobs_keys_unlink(path, "-journal");
+
     /* whatever the umask took away */
 
     rc = fchmod(fd, 0600);
@@ -55,6 +62,19 @@ aiobs_keys_make_file(const char *path)
     close(fd);
 
     return rc;
+}
+
+
+static void
+aiobs_keys_unlink(const char *path, const char *suffix)
+{
+    char  name[4096];
+
+    if (snprintf(name, sizeof(name), "%s%s", path, suffix)
+        < (int) sizeof(name))
+    {
+        (void) unlink(name);
+    }
 }
 
 

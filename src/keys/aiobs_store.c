@@ -21,7 +21,8 @@
 
 static int aiobs_store_connect(aiobs_store_t *store);
 static int aiobs_store_wait(void *data, int tries);
-static uint64_t aiobs_store_wal(aiobs_store_t *store);
+static ino_t aiobs_store_wal(aiobs_store_t *store);
+static void aiobs_store_leave(aiobs_store_t *store);
 
 
 static const char  *aiobs_sql[AIOBS_SQL_N] = {
@@ -154,8 +155,8 @@ aiobs_store_connect(aiobs_store_t *store)
         return AIOBS_STORE_FAILED;
     }
 
-    store->file.dev = st.st_dev;
-    store->file.ino = st.st_ino;
+    store->dev = st.st_dev;
+    store->ino = st.st_ino;
 
     rc = sqlite3_open_v2(store->path, &store->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
@@ -183,9 +184,44 @@ aiobs_store_close(aiobs_store_t *store)
         sqlite3_finalize(store->statements[i]);
     }
 
+    aiobs_store_leave(store);
     sqlite3_close(store->db);
     sqlite3_free(store->path);
     free(store);
+}
+
+
+/*
+ * SQLite finds the log beside a file by its name.  When another file came
+ * into the place of ours, its log must not be deleted with ours, and ours
+ * must not be taken for its own: it is emptied into the old file.
+ */
+
+static void
+aiobs_store_leave(aiobs_store_t *store)
+{
+    int   all, done;
+    char  path[4096];
+
+    if (store->db == NULL
+        || aiobs_store_same_file(store) != AIOBS_STORE_FAILED)
+    {
+        return;
+    }
+
+    if (store->wal_ino && aiobs_store_wal(store) == store->wal_ino
+        && sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                     &all, &done)
+           == SQLITE_OK
+        && all == done)
+    {
+        snprintf(path, sizeof(path), "%s-wal", store->path);
+        (void) unlink(path);
+        snprintf(path, sizeof(path), "%s-shm", store->path);
+        (void) unlink(path);
+    }
+
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
 
@@ -229,7 +265,7 @@ aiobs_store_wait(void *data, int tries)
 int
 aiobs_store_same_file(aiobs_store_t *store)
 {
-    uint64_t     wal;
+    ino_t        wal;
     struct stat  st;
 
     if (stat(store->path, &st) == -1) {
@@ -239,7 +275,7 @@ aiobs_store_same_file(aiobs_store_t *store)
 
     wal = aiobs_store_wal(store);
 
-    if (st.st_dev != store->file.dev || st.st_ino != store->file.ino
+    if (st.st_dev != store->dev || st.st_ino != store->ino
         || (store->wal_ino && store->wal_ino != wal))
     {
         snprintf(store->error, sizeof(store->error), "it was replaced");
@@ -252,7 +288,7 @@ aiobs_store_same_file(aiobs_store_t *store)
 }
 
 
-static uint64_t
+static ino_t
 aiobs_store_wal(aiobs_store_t *store)
 {
     char         path[4096];
@@ -261,13 +297,6 @@ aiobs_store_wal(aiobs_store_t *store)
     snprintf(path, sizeof(path), "%s-wal", store->path);
 
     return stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
-
-void
-aiobs_store_file(aiobs_store_t *store, aiobs_store_file_t *file)
-{
-    *file = store->file;
 }
 
 

@@ -54,22 +54,15 @@ typedef struct {
 
 
 /*
- * A place in the log of changes.  The mark is random: a seq that has another
- * mark, or none, belongs to another history (a store restored or replaced).
+ * A place in the log of changes; all zero is none.  The mark is random: a seq
+ * that has another mark, or is not there, is of another history (the store
+ * was restored or replaced).
  */
 
 typedef struct {
     int64_t         seq;
     int64_t         mark;
 } aiobs_store_place_t;
-
-
-/* the file that was opened; another one may have come into its place */
-
-typedef struct {
-    uint64_t        dev;
-    uint64_t        ino;
-} aiobs_store_file_t;
 
 
 typedef struct {
@@ -111,7 +104,6 @@ void aiobs_store_patience(aiobs_store_t *store, int msec, int (*give_up)(void));
 
 /* MISSING, or FAILED with another file in its place: open it again */
 int aiobs_store_same_file(aiobs_store_t *store);
-void aiobs_store_file(aiobs_store_t *store, aiobs_store_file_t *file);
 
 
 /* --- what admission needs: aiobs_store_lookup.c --- */

@@ -190,6 +190,17 @@ aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
         place->mark = sqlite3_column_int64(stmt, 4);
         hex = (const char *) sqlite3_column_text(stmt, 5);
 
+        if (hex && strcmp(hex, "*") == 0) {
+            sqlite3_reset(stmt);
+            *n = 0;
+
+            if (aiobs_store_end(store, place) != SQLITE_OK) {
+                return aiobs_store_fail(store, "read its changes");
+            }
+
+            return AIOBS_STORE_NONE;
+        }
+
         /* what is no hash can be nobody's key, but still is a change */
 
         memset(keys[i].hash, 0, AIOBS_KEY_HASH_LEN);

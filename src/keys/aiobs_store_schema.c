@@ -49,7 +49,7 @@ static const char  *aiobs_schema[AIOBS_STORE_SCHEMA] = {
 
 /*
  * They go with the table when another program drops it, hence made apart.
- * The first row of the log is its identity: there always is a last one.
+ * What was changed without them is not known: "*" stands for every key.
  */
 
 static const char  aiobs_triggers[] =
@@ -81,7 +81,7 @@ static const char  aiobs_triggers[] =
     " ON CONFLICT (hash) DO UPDATE SET revoked_at = excluded.revoked_at;"
     " END;"
 
-    "INSERT INTO aiobs_changes (hash, mark) VALUES (NULL, random());";
+    "INSERT INTO aiobs_changes (hash, mark) VALUES ('*', random());";
 
 
 int

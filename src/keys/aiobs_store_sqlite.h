@@ -43,8 +43,9 @@ struct aiobs_store_s {
     int                     patience;       /* milliseconds */
     int                   (*give_up)(void);
 
-    aiobs_store_file_t      file;
-    uint64_t                wal_ino;        /* 0: not seen yet */
+    dev_t                   dev;            /* of the file that is open */
+    ino_t                   ino;
+    ino_t                   wal_ino;        /* 0: not seen yet */
 
     int64_t                 version;        /* data_version all is read of */
     aiobs_store_place_t     place;          /* where that reading ended */

@@ -52,7 +52,7 @@ typedef struct ngx_http_aiobs_keys_s  ngx_http_aiobs_keys_t;    /* shared */
 
 
 /*
- * "sqlite:PATH" of aiobs_key_store.  Opens the store, checks and migrates its
+ * The path of aiobs_key_store, absolute and terminated.  Opens the store, checks and migrates its
  * schema and closes it again: the master keeps no handle over fork.  Checks
  * that the worker's user can read and write the file and its directory.
  * NGX_CONF_ERROR is logged with the path and the reason.

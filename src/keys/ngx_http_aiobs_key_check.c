@@ -1,0 +1,242 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The key store at configuration: is it one, and can the workers use it?
+ */
+
+
+#include "ngx_http_aiobs_keys.h"
+#include "aiobs_store.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+
+#define NGX_HTTP_AIOBS_GROUPS  64
+
+
+typedef struct {
+    const char   *name;
+    uid_t         uid;
+    gid_t         groups[NGX_HTTP_AIOBS_GROUPS];
+    int           ngroups;
+} ngx_http_aiobs_worker_user_t;
+
+
+static ngx_int_t ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store);
+static ngx_int_t ngx_http_aiobs_worker_user(ngx_conf_t *cf,
+    ngx_http_aiobs_worker_user_t *user);
+static ngx_int_t ngx_http_aiobs_may(ngx_conf_t *cf,
+    ngx_http_aiobs_worker_user_t *user, ngx_str_t *store, u_char *path,
+    ngx_uint_t want);
+static mode_t ngx_http_aiobs_granted(ngx_http_aiobs_worker_user_t *user,
+    struct stat *st);
+
+
+char *
+ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store)
+{
+    int             rc;
+    aiobs_store_t  *s;
+
+    rc = aiobs_store_open((char *) store->data, 0, &s);
+
+    switch (rc) {
+
+    case AIOBS_STORE_OK:
+        break;
+
+    case AIOBS_STORE_BUSY:
+
+        /* it is one, and the workers will wait for it */
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "key store \"%V\": %s", store,
+                           aiobs_store_error(s));
+        break;
+
+    case AIOBS_STORE_MISSING:
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "key store \"%V\" does not exist; create it with: "
+                           "aiobs-keys create --db %V --user NAME",
+                           store, store);
+        break;
+
+    default:
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "key store \"%V\" cannot be used: %s", store,
+                           aiobs_store_error(s));
+        break;
+    }
+
+    aiobs_store_close(s);
+
+    if (rc != AIOBS_STORE_OK && rc != AIOBS_STORE_BUSY) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_aiobs_store_access(cf, store) == NGX_OK ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+/*
+ * Root reads and writes everything; whether the workers do is seen from the
+ * modes.  SQLite makes files beside the store: the directory counts as well.
+ */
+
+static ngx_int_t
+ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
+{
+    u_char                        *p, *path;
+    ngx_uint_t                     i, want;
+    ngx_http_aiobs_worker_user_t   user;
+
+    static const char  *suffixes[] = { "", "-wal", "-shm" };
+
+    if (geteuid() != 0) {
+        user.name = NULL;
+
+    } else if (ngx_http_aiobs_worker_user(cf, &user) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    path = ngx_pnalloc(cf->temp_pool, store->len + sizeof("-wal"));
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* each directory above, the last of them to be written */
+
+    for (p = store->data + 1; *p; p++) {
+
+        if (*p != '/') {
+            continue;
+        }
+
+        want = ngx_strchr(p + 1, '/') ? 1 : 3;
+        ngx_cpystrn(path, store->data, p - store->data + 1);
+
+        if (ngx_http_aiobs_may(cf, &user, store, path, want) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < 3; i++) {
+        ngx_sprintf(path, "%V%s%Z", store, suffixes[i]);
+
+        if (ngx_http_aiobs_may(cf, &user, store, path, 6) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_worker_user(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user)
+{
+    gid_t             gid;
+    struct passwd    *pw;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    /* "user" may stand below http{}, or nowhere */
+
+    if (ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        user->name = ccf->username;
+        user->uid = ccf->user;
+        gid = ccf->group;
+
+    } else {
+        pw = getpwnam(NGX_USER);
+
+        if (pw == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               "there is no user \"" NGX_USER "\"");
+            return NGX_ERROR;
+        }
+
+        user->name = NGX_USER;
+        user->uid = pw->pw_uid;
+        gid = pw->pw_gid;
+    }
+
+    user->ngroups = NGX_HTTP_AIOBS_GROUPS;
+
+    if (getgrouplist(user->name, gid, user->groups, &user->ngroups) == -1) {
+        user->ngroups = NGX_HTTP_AIOBS_GROUPS;
+    }
+
+    return NGX_OK;
+}
+
+
+/* want: bits as in a mode.  What is not there is nobody's trouble yet */
+
+static ngx_int_t
+ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
+    ngx_str_t *store, u_char *path, ngx_uint_t want)
+{
+    ngx_uint_t      refused;
+    struct stat     st;
+    struct passwd  *pw;
+
+    if (stat((char *) path, &st) == -1) {
+
+        if (ngx_errno == NGX_ENOENT) {
+            return NGX_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "key store \"%V\": stat() \"%s\" failed", store,
+                           path);
+        return NGX_ERROR;
+    }
+
+    if (user->name == NULL) {
+        refused = access((char *) path, want) == -1;
+
+    } else {
+        refused = user->uid != 0
+                  && (ngx_http_aiobs_granted(user, &st) & want) != want;
+    }
+
+    if (!refused) {
+        return NGX_OK;
+    }
+
+    pw = getpwuid(st.st_uid);
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "key store \"%V\": workers run as user \"%s\", who "
+                       "may not %s \"%s\" (mode %04uo, owner %s)", store,
+                       user->name ? user->name : "of this process",
+                       want == 1 ? "enter" : "read and write", path,
+                       (ngx_uint_t) (st.st_mode & 07777),
+                       pw ? pw->pw_name : "without a name");
+
+    return NGX_ERROR;
+}
+
+
+static mode_t
+ngx_http_aiobs_granted(ngx_http_aiobs_worker_user_t *user, struct stat *st)
+{
+    int  i;
+
+    if (st->st_uid == user->uid) {
+        return st->st_mode >> 6 & 7;
+    }
+
+    for (i = 0; i < user->ngroups; i++) {
+        if (user->groups[i] == st->st_gid) {
+            return st->st_mode >> 3 & 7;
+        }
+    }
+
+    return st->st_mode & 7;
+}

@@ -1,0 +1,150 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What is done in a thread: the only place where the store is touched while
+ * a worker serves.  One task at a time, hence one handle of the store.
+ */
+
+
+#include "ngx_http_aiobs_key_worker.h"
+
+
+#define NGX_HTTP_AIOBS_KEY_PATIENCE  1000   /* for a lock, milliseconds */
+
+/* uses can be saved later; others wait for the thread meanwhile */
+#define NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE  100
+
+
+static int ngx_http_aiobs_key_job_save(ngx_http_aiobs_key_job_t *job);
+static int ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job);
+static void ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc);
+static int ngx_http_aiobs_key_job_stop(void);
+
+
+void
+ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
+{
+    ngx_http_aiobs_key_job_t *job = data;
+
+    int  rc;
+
+    job->error[0] = '\0';
+
+    if (job->store && aiobs_store_same_file(job->store) != AIOBS_STORE_OK) {
+        aiobs_store_close(job->store);
+        job->store = NULL;
+    }
+
+    if (!job->nkeys && !job->poll && !job->save) {
+        return;
+    }
+
+    rc = ngx_http_aiobs_key_job_open(job);
+
+    if (rc != AIOBS_STORE_OK) {
+        job->keys_rc = rc;
+        job->poll_rc = rc;
+        job->save_rc = rc;
+        return;
+    }
+
+    if (job->nkeys) {
+        rc = aiobs_store_lookup(job->store, job->keys, job->nkeys, &job->at);
+        ngx_http_aiobs_key_job_end(job, rc);
+        job->keys_rc = rc;
+    }
+
+    /* what hinders one hinders the next, and they wait for this thread */
+
+    if (job->poll && rc == AIOBS_STORE_OK) {
+        job->nchanged = NGX_HTTP_AIOBS_KEY_CHANGES;
+        job->to = job->from;
+
+        rc = aiobs_store_changes(job->store, &job->to, job->changed,
+                                 &job->nchanged);
+        ngx_http_aiobs_key_job_end(job, rc);
+    }
+
+    job->poll_rc = rc;
+
+    if (job->save && (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE)) {
+        rc = ngx_http_aiobs_key_job_save(job);
+    }
+
+    job->save_rc = rc;
+}
+
+
+static int
+ngx_http_aiobs_key_job_save(ngx_http_aiobs_key_job_t *job)
+{
+    int  rc;
+
+    aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
+                         ngx_http_aiobs_key_job_stop);
+
+    rc = aiobs_store_used(job->store, job->uses, job->nuses);
+
+    if (rc == AIOBS_STORE_OK) {
+        (void) aiobs_store_trim(job->store);
+    }
+
+    ngx_http_aiobs_key_job_end(job, rc);
+
+    return rc;
+}
+
+
+static int
+ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
+{
+    int  rc;
+
+    if (job->store == NULL) {
+        rc = aiobs_store_open(job->path, 0, &job->store);
+
+        if (rc != AIOBS_STORE_OK) {
+            ngx_http_aiobs_key_job_end(job, rc);
+
+            /* of one that is only locked, not everything may be prepared */
+
+            aiobs_store_close(job->store);
+            job->store = NULL;
+
+            return rc;
+        }
+    }
+
+    aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_PATIENCE,
+                         ngx_http_aiobs_key_job_stop);
+
+    return AIOBS_STORE_OK;
+}
+
+
+/* a lock goes away; after anything else it is opened anew */
+
+static void
+ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc)
+{
+    if (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE) {
+        return;
+    }
+
+    (void) ngx_cpystrn((u_char *) job->error,
+                       (u_char *) aiobs_store_error(job->store),
+                       sizeof(job->error));
+
+    if (rc != AIOBS_STORE_BUSY) {
+        aiobs_store_close(job->store);
+        job->store = NULL;
+    }
+}
+
+
+static int
+ngx_http_aiobs_key_job_stop(void)
+{
+    return ngx_terminate != 0;
+}

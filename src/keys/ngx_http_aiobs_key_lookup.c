@@ -1,0 +1,422 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Whose key is this?  Asked of the table; of the store, with the request
+ * suspended, when the table does not know.
+ */
+
+
+#include "ngx_http_aiobs_key_worker.h"
+
+#include <openssl/evp.h>
+
+
+static ngx_int_t ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
+static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
+static void ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
+    const aiobs_key_t *key);
+static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
+    ngx_http_aiobs_key_worker_t *w, const u_char *hash);
+static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
+    aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
+static void ngx_http_aiobs_key_resume(ngx_http_request_t *r);
+
+
+static EVP_MD      *ngx_http_aiobs_key_md;
+static EVP_MD_CTX  *ngx_http_aiobs_key_md_ctx;
+
+
+static ngx_str_t  ngx_http_aiobs_key_verdicts[] = {
+    ngx_string("unasked"),
+    ngx_string("pending"),
+    ngx_string("valid"),
+    ngx_string("missing_key"),
+    ngx_string("unknown_key"),
+    ngx_string("revoked"),
+    ngx_string("expired"),
+    ngx_string("store")
+};
+
+
+ngx_str_t *
+ngx_http_aiobs_keys_verdict_name(ngx_http_aiobs_key_verdict_e verdict)
+{
+    return &ngx_http_aiobs_key_verdicts[verdict];
+}
+
+
+ngx_int_t
+ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
+    ngx_http_aiobs_identity_t *id)
+{
+    u_char                        hash[AIOBS_KEY_HASH_LEN];
+    ngx_int_t                     rc;
+    aiobs_key_t                   key;
+    ngx_http_aiobs_key_worker_t  *w;
+
+    w = ngx_http_aiobs_key_worker;
+
+    /* phases run again while a request is suspended, too */
+
+    if (id->verdict != NGX_HTTP_AIOBS_KEY_UNASKED) {
+        return id->verdict == NGX_HTTP_AIOBS_KEY_PENDING ? NGX_AGAIN : NGX_OK;
+    }
+
+    if (raw->len == 0) {
+        id->verdict = NGX_HTTP_AIOBS_KEY_MISSING;
+        return NGX_OK;
+    }
+
+    id->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
+
+    if (raw->len > NGX_HTTP_AIOBS_KEY_RAW_MAX) {
+        return NGX_OK;
+    }
+
+    if (w == NULL || ngx_http_aiobs_key_hash(raw, hash) != NGX_OK) {
+        id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
+        return NGX_OK;
+    }
+
+    ngx_hex_dump(id->key_id_data, hash, NGX_HTTP_AIOBS_KEY_ID_LEN / 2);
+    id->key_id.data = id->key_id_data;
+    id->key_id.len = NGX_HTTP_AIOBS_KEY_ID_LEN;
+
+    if (ngx_http_aiobs_key_malformed(raw)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_aiobs_key_ours(w)) {
+        rc = ngx_http_aiobs_key_table_get(w->keys, hash, ngx_time(), &key);
+
+        if (rc == NGX_DECLINED) {
+
+            if (ngx_http_aiobs_key_unknown(w->keys, hash, ngx_current_msec)) {
+                return NGX_OK;
+            }
+
+            rc = ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool, hash,
+                                                     ngx_time(), &key);
+        }
+
+        if (rc == NGX_OK) {
+            ngx_http_aiobs_key_verdict(id, &key);
+            return NGX_OK;
+        }
+    }
+
+    rc = ngx_http_aiobs_key_suspend(w, r, id, hash);
+
+    if (rc == NGX_AGAIN) {
+        id->verdict = NGX_HTTP_AIOBS_KEY_PENDING;
+        ngx_http_aiobs_key_start(w);
+        return NGX_AGAIN;
+    }
+
+    id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_hash_init(ngx_log_t *log)
+{
+    if (ngx_http_aiobs_key_md_ctx) {
+        return NGX_OK;
+    }
+
+    ngx_http_aiobs_key_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    ngx_http_aiobs_key_md_ctx = EVP_MD_CTX_new();
+
+    if (ngx_http_aiobs_key_md == NULL || ngx_http_aiobs_key_md_ctx == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "OpenSSL has no SHA-256");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_aiobs_key_hash_free(void)
+{
+    EVP_MD_CTX_free(ngx_http_aiobs_key_md_ctx);
+    EVP_MD_free(ngx_http_aiobs_key_md);
+
+    ngx_http_aiobs_key_md_ctx = NULL;
+    ngx_http_aiobs_key_md = NULL;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash)
+{
+    EVP_MD_CTX  *ctx;
+
+    ctx = ngx_http_aiobs_key_md_ctx;
+
+    if (EVP_DigestInit_ex2(ctx, ngx_http_aiobs_key_md, NULL) != 1
+        || EVP_DigestUpdate(ctx, raw->data, raw->len) != 1
+        || EVP_DigestFinal_ex(ctx, hash, NULL) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_key_malformed(ngx_str_t *raw)
+{
+    size_t  i;
+
+    for (i = 0; i < raw->len; i++) {
+        if (raw->data[i] <= 0x20 || raw->data[i] >= 0x7f) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
+    const aiobs_key_t *key)
+{
+    id->verdict = key->active ? NGX_HTTP_AIOBS_KEY_VALID
+                              : NGX_HTTP_AIOBS_KEY_REVOKED;
+
+    id->user_id.len = key->user_len;
+    id->user_id.data = id->user_id_data;
+    ngx_memcpy(id->user_id_data, key->user, key->user_len);
+
+    id->key_name.len = key->name_len;
+    id->key_name.data = id->key_name_data;
+    ngx_memcpy(id->key_name_data, key->name, key->name_len);
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, const u_char *hash)
+{
+    ngx_queue_t                   *q;
+    ngx_http_aiobs_key_lookup_t   *lookup, **place;
+    ngx_http_aiobs_key_waiter_t   *waiter;
+
+    if (w->nwaiting == NGX_HTTP_AIOBS_KEY_WAITING) {
+        return NGX_BUSY;
+    }
+
+    waiter = ngx_palloc(r->pool, sizeof(ngx_http_aiobs_key_waiter_t));
+    if (waiter == NULL) {
+        return NGX_ERROR;
+    }
+
+    place = ngx_http_aiobs_key_place(w, hash);
+    lookup = *place;
+
+    if (lookup == NULL) {
+
+        /* there are as many as there may be requests */
+
+        q = ngx_queue_head(&w->free);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&w->waiting, q);
+
+        lookup = ngx_queue_data(q, ngx_http_aiobs_key_lookup_t, queue);
+        lookup->next = NULL;
+        lookup->waiters = NULL;
+        ngx_memcpy(lookup->hash, hash, AIOBS_KEY_HASH_LEN);
+
+        *place = lookup;
+    }
+
+    waiter->request = r;
+    waiter->identity = id;
+    waiter->next = lookup->waiters;
+    lookup->waiters = waiter;
+
+    w->nwaiting++;
+
+    r->main->blocked++;
+    r->aio = 1;
+
+    return NGX_AGAIN;
+}
+
+
+/* where the lookup of that key is linked, or is to be */
+
+static ngx_http_aiobs_key_lookup_t **
+ngx_http_aiobs_key_place(ngx_http_aiobs_key_worker_t *w, const u_char *hash)
+{
+    ngx_http_aiobs_key_lookup_t  **place;
+
+    place = &w->buckets[(hash[0] << 8 | hash[1])
+                        & (NGX_HTTP_AIOBS_KEY_WAITING - 1)];
+
+    while (*place
+           && ngx_memcmp((*place)->hash, hash, AIOBS_KEY_HASH_LEN) != 0)
+    {
+        place = &(*place)->next;
+    }
+
+    return place;
+}
+
+
+void
+ngx_http_aiobs_key_ask(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_queue_t                  *q;
+    ngx_http_aiobs_key_job_t     *job;
+    ngx_http_aiobs_key_lookup_t  *lookup;
+
+    job = w->job;
+    job->nkeys = 0;
+
+    while (!ngx_queue_empty(&w->waiting)
+           && job->nkeys < NGX_HTTP_AIOBS_KEY_BATCH)
+    {
+        q = ngx_queue_head(&w->waiting);
+        ngx_queue_remove(q);
+
+        lookup = ngx_queue_data(q, ngx_http_aiobs_key_lookup_t, queue);
+
+        ngx_memcpy(job->keys[job->nkeys].hash, lookup->hash,
+                   AIOBS_KEY_HASH_LEN);
+        w->asked[job->nkeys++] = lookup;
+    }
+}
+
+
+/*
+ * A request that goes on may end, and others begin: first all answers are
+ * taken off the job.
+ */
+
+void
+ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_uint_t                     i, n;
+    ngx_http_aiobs_key_job_t      *job;
+    ngx_http_aiobs_key_lookup_t   *lookup, **place;
+    ngx_http_aiobs_key_waiter_t   *waiter, *next, *all, **last;
+
+    job = w->job;
+    n = job->nkeys;
+    job->nkeys = 0;
+
+    all = NULL;
+    last = &all;
+
+    for (i = 0; i < n; i++) {
+        lookup = w->asked[i];
+
+        place = ngx_http_aiobs_key_place(w, lookup->hash);
+        *place = lookup->next;
+
+        ngx_http_aiobs_key_settle(w, &job->keys[i], lookup->waiters);
+
+        *last = lookup->waiters;
+
+        while (*last) {
+            last = &(*last)->next;
+            w->nwaiting--;
+        }
+
+        ngx_queue_insert_tail(&w->free, &lookup->queue);
+    }
+
+    for (waiter = all; waiter; waiter = next) {
+        next = waiter->next;
+        ngx_http_aiobs_key_resume(waiter->request);
+    }
+}
+
+
+static void
+ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
+    ngx_http_aiobs_key_waiter_t *waiter)
+{
+    u_char           hash[AIOBS_KEY_HASH_LEN];
+    ngx_int_t        failed;
+    ngx_uint_t       n;
+    aiobs_key_use_t  uses[2];
+
+    failed = w->job->keys_rc != AIOBS_STORE_OK;
+
+    if (ngx_http_aiobs_key_ours(w)) {
+
+        if (failed) {
+
+            /* known once, known still, if out of date */
+
+            ngx_memcpy(hash, key->hash, AIOBS_KEY_HASH_LEN);
+
+            failed = ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool,
+                                                         hash, ngx_time(), key)
+                     == NGX_DECLINED;
+
+        } else {
+            n = ngx_http_aiobs_key_table_put(w->keys, w->shpool, key,
+                                             w->job->at.seq, w->epoch,
+                                             ngx_time(), uses);
+            ngx_http_aiobs_key_keep(w, uses, n);
+
+            if (!key->found) {
+                ngx_http_aiobs_key_unknown_add(w->keys, key->hash,
+                                               ngx_current_msec);
+            }
+        }
+    }
+
+    for ( /* void */ ; waiter; waiter = waiter->next) {
+
+        if (failed) {
+            waiter->identity->verdict = NGX_HTTP_AIOBS_KEY_STORE;
+
+        } else if (!key->found) {
+            waiter->identity->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
+
+        } else {
+            ngx_http_aiobs_key_verdict(waiter->identity, key);
+        }
+    }
+}
+
+
+static void
+ngx_http_aiobs_key_resume(ngx_http_request_t *r)
+{
+    ngx_uint_t         over;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->main->blocked--;
+    r->aio = 0;
+
+    /* it may have been terminated meanwhile, or its connection be closing */
+
+    over = r->done || c->close;
+
+#if (nginx_version >= 1025004)
+    over |= r->main->terminated;
+#endif
+
+    if (over) {
+        c->write->handler(c->write);
+        return;
+    }
+
+    r->write_event_handler(r);
+    ngx_http_run_posted_requests(c);
+}

@@ -1,0 +1,267 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The table of known keys in shared memory: its shape, and reading.
+ */
+
+
+#include "ngx_http_aiobs_key_table.h"
+
+#include <openssl/crypto.h>
+
+
+/* a reader that meets a writer may wander: chains are a few entries long */
+#define NGX_HTTP_AIOBS_KEY_STEPS  64
+
+
+static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
+
+
+size_t
+ngx_http_aiobs_keys_size(ngx_uint_t n)
+{
+    size_t      size;
+    ngx_uint_t  buckets;
+
+    n = ngx_max(n, 64);
+
+    for (buckets = 64; buckets < n; buckets <<= 1) { /* void */ }
+
+    size = sizeof(ngx_http_aiobs_keys_t)
+           + buckets * sizeof(uint32_t)
+           + n * sizeof(ngx_http_aiobs_key_entry_t)
+           + (n / 16 + 64) * sizeof(ngx_http_aiobs_key_overflow_t)
+           + (n / 64 + 1) * sizeof(uint64_t)
+           + NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t);
+
+    /* six parts, each aligned */
+
+    return ngx_align(size + 6 * NGX_CPU_CACHE_LINE, ngx_pagesize);
+}
+
+
+ngx_http_aiobs_keys_t *
+ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
+    ngx_log_t *log)
+{
+    u_char                 *p;
+    size_t                  size;
+    ngx_uint_t              buckets;
+    ngx_http_aiobs_keys_t  *keys;
+
+    n = ngx_max(n, 64);
+    size = ngx_http_aiobs_keys_size(n);
+
+    keys = ngx_slab_calloc(shpool, size);
+    if (keys == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "\"aiobs_zone\" is too small for %ui keys, which need "
+                      "%uzk", n, size / 1024);
+        return NULL;
+    }
+
+    for (buckets = 64; buckets < n; buckets <<= 1) { /* void */ }
+
+    keys->capacity = n;
+    keys->overflow_capacity = n / 16 + 64;
+    keys->mask = buckets - 1;
+    keys->epoch = 1;
+
+    p = (u_char *) keys + sizeof(ngx_http_aiobs_keys_t);
+
+#define ngx_http_aiobs_key_part(field, count)                                 \
+    p = ngx_align_ptr(p, NGX_CPU_CACHE_LINE);                                 \
+    keys->field = (void *) p;                                                 \
+    p += (count) * sizeof(*keys->field)
+
+    ngx_http_aiobs_key_part(buckets, buckets);
+    ngx_http_aiobs_key_part(entries, n);
+    ngx_http_aiobs_key_part(overflow, keys->overflow_capacity);
+    ngx_http_aiobs_key_part(dirty, n / 64 + 1);
+    ngx_http_aiobs_key_part(unknown, NGX_HTTP_AIOBS_KEY_UNKNOWNS);
+
+#undef ngx_http_aiobs_key_part
+
+    return keys;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
+    time_t now, aiobs_key_t *key)
+{
+    uint32_t                     i;
+    ngx_uint_t                   steps;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    i = ngx_http_aiobs_load(ngx_http_aiobs_key_bucket(keys, hash));
+
+    for (steps = 0; steps < NGX_HTTP_AIOBS_KEY_STEPS; steps++) {
+
+        if (i == 0 || i > keys->capacity) {
+            return NGX_DECLINED;
+        }
+
+        e = &keys->entries[i - 1];
+
+        if (CRYPTO_memcmp(e->hash, hash, AIOBS_KEY_HASH_LEN) == 0) {
+            ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
+            return ngx_http_aiobs_key_read(keys, e, now, key);
+        }
+
+        i = ngx_http_aiobs_load(&e->next);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key)
+{
+    u_char      text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    size_t      user, name;
+    uint32_t    version, epoch, i;
+
+    version = ngx_http_aiobs_load(&e->version);
+
+    epoch = e->epoch;
+    key->found = 1;
+    key->active = e->active;
+    user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
+    name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
+    i = e->overflow;
+
+    ngx_memcpy(text, e->text, ngx_min(user + name, NGX_HTTP_AIOBS_KEY_INLINE));
+
+    if (user + name > NGX_HTTP_AIOBS_KEY_INLINE) {
+        if (i == 0 || i > keys->overflow_capacity) {
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
+                   user + name - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+
+    /* the hash, too, is only now known to have been that of the texts */
+
+    if (CRYPTO_memcmp(e->hash, key->hash, AIOBS_KEY_HASH_LEN) != 0) {
+        return NGX_DECLINED;
+    }
+
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    if ((version & 1)
+        || __atomic_load_n(&e->version, __ATOMIC_RELAXED) != version)
+    {
+        return NGX_DECLINED;
+    }
+
+    key->user_len = user;
+    key->name_len = name;
+    ngx_memcpy(key->user, text, user);
+    ngx_memcpy(key->name, text + user, name);
+
+    if (now && key->active) {
+        ngx_http_aiobs_key_used(keys, e, now);
+    }
+
+    return epoch == ngx_http_aiobs_load(&keys->epoch) ? NGX_OK : NGX_AGAIN;
+}
+
+
+/* at most one write a second for a key, however busy it is */
+
+void
+ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, time_t now)
+{
+    ngx_uint_t  i;
+
+    if (__atomic_load_n(&e->last_used, __ATOMIC_RELAXED) >= (uint32_t) now) {
+        return;
+    }
+
+    i = e - keys->entries;
+
+    __atomic_store_n(&e->recent, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->last_used, (uint32_t) now, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&keys->dirty[i / 64], (uint64_t) 1 << (i % 64),
+                      __ATOMIC_RELEASE);
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const u_char *hash, time_t now, aiobs_key_t *key)
+{
+    ngx_int_t                    rc;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    rc = NGX_DECLINED;
+    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    e = ngx_http_aiobs_key_find(keys, hash);
+
+    if (e) {
+        rc = ngx_http_aiobs_key_read(keys, e, now, key);
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return rc;
+}
+
+
+uint32_t *
+ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys, const u_char *hash)
+{
+    uint32_t  n;
+
+    ngx_memcpy(&n, hash, sizeof(uint32_t));
+
+    return &keys->buckets[n & keys->mask];
+}
+
+
+ngx_http_aiobs_key_entry_t *
+ngx_http_aiobs_key_find(ngx_http_aiobs_keys_t *keys, const u_char *hash)
+{
+    uint32_t                     i;
+    ngx_uint_t                   steps;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    i = *ngx_http_aiobs_key_bucket(keys, hash);
+
+    for (steps = 0; i && i <= keys->capacity && steps < keys->capacity;
+         steps++)
+    {
+        e = &keys->entries[i - 1];
+
+        if (CRYPTO_memcmp(e->hash, hash, AIOBS_KEY_HASH_LEN) == 0) {
+            return e;
+        }
+
+        i = e->next;
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_aiobs_key_table_place(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_store_place_t *place, uint32_t *epoch)
+{
+    ngx_shmtx_lock(&shpool->mutex);
+
+    *place = keys->place;
+    *epoch = keys->epoch;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}

@@ -1,0 +1,153 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The table of known keys in shared memory: a bounded cache of the store.
+ *
+ * Reading takes no lock: every entry carries a version that is odd while
+ * somebody writes it.  Writing is done under the mutex of the slab pool.  A
+ * process killed at any point leaves at worst an entry that nobody can read
+ * until it is written anew.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_KEY_TABLE_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_KEY_TABLE_H_INCLUDED_
+
+
+#include "ngx_http_aiobs_keys.h"
+#include "aiobs_store.h"
+
+
+#define NGX_HTTP_AIOBS_KEY_INLINE    96     /* bytes of texts in an entry */
+#define NGX_HTTP_AIOBS_KEY_OVERFLOW  96     /* the rest of long ones */
+#define NGX_HTTP_AIOBS_KEY_UNKNOWNS  4096   /* a power of two */
+
+/* less than the second after which a refused key has to work */
+#define NGX_HTTP_AIOBS_KEY_UNKNOWN_MSEC  800
+
+
+#if (AIOBS_KEY_USER_MAX + AIOBS_KEY_NAME_MAX                                  \
+     > NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW)
+#error "texts of a key do not fit"
+#endif
+
+
+typedef struct {
+    uint32_t                    version;    /* odd: being written */
+    uint32_t                    next;       /* index + 1 */
+    u_char                      hash[AIOBS_KEY_HASH_LEN];
+    uint32_t                    last_used;  /* seconds, 0: not since cached */
+    uint32_t                    epoch;
+    int64_t                     seq;        /* change of the store it has */
+    uint8_t                     active;
+    uint8_t                     user_len;
+    uint8_t                     name_len;
+    uint8_t                     recent;     /* used since the clock passed */
+    uint32_t                    overflow;   /* index + 1 */
+    u_char                      text[NGX_HTTP_AIOBS_KEY_INLINE];
+} ngx_http_aiobs_key_entry_t;
+
+
+typedef struct {
+    uint32_t                    owner;      /* index of entry + 1 */
+    u_char                      text[NGX_HTTP_AIOBS_KEY_OVERFLOW];
+} ngx_http_aiobs_key_overflow_t;
+
+
+struct ngx_http_aiobs_keys_s {
+    uint32_t                        capacity;
+    uint32_t                        overflow_capacity;
+    uint32_t                        mask;           /* of buckets */
+    uint32_t                        used;           /* entries ever used */
+    uint32_t                        hand;           /* the clock's */
+    uint32_t                        overflow_used;
+    uint32_t                        overflow_hand;
+
+    /*
+     * An entry of another epoch is to be asked of the store again; when the
+     * store cannot be read, it goes on being valid.
+     */
+    uint32_t                        epoch;
+
+    /* who follows the store, and how far */
+
+    uint32_t                        store;          /* checksum of its path */
+    ngx_atomic_t                    polled;         /* msec */
+    aiobs_store_place_t             place;
+
+    uint32_t                       *buckets;        /* index of entry + 1 */
+    ngx_http_aiobs_key_entry_t     *entries;
+    ngx_http_aiobs_key_overflow_t  *overflow;
+    uint64_t                       *dirty;          /* last_used to be saved */
+    uint64_t                       *unknown;        /* hash and time */
+};
+
+
+/*
+ * Without a lock: NGX_OK; NGX_AGAIN, it is of another epoch; NGX_DECLINED, it
+ * is not there, or somebody writes it.  now: seconds, the key's last use if
+ * it is active; 0: it is not used.
+ */
+ngx_int_t ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash, time_t now, aiobs_key_t *key);
+
+/* the same under the mutex: exact, even while others write */
+ngx_int_t ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const u_char *hash, time_t now, aiobs_key_t *key);
+
+/*
+ * The key as the store had it at change seq, read in that epoch.  Returns how
+ * many keys had to give way whose uses are to be saved: uses[], at most two.
+ */
+ngx_uint_t ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch, time_t now, aiobs_key_use_t *uses);
+
+/* where the table is in the history of the store */
+void ngx_http_aiobs_key_table_place(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_store_place_t *place, uint32_t *epoch);
+
+/*
+ * Changes of the store read from place "from" on are applied; the table is at
+ * "to" then.  lost: the way there is not known, every key is to be asked for
+ * again.  NGX_DECLINED: another process was quicker.
+ */
+ngx_int_t ngx_http_aiobs_key_table_follow(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const aiobs_store_place_t *from,
+    const aiobs_store_place_t *to, ngx_uint_t lost, const aiobs_key_t *changed,
+    ngx_uint_t n);
+
+/* the table is of this store now; keys of another one are forgotten */
+void ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, uint32_t store);
+
+/* takes uses to be saved, at most max: they are the caller's then */
+ngx_uint_t ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max);
+
+/* --- for both halves of the table; bucket and find: under the mutex --- */
+
+#define ngx_http_aiobs_load(p)        __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define ngx_http_aiobs_publish(p, v)  __atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+uint32_t *ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash);
+ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_find(
+    ngx_http_aiobs_keys_t *keys, const u_char *hash);
+void ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, time_t now);
+
+
+/* --- ngx_http_aiobs_key_unknown.c --- */
+
+/* keys the store did not know a moment ago; now: ngx_current_msec */
+ngx_uint_t ngx_http_aiobs_key_unknown(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash, ngx_msec_t now);
+void ngx_http_aiobs_key_unknown_add(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash, ngx_msec_t now);
+void ngx_http_aiobs_key_unknown_drop(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash);
+
+
+#endif /* _NGX_HTTP_AIOBS_KEY_TABLE_H_INCLUDED_ */

@@ -1,0 +1,420 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The keys room in a worker process: one task at a time asks the store for
+ * keys, follows its changes, and saves when keys were used.
+ */
+
+
+#include "ngx_http_aiobs_key_worker.h"
+
+
+#define NGX_HTTP_AIOBS_KEY_POLL      500    /* milliseconds */
+#define NGX_HTTP_AIOBS_KEY_SAVE      10     /* polls */
+#define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
+
+/* a worker that is told to stop has about a second */
+#define NGX_HTTP_AIOBS_KEY_LAST_PATIENCE  300
+#define NGX_HTTP_AIOBS_KEY_LAST_TIME      600
+
+
+static ngx_int_t ngx_http_aiobs_key_worker_make(
+    ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
+static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
+static void ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w);
+static void ngx_http_aiobs_key_done(ngx_event_t *ev);
+static void ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w);
+static void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
+static void ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w);
+
+
+ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
+
+
+ngx_int_t
+ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, ngx_str_t *store, ngx_thread_pool_t *pool,
+    ngx_cycle_t *cycle)
+{
+    ngx_http_aiobs_key_worker_t  *w;
+
+    if (ngx_http_aiobs_key_hash_init(cycle->log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_aiobs_key_worker_t));
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->keys = keys;
+    w->shpool = shpool;
+    w->pool = pool;
+    w->log = cycle->log;
+    w->store = ngx_crc32_long(store->data, store->len) | 1;
+
+    if (ngx_http_aiobs_key_worker_make(w, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w->job->path = (char *) store->data;
+
+    ngx_http_aiobs_key_table_claim(keys, shpool, w->store);
+
+    ngx_http_aiobs_key_worker = w;
+
+    ngx_add_timer(&w->timer, 1);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
+    ngx_cycle_t *cycle)
+{
+    ngx_uint_t                    i;
+    ngx_http_aiobs_key_lookup_t  *lookups;
+
+    w->task = ngx_thread_task_alloc(cycle->pool,
+                                    sizeof(ngx_http_aiobs_key_job_t));
+    if (w->task == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->job = w->task->ctx;
+    ngx_memzero(w->job, sizeof(ngx_http_aiobs_key_job_t));
+
+    w->task->handler = ngx_http_aiobs_key_job;
+    w->task->event.handler = ngx_http_aiobs_key_done;
+    w->task->event.data = w;
+    w->task->event.log = cycle->log;
+
+    ngx_queue_init(&w->free);
+    ngx_queue_init(&w->waiting);
+
+    lookups = ngx_palloc(cycle->pool, NGX_HTTP_AIOBS_KEY_WAITING
+                                      * sizeof(ngx_http_aiobs_key_lookup_t));
+    if (lookups == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_AIOBS_KEY_WAITING; i++) {
+        ngx_queue_insert_tail(&w->free, &lookups[i].queue);
+    }
+
+    w->timer.handler = ngx_http_aiobs_key_timer;
+    w->timer.data = w;
+    w->timer.log = cycle->log;
+    w->timer.cancelable = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Whichever worker's timer comes when it is time polls for all of them; the
+ * others see that it was done.  There is no one to be missed when killed.
+ */
+
+static void
+ngx_http_aiobs_key_timer(ngx_event_t *ev)
+{
+    ngx_msec_t                    last;
+    ngx_http_aiobs_keys_t        *keys;
+    ngx_http_aiobs_key_worker_t  *w;
+
+    w = ev->data;
+    keys = w->keys;
+    last = (ngx_msec_t) keys->polled;
+
+    if (ngx_http_aiobs_key_ours(w)
+        && (last == 0 || ngx_current_msec - last
+                         >= NGX_HTTP_AIOBS_KEY_POLL * 4 / 5)
+        && ngx_atomic_cmp_set(&keys->polled, last, ngx_current_msec | 1))
+    {
+        w->poll = 1;
+
+        if (w->polls++ % NGX_HTTP_AIOBS_KEY_SAVE == 0) {
+            w->save = 1;
+        }
+
+    } else {
+        w->check = 1;
+    }
+
+    ngx_http_aiobs_key_start(w);
+
+    ngx_add_timer(ev, NGX_HTTP_AIOBS_KEY_POLL);
+}
+
+
+void
+ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_http_aiobs_key_job_t  *job;
+
+    if (w->busy) {
+        return;
+    }
+
+    job = w->job;
+
+    job->poll = w->poll;
+    job->save = 0;
+
+    ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &w->epoch);
+    ngx_http_aiobs_key_ask(w);
+
+    if (w->save) {
+        ngx_http_aiobs_key_prepare_save(w);
+    }
+
+    /* a handle of a file that is gone is in the way of the next one */
+
+    if (job->nkeys == 0 && !job->poll && !job->save
+        && (!w->check || job->store == NULL))
+    {
+        return;
+    }
+
+    w->busy = 1;
+    w->poll = 0;
+    w->check = 0;
+
+    if (ngx_thread_task_post(w->pool, w->task) != NGX_OK) {
+
+        /* its queue is full: as if the store could not be read */
+
+        job->keys_rc = AIOBS_STORE_FAILED;
+        job->poll_rc = AIOBS_STORE_FAILED;
+        job->save_rc = AIOBS_STORE_FAILED;
+        ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
+                    sizeof(job->error));
+
+        ngx_post_event(&w->task->event, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+    w->save = 0;
+
+    if (ngx_http_aiobs_key_ours(w)) {
+        job->nuses += ngx_http_aiobs_key_table_uses(w->keys, w->shpool,
+                                       &job->uses[job->nuses],
+                                       NGX_HTTP_AIOBS_KEY_USES - job->nuses);
+    }
+
+    job->save = job->nuses != 0;
+}
+
+
+static void
+ngx_http_aiobs_key_done(ngx_event_t *ev)
+{
+    ngx_http_aiobs_key_job_t     *job;
+    ngx_http_aiobs_key_worker_t  *w;
+
+    w = ev->data;
+    job = w->job;
+
+    ngx_http_aiobs_key_complain(w);
+
+    if (job->poll) {
+        ngx_http_aiobs_key_polled(w);
+    }
+
+    if (job->save && job->save_rc == AIOBS_STORE_OK) {
+
+        /* there may be more of them */
+
+        w->save = job->nuses == NGX_HTTP_AIOBS_KEY_USES;
+        job->nuses = 0;
+    }
+
+    ngx_http_aiobs_key_answer(w);
+
+    w->busy = 0;
+
+    ngx_http_aiobs_key_start(w);
+}
+
+
+static void
+ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_uint_t                 lost;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+
+    if (job->poll_rc != AIOBS_STORE_OK && job->poll_rc != AIOBS_STORE_NONE) {
+        return;
+    }
+
+    lost = job->poll_rc == AIOBS_STORE_NONE;
+
+    if ((!lost && job->nchanged == 0) || !ngx_http_aiobs_key_ours(w)) {
+        return;
+    }
+
+    if (ngx_http_aiobs_key_table_follow(w->keys, w->shpool, &job->from,
+                                        &job->to, lost, job->changed,
+                                        job->nchanged)
+        == NGX_OK
+        && job->nchanged == NGX_HTTP_AIOBS_KEY_CHANGES)
+    {
+        w->poll = 1;
+    }
+}
+
+
+void
+ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
+    const aiobs_key_use_t *uses, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+
+    for (i = 0; i < n; i++) {
+
+        if (job->nuses == NGX_HTTP_AIOBS_KEY_USES) {
+            ngx_log_error(NGX_LOG_WARN, w->log, 0,
+                          "key store \"%s\": a key's last use is lost, too "
+                          "many could not be saved", job->path);
+            return;
+        }
+
+        job->uses[job->nuses++] = uses[i];
+    }
+
+    if (job->nuses > NGX_HTTP_AIOBS_KEY_USES / 2) {
+        w->save = 1;
+    }
+}
+
+
+/* said when it begins, every now and then, and when it is over */
+
+static void
+ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_uint_t                 failed, unreadable;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+    failed = job->error[0] != '\0';
+    unreadable = (job->nkeys && job->keys_rc != AIOBS_STORE_OK)
+                 || (job->poll && job->poll_rc != AIOBS_STORE_OK
+                     && job->poll_rc != AIOBS_STORE_NONE);
+
+    if (job->nkeys == 0 && !job->poll && !job->save) {
+        return;
+    }
+
+    if (failed && (!w->failed
+                   || ngx_time() - w->complained
+                      >= NGX_HTTP_AIOBS_KEY_COMPLAIN))
+    {
+        w->complained = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "key store \"%s\" failed: %s%s", job->path, job->error,
+                      unreadable ? "; known keys go on working, others "
+                                   "cannot be looked up" : "");
+    }
+
+    if (!failed && w->failed) {
+        ngx_log_error(NGX_LOG_NOTICE, w->log, 0,
+                      "key store \"%s\" works again", job->path);
+    }
+
+    w->failed = failed;
+}
+
+
+void
+ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_aiobs_key_job_t     *job;
+    ngx_http_aiobs_key_worker_t  *w;
+
+    w = ngx_http_aiobs_key_worker;
+
+    if (w == NULL) {
+        return;
+    }
+
+    /* the threads are gone: a job's results are there, if unseen */
+
+    job = w->job;
+
+    if (w->busy && job->save && job->save_rc == AIOBS_STORE_OK) {
+        job->nuses = 0;
+    }
+
+    ngx_http_aiobs_key_save_last(w);
+
+    aiobs_store_close(job->store);
+    job->store = NULL;
+
+    ngx_http_aiobs_key_hash_free();
+    ngx_http_aiobs_key_worker = NULL;
+}
+
+
+static void
+ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
+{
+    int                        rc;
+    ngx_msec_t                 start;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+    start = ngx_current_msec;
+
+    for ( ;; ) {
+        ngx_http_aiobs_key_prepare_save(w);
+
+        if (!job->save) {
+            return;
+        }
+
+        rc = job->store ? AIOBS_STORE_OK
+                        : aiobs_store_open(job->path, 0, &job->store);
+
+        if (rc == AIOBS_STORE_OK) {
+            aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
+                                 NULL);
+            rc = aiobs_store_used(job->store, job->uses, job->nuses);
+        }
+
+        ngx_time_update();
+
+        if (rc == AIOBS_STORE_OK) {
+            job->nuses = 0;
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                          "key store \"%s\": the last use of %uz keys is not "
+                          "saved: %s", job->path, job->nuses,
+                          aiobs_store_error(job->store));
+            return;
+        }
+
+        if (ngx_current_msec - start > NGX_HTTP_AIOBS_KEY_LAST_TIME) {
+            ngx_log_error(NGX_LOG_WARN, w->log, 0,
+                          "key store \"%s\": no time to save the last use of "
+                          "all keys", job->path);
+            return;
+        }
+    }
+}

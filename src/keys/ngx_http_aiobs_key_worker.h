@@ -1,0 +1,136 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What a worker process has of the keys room: requests that wait for the
+ * store, and the one task that asks it.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_
+
+
+#include "ngx_http_aiobs_key_table.h"
+
+
+#define NGX_HTTP_AIOBS_KEY_WAITING  1024    /* suspended requests, at most */
+#define NGX_HTTP_AIOBS_KEY_BATCH    64      /* keys asked for at once */
+#define NGX_HTTP_AIOBS_KEY_CHANGES  256
+#define NGX_HTTP_AIOBS_KEY_USES     1024
+
+
+/* all that the thread sees */
+
+typedef struct {
+    const char                     *path;
+    aiobs_store_t                  *store;
+
+    size_t                          nkeys;      /* to be looked up */
+    aiobs_key_t                     keys[NGX_HTTP_AIOBS_KEY_BATCH];
+    aiobs_store_place_t             at;         /* they were read there */
+    int                             keys_rc;
+
+    unsigned                        poll;
+    aiobs_store_place_t             from;
+    aiobs_store_place_t             to;
+    size_t                          nchanged;
+    aiobs_key_t                     changed[NGX_HTTP_AIOBS_KEY_CHANGES];
+    int                             poll_rc;
+
+    unsigned                        save;
+    size_t                          nuses;
+    aiobs_key_use_t                 uses[NGX_HTTP_AIOBS_KEY_USES];
+    int                             save_rc;
+
+    char                            error[512];
+} ngx_http_aiobs_key_job_t;
+
+
+/* of a suspended request, in its pool */
+
+typedef struct ngx_http_aiobs_key_waiter_s  ngx_http_aiobs_key_waiter_t;
+
+struct ngx_http_aiobs_key_waiter_s {
+    ngx_http_request_t             *request;
+    ngx_http_aiobs_identity_t      *identity;
+    ngx_http_aiobs_key_waiter_t    *next;
+};
+
+
+/* one key that is asked for, by any number of requests */
+
+typedef struct ngx_http_aiobs_key_lookup_s  ngx_http_aiobs_key_lookup_t;
+
+struct ngx_http_aiobs_key_lookup_s {
+    ngx_queue_t                     queue;
+    ngx_http_aiobs_key_lookup_t    *next;       /* in its bucket */
+    ngx_http_aiobs_key_waiter_t    *waiters;
+    u_char                          hash[AIOBS_KEY_HASH_LEN];
+};
+
+
+typedef struct {
+    ngx_http_aiobs_keys_t          *keys;
+    ngx_slab_pool_t                *shpool;
+    uint32_t                        store;      /* checksum of the path */
+    ngx_thread_pool_t              *pool;
+    ngx_log_t                      *log;
+
+    ngx_event_t                     timer;
+    ngx_thread_task_t              *task;
+    ngx_http_aiobs_key_job_t       *job;
+    uint32_t                        epoch;      /* the job's */
+
+    ngx_uint_t                      nwaiting;   /* suspended requests */
+    ngx_queue_t                     free;
+    ngx_queue_t                     waiting;
+    ngx_http_aiobs_key_lookup_t    *asked[NGX_HTTP_AIOBS_KEY_BATCH];
+    ngx_http_aiobs_key_lookup_t    *buckets[NGX_HTTP_AIOBS_KEY_WAITING];
+
+    ngx_uint_t                      polls;
+    time_t                          complained;
+
+    unsigned                        busy:1;     /* a job is under way */
+    unsigned                        poll:1;     /* is due */
+    unsigned                        save:1;
+    unsigned                        check:1;
+    unsigned                        failed:1;   /* the store, last time */
+} ngx_http_aiobs_key_worker_t;
+
+
+/* NULL: keys are not used here */
+extern ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
+
+
+/* the table holds keys of this worker's store */
+#define ngx_http_aiobs_key_ours(w)  ((w)->keys->store == (w)->store)
+
+
+/* starts the task, if there is something to do and none is under way */
+void ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w);
+
+/* NGX_BUSY: too many requests wait already */
+ngx_int_t ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_request_t *r, ngx_http_aiobs_identity_t *identity,
+    const u_char *hash);
+
+/* moves lookups that wait into the job */
+void ngx_http_aiobs_key_ask(ngx_http_aiobs_key_worker_t *w);
+
+/* the job is done: its keys get into the table, its requests go on */
+void ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w);
+
+
+ngx_int_t ngx_http_aiobs_key_hash_init(ngx_log_t *log);
+void ngx_http_aiobs_key_hash_free(void);
+
+/* in the thread */
+void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
+
+/* uses of keys that left the table are saved with the next ones */
+void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
+    const aiobs_key_use_t *uses, ngx_uint_t n);
+
+
+#endif /* _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_ */

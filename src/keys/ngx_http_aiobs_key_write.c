@@ -1,0 +1,385 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The table of known keys in shared memory: putting, changing, evicting.
+ * All of it runs under the mutex.
+ */
+
+
+#include "ngx_http_aiobs_key_table.h"
+
+
+#define NGX_HTTP_AIOBS_KEY_SWEEP  128   /* entries looked at for a victim */
+
+
+static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch);
+static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
+    aiobs_key_use_t *use);
+static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
+    ngx_http_aiobs_keys_t *keys);
+static ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use);
+static void ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
+    const aiobs_key_t *changed, int64_t seq);
+static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, ngx_uint_t active);
+
+
+ngx_uint_t
+ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch, time_t now, aiobs_key_use_t *uses)
+{
+    uint32_t                    *bucket;
+    ngx_uint_t                   n;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    n = 0;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (epoch == keys->epoch && seq < keys->place.seq) {
+
+        /* changes were applied that this reading may have missed */
+
+        epoch--;
+    }
+
+    e = ngx_http_aiobs_key_find(keys, key->hash);
+
+    if (!key->found) {
+        if (e && epoch == keys->epoch
+            && (e->epoch != keys->epoch || e->seq <= seq))
+        {
+            n = ngx_http_aiobs_key_drop(keys, e, uses);
+            keys->hand = e - keys->entries;
+        }
+
+        ngx_shmtx_unlock(&shpool->mutex);
+        return n;
+    }
+
+    if (e == NULL) {
+        e = ngx_http_aiobs_key_victim(keys);
+        n = ngx_http_aiobs_key_drop(keys, e, uses);
+        n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[n]);
+        ngx_http_aiobs_key_write(keys, e, key, seq, epoch);
+
+        bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
+        e->next = *bucket;
+        ngx_http_aiobs_publish(bucket, e - keys->entries + 1);
+
+    } else if ((e->version & 1) || e->epoch != keys->epoch || e->seq <= seq) {
+        n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
+        ngx_http_aiobs_key_write(keys, e, key, seq, epoch);
+    }
+
+    if (now && e->active) {
+        ngx_http_aiobs_key_used(keys, e, now);
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return n;
+}
+
+
+static void
+ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch)
+{
+    u_char    *p, text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    size_t     len;
+    uint32_t   version;
+
+    version = e->version | 1;
+
+    __atomic_store_n(&e->version, version, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    p = ngx_cpymem(text, key->user, key->user_len);
+    p = ngx_cpymem(p, key->name, key->name_len);
+    len = p - text;
+
+    ngx_memcpy(e->hash, key->hash, AIOBS_KEY_HASH_LEN);
+    e->epoch = epoch;
+    e->seq = seq;
+    e->active = key->active;
+    e->user_len = key->user_len;
+    e->name_len = key->name_len;
+    e->recent = 1;
+    ngx_memcpy(e->text, text, ngx_min(len, NGX_HTTP_AIOBS_KEY_INLINE));
+
+    if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
+        ngx_memcpy(keys->overflow[e->overflow - 1].text,
+                   text + NGX_HTTP_AIOBS_KEY_INLINE,
+                   len - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+
+    ngx_http_aiobs_publish(&e->version, version + 1);
+}
+
+
+/*
+ * Long texts need a block of the overflow; it stays with the entry.  The one
+ * whose turn it is loses its own, and its place with it.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
+    aiobs_key_use_t *use)
+{
+    uint32_t                        i;
+    ngx_uint_t                      n;
+    ngx_http_aiobs_key_entry_t     *owner;
+    ngx_http_aiobs_key_overflow_t  *o;
+
+    if (key->user_len + key->name_len <= NGX_HTTP_AIOBS_KEY_INLINE
+        || e->overflow)
+    {
+        return 0;
+    }
+
+    n = 0;
+
+    if (keys->overflow_used < keys->overflow_capacity) {
+        i = keys->overflow_used++;
+
+    } else {
+        i = keys->overflow_hand++ % keys->overflow_capacity;
+    }
+
+    o = &keys->overflow[i];
+
+    if (o->owner && o->owner <= keys->capacity) {
+        owner = &keys->entries[o->owner - 1];
+
+        if (owner->overflow == i + 1) {
+            n = ngx_http_aiobs_key_drop(keys, owner, use);
+            owner->overflow = 0;
+        }
+    }
+
+    o->owner = e - keys->entries + 1;
+    e->overflow = i + 1;
+
+    return n;
+}
+
+
+/* a clock: who was used since the hand came by last is left alone once */
+
+static ngx_http_aiobs_key_entry_t *
+ngx_http_aiobs_key_victim(ngx_http_aiobs_keys_t *keys)
+{
+    ngx_uint_t                   i;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    if (keys->used < keys->capacity) {
+        return &keys->entries[keys->used++];
+    }
+
+    for (i = 0; i < NGX_HTTP_AIOBS_KEY_SWEEP; i++) {
+        e = &keys->entries[keys->hand++ % keys->capacity];
+
+        if (!e->recent) {
+            return e;
+        }
+
+        e->recent = 0;
+    }
+
+    return &keys->entries[keys->hand++ % keys->capacity];
+}
+
+
+/* the entry is out of its chain, no reader can find it; 1: *use is to save */
+
+static ngx_uint_t
+ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use)
+{
+    uint32_t    *link;
+    uint64_t     bit, old;
+    ngx_uint_t   i, steps;
+
+    i = e - keys->entries;
+    link = ngx_http_aiobs_key_bucket(keys, e->hash);
+
+    for (steps = 0; *link && *link <= keys->capacity && steps < keys->capacity;
+         steps++)
+    {
+        if (*link == i + 1) {
+            ngx_http_aiobs_publish(link, e->next);
+            break;
+        }
+
+        link = &keys->entries[*link - 1].next;
+    }
+
+    bit = (uint64_t) 1 << (i % 64);
+    old = __atomic_fetch_and(&keys->dirty[i / 64], ~bit, __ATOMIC_ACQ_REL);
+
+    ngx_memcpy(use->hash, e->hash, AIOBS_KEY_HASH_LEN);
+    use->time = e->last_used;
+
+    /* readers that are still here are to notice */
+
+    __atomic_store_n(&e->version, e->version | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    ngx_memzero(e->hash, AIOBS_KEY_HASH_LEN);
+    e->last_used = 0;
+    e->recent = 0;
+
+    return (old & bit) != 0;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_table_follow(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, const aiobs_store_place_t *from,
+    const aiobs_store_place_t *to, ngx_uint_t lost, const aiobs_key_t *changed,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (keys->place.seq != from->seq || keys->place.mark != from->mark) {
+        ngx_shmtx_unlock(&shpool->mutex);
+        return NGX_DECLINED;
+    }
+
+    if (lost) {
+        ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
+        n = 0;
+    }
+
+    for (i = 0; i < n; i++) {
+        ngx_http_aiobs_key_apply(keys, &changed[i], to->seq);
+    }
+
+    keys->place = *to;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
+    const aiobs_key_t *changed, int64_t seq)
+{
+    aiobs_key_use_t              use;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    ngx_http_aiobs_key_unknown_drop(keys, changed->hash);
+
+    e = ngx_http_aiobs_key_find(keys, changed->hash);
+
+    if (e == NULL || (e->epoch == keys->epoch && e->seq > seq)) {
+        return;
+    }
+
+    if (!changed->found) {
+
+        /* its use need not be saved: there is no row for it */
+
+        (void) ngx_http_aiobs_key_drop(keys, e, &use);
+        keys->hand = e - keys->entries;
+
+    } else if (changed->user_len + changed->name_len
+               > NGX_HTTP_AIOBS_KEY_INLINE
+               && e->overflow == 0)
+    {
+        ngx_http_aiobs_key_expire(keys, e, changed->active);
+
+    } else {
+        ngx_http_aiobs_key_write(keys, e, changed, seq, keys->epoch);
+    }
+}
+
+
+/* its texts have outgrown the entry: the next use asks for them */
+
+static void
+ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, ngx_uint_t active)
+{
+    uint32_t  version;
+
+    version = e->version | 1;
+
+    __atomic_store_n(&e->version, version, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    e->active = active;
+    e->epoch = keys->epoch - 1;
+
+    ngx_http_aiobs_publish(&e->version, version + 1);
+}
+
+
+void
+ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, uint32_t store)
+{
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (keys->store != store) {
+
+        ngx_memzero(keys->buckets, (keys->mask + 1) * sizeof(uint32_t));
+        ngx_memzero(keys->dirty,
+                    (keys->capacity / 64 + 1) * sizeof(uint64_t));
+        ngx_memzero(keys->unknown,
+                    NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t));
+        ngx_memzero(&keys->place, sizeof(aiobs_store_place_t));
+
+        ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
+        keys->store = store;
+        keys->polled = 0;
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max)
+{
+    uint64_t                     bits;
+    ngx_uint_t                   i, n, bit;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    n = 0;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    for (i = 0; i < keys->capacity / 64 + 1 && n < max; i++) {
+
+        while (n < max && (bits = ngx_http_aiobs_load(&keys->dirty[i]))) {
+            bit = __builtin_ctzll(bits);
+
+            __atomic_fetch_and(&keys->dirty[i], ~((uint64_t) 1 << bit),
+                               __ATOMIC_ACQ_REL);
+
+            e = &keys->entries[i * 64 + bit];
+
+            ngx_memcpy(uses[n].hash, e->hash, AIOBS_KEY_HASH_LEN);
+            uses[n++].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
+        }
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return n;
+}
