@@ -1,0 +1,572 @@
+package Aiobs;
+
+=head1 NAME
+
+Aiobs - runs nginx with the module for a test, in core Perl
+
+=head1 SYNOPSIS
+
+    use lib 't/lib';
+    use Aiobs;
+
+    my $t = Aiobs->new;
+    $t->upstream(0, sub { my ($req, $c) = @_; $t->answer($c, 200, [], 'hi') });
+    $t->start(<<'EOF');
+    server {
+        listen 127.0.0.1:%%PORT_1%%;
+        aiobs on;
+        location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    }
+    EOF
+    my $r = $t->get(1, '/');                # {status, headers, body, raw}
+    my ($line) = $t->log_lines(1);          # the JSON log, decoded
+
+Every test file has a prefix directory of its own and free ports on 127.0.0.1,
+which stand in the configuration as %%PORT_N%%; %%DIR%% is the directory. What
+was started is stopped by its pid. At the end the file fails on any [alert],
+[emerg] or sanitizer text in the error log and on any process left behind.
+
+=head1 ENVIRONMENT
+
+    AIOBS_NGINX   the nginx to run; default: nginx
+    AIOBS_OBJS    where the module and aiobs-keys are; default: objs
+    AIOBS_KEEP    keeps the prefix directory
+
+=cut
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX qw(WNOHANG _exit);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+our @EXPORT_OK = qw(slurp spew wait_for);
+
+my $root = abs_path(dirname(__FILE__) . '/../..');
+my $owner = $$;
+my @all;
+
+sub root { return $root }
+
+sub objs { return $ENV{AIOBS_OBJS} ? abs_path($ENV{AIOBS_OBJS}) : "$root/objs" }
+
+sub new {
+    my ($class, %opt) = @_;
+
+    my $dir = tempdir('aiobs-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{AIOBS_KEEP});
+    chmod 0755, $dir;
+    make_path("$dir/tmp", "$dir/html");
+
+    my $self = bless {
+        dir => $dir, ports => [], pids => {}, expect => [], locks => [],
+        nginx => $ENV{AIOBS_NGINX} || 'nginx', %opt,
+    }, $class;
+
+    push @all, $self;
+    return $self;
+}
+
+sub dir { return $_[0]{dir} }
+
+# a free port, held until it is used: nobody else gets it meanwhile
+
+sub port {
+    my ($self, $n) = @_;
+
+    return $self->{ports}[$n] if $self->{ports}[$n];
+
+    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0,
+        Listen => 1) or die "no free port: $!";
+
+    return $self->{ports}[$n] = $s->sockport;
+}
+
+sub expand {
+    my ($self, $text) = @_;
+
+    $text =~ s/%%PORT_(\d+)%%/$self->port($1)/ge;
+    $text =~ s/%%DIR%%/$self->{dir}/g;
+    return $text;
+}
+
+# --- nginx ---
+
+sub write_conf {
+    my ($self, $http, %opt) = @_;
+
+    my $main = $opt{main} // '';
+    my $workers = $opt{workers} // 1;
+    my $module = $opt{no_module} ? ''
+        : 'load_module ' . objs() . '/ngx_http_aiobs_module.so;';
+    my $user = $> == 0 ? 'user root;' : '';
+    my $log = $opt{no_log} || $opt{no_module} ? ''
+        : "aiobs_log $self->{dir}/aiobs.json;";
+    my $temp = join ' ', map { "${_}_temp_path $self->{dir}/tmp/$_;" }
+        qw(client_body proxy fastcgi uwsgi scgi);
+
+    spew("$self->{dir}/nginx.conf", $self->expand(<<EOF));
+$module
+$user
+worker_processes $workers;
+pid $self->{dir}/nginx.pid;
+error_log $self->{dir}/error.log info;
+$main
+events { worker_connections 1024; }
+http {
+    access_log $self->{dir}/access.log;
+    $temp
+    client_max_body_size 64m;
+    root $self->{dir}/html;
+    $log
+    $http
+}
+EOF
+    return $self;
+}
+
+# nginx -t; (exit status, output)
+
+sub check {
+    my ($self, $http, %opt) = @_;
+
+    $self->write_conf($http, %opt);
+    my $out = `$self->{nginx} -t -c $self->{dir}/nginx.conf 2>&1`;
+    return ($? >> 8, $out);
+}
+
+sub start {
+    my ($self, $http, %opt) = @_;
+
+    $self->write_conf($http, %opt) if defined $http;
+    $self->{nginx_pid} = $self->spawn([$self->{nginx}, '-c',
+        "$self->{dir}/nginx.conf", '-g', 'daemon off;'],
+        log => "$self->{dir}/nginx.out");
+
+    my $ok = wait_for(sub {
+        return 1 if -s "$self->{dir}/nginx.pid" && $self->listening;
+        return $self->reap($self->{nginx_pid}) ? -1 : 0;
+    }, 20);
+
+    BAIL_OUT("nginx did not start:\n" . slurp("$self->{dir}/nginx.out")
+        . slurp("$self->{dir}/error.log")) unless ($ok || 0) > 0;
+
+    return $self;
+}
+
+sub listening {
+    my ($self) = @_;
+
+    my $conf = slurp("$self->{dir}/nginx.conf");
+
+    while ($conf =~ /listen\s+127\.0\.0\.1:(\d+)/g) {
+        IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $1)
+            or return 0;
+    }
+
+    return 1;
+}
+
+sub stop {
+    my ($self, $signal) = @_;
+
+    my $pid = delete $self->{nginx_pid} or return;
+    $self->kill_wait($pid, $signal || 'QUIT');
+    return;
+}
+
+# a reload is over when workers of the old configuration are gone or exiting
+
+sub reload {
+    my ($self, $http, %opt) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+
+    $self->write_conf($http, %opt) if defined $http;
+    kill HUP => $self->{nginx_pid};
+
+    return wait_for(sub { scalar grep { !$old{$_} } $self->workers }, 20);
+}
+
+sub workers {
+    my ($self) = @_;
+
+    my $pids = slurp("/proc/$self->{nginx_pid}/task/$self->{nginx_pid}/children");
+    return grep { slurp("/proc/$_/cmdline") =~ /worker process/ }
+        split ' ', $pids;
+}
+
+sub error_log { return slurp("$_[0]{dir}/error.log") }
+
+# an [alert] or [emerg] that the test provokes on purpose
+
+sub expect_error { push @{$_[0]{expect}}, $_[1]; return }
+
+# lines of the JSON log, once there are at least n (and after the first skip)
+
+sub log_lines {
+    my ($self, $n, $skip) = @_;
+
+    my @lines;
+    $skip ||= 0;
+
+    wait_for(sub {
+        @lines = split /\n/, slurp("$self->{dir}/aiobs.json");
+        return @lines >= $n + $skip;
+    }, 10);
+
+    return map { decode_json($_) } @lines[$skip .. $#lines];
+}
+
+# the line of one request
+
+sub log_of {
+    my ($self, $request_id) = @_;
+
+    my $found;
+
+    wait_for(sub {
+        ($found) = grep { /"request_id":"\Q$request_id\E"/ }
+            split /\n/, slurp("$self->{dir}/aiobs.json");
+        return defined $found;
+    }, 10);
+
+    return defined $found ? decode_json($found) : undef;
+}
+
+# --- keys ---
+
+sub keys_cli {
+    my ($self, @args) = @_;
+
+    my $cmd = join ' ', map { quotemeta } objs() . '/aiobs-keys', @args;
+    my $out = `$cmd 2>$self->{dir}/keys.err`;
+    return wantarray ? ($? >> 8, $out, slurp("$self->{dir}/keys.err")) : $out;
+}
+
+sub store { return "$_[0]{dir}/keys.db" }
+
+sub key {
+    my ($self, $user, $name) = @_;
+
+    my ($rc, $out, $err) = $self->keys_cli('create', '--db', $self->store,
+        '--user', $user, defined $name ? ('--name', $name) : ());
+    die "aiobs-keys: $err" if $rc;
+
+    chomp $out;
+    push @{$self->{secrets}}, $out;
+    return $out;
+}
+
+# --- clients ---
+
+sub connect {
+    my ($self, $n) = @_;
+
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $self->port($n), Timeout => 10) || die "connect: $!";
+}
+
+# sends bytes as they are, reads to the end of the connection
+
+sub raw {
+    my ($self, $n, $bytes) = @_;
+
+    my $s = $self->connect($n);
+    local $SIG{PIPE} = 'IGNORE';
+    $s->syswrite($bytes);
+    return read_all($s);
+}
+
+sub read_all {
+    my ($s, $timeout) = @_;
+
+    my ($data, $end) = ('', time + ($timeout || 20));
+    my $select = IO::Select->new($s);
+
+    while (time < $end) {
+        next unless $select->can_read(1);
+        my $n = $s->sysread($data, 65536, length $data);
+        last unless $n;
+    }
+
+    return $data;
+}
+
+# request(port, method, path, [header => value, ...], body)
+
+sub request {
+    my ($self, $n, $method, $path, $headers, $body) = @_;
+
+    my @h = @{$headers || []};
+    my $head = "$method $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+
+    while (my ($k, $v) = splice @h, 0, 2) {
+        $head .= "$k: $v\r\n";
+    }
+
+    $head .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
+    $head .= "\r\n";
+
+    return parse_response($self->raw($n, $head . ($body // '')));
+}
+
+sub get { my ($self, $n, $path, @h) = @_;
+    return $self->request($n, 'GET', $path, \@h) }
+
+sub post { my ($self, $n, $path, $body, @h) = @_;
+    return $self->request($n, 'POST', $path,
+        ['Content-Type', 'application/json', @h],
+        ref $body ? encode_json($body) : $body) }
+
+sub parse_response {
+    my ($raw) = @_;
+
+    my ($head, $body) = split /\r\n\r\n/, $raw, 2;
+    my ($status) = ($head // '') =~ m{^HTTP/\d\.\d (\d+)};
+    my (%h, @all);
+
+    for (split /\r\n/, $head // '') {
+        next unless /^([^:\s]+):\s*(.*)$/;
+        push @all, [lc $1, $2];
+        $h{lc $1} = $2;
+    }
+
+    if (lc($h{'transfer-encoding'} // '') eq 'chunked') {
+        my $plain = '';
+        $body //= '';
+
+        while ($body =~ s/^([0-9a-f]+)\r\n//i) {
+            my $n = hex $1 or last;
+            $plain .= substr $body, 0, $n, '';
+            $body =~ s/^\r\n//;
+        }
+
+        $body = $plain;
+    }
+
+    return { status => $status, headers => \%h, all => \@all,
+        body => $body, raw => $raw };
+}
+
+sub json { return decode_json($_[1]{body}) }
+
+# --- servers ---
+
+# upstream(n, sub { my ($req, $socket) = @_; ... }): a process for every
+# connection, which closes when the code returns
+
+sub upstream {
+    my ($self, $n, $code) = @_;
+
+    delete $self->{ports}[$n];
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0,
+        Listen => 128, ReuseAddr => 1) or die "listen: $!";
+    $self->{ports}[$n] = $listen->sockport;
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        $SIG{CHLD} = 'IGNORE';
+        $SIG{PIPE} = 'IGNORE';
+        $SIG{TERM} = sub { _exit(0) };
+
+        while (my $c = $listen->accept) {
+            if (fork == 0) {
+                close $listen;
+                my $req = read_request($c);
+                $code->($req, $c) if $req;
+                close $c;
+                _exit(0);
+            }
+            close $c;
+        }
+
+        _exit(0);
+    }
+
+    $self->{pids}{$pid} = "upstream $n";
+    return $self;
+}
+
+sub read_request {
+    my ($c) = @_;
+
+    my $data = '';
+
+    until ($data =~ /\r\n\r\n/) {
+        $c->sysread($data, 65536, length $data) or return;
+    }
+
+    my ($head, $body) = split /\r\n\r\n/, $data, 2;
+    my ($line, @lines) = split /\r\n/, $head;
+    my ($method, $uri) = split ' ', $line;
+    my %h = map { /^([^:]+):\s*(.*)$/ ? (lc $1, $2) : () } @lines;
+
+    while (length $body < ($h{'content-length'} || 0)) {
+        $c->sysread($body, 65536, length $body) or last;
+    }
+
+    return { method => $method, uri => $uri, headers => \%h, lines => \@lines,
+        body => $body, head => $head };
+}
+
+sub answer {
+    my ($self, $c, $status, $headers, $body) = @_;
+
+    my @h = @$headers;
+    my $head = "HTTP/1.1 $status X\r\nConnection: close\r\n";
+
+    while (my ($k, $v) = splice @h, 0, 2) {
+        $head .= "$k: $v\r\n";
+    }
+
+    $c->syswrite($head . 'Content-Length: ' . length($body) . "\r\n\r\n" . $body);
+    return;
+}
+
+sub spawn {
+    my ($self, $cmd, %opt) = @_;
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $opt{log} || "$self->{dir}/spawn.log";
+        open STDERR, '>&', \*STDOUT;
+        chdir $opt{cwd} if $opt{cwd};
+        %ENV = (%ENV, %{$opt{env} || {}});
+        exec @$cmd or _exit(127);
+    }
+
+    $self->{pids}{$pid} = join ' ', @$cmd;
+    return $pid;
+}
+
+sub reap {
+    my ($self, $pid) = @_;
+
+    return 1 unless $self->{pids}{$pid};
+
+    if (waitpid($pid, WNOHANG) == $pid) {
+        delete $self->{pids}{$pid};
+        return 1;
+    }
+
+    return 0;
+}
+
+sub kill_wait {
+    my ($self, $pid, $signal) = @_;
+
+    kill $signal => $pid;
+
+    return if wait_for(sub { $self->reap($pid) }, 15);
+
+    kill KILL => $pid;
+    wait_for(sub { $self->reap($pid) }, 5);
+    fail("process ended on $signal: $self->{pids}{$pid}");
+    return;
+}
+
+# --- small things ---
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<', $file or return '';
+    binmode $fh;
+    local $/;
+    return <$fh> // '';
+}
+
+sub spew {
+    my ($file, $data) = @_;
+
+    open my $fh, '>', $file or die "$file: $!";
+    binmode $fh;
+    print $fh $data;
+    close $fh or die "$file: $!";
+    return;
+}
+
+# what code returns as soon as it is true, within so many seconds
+
+sub wait_for {
+    my ($code, $seconds) = @_;
+
+    my $end = time + $seconds;
+
+    while (1) {
+        my $v = $code->();
+        return $v if $v;
+        return if time > $end;
+        sleep 0.02;
+    }
+}
+
+# --- the end of every file ---
+
+sub finish {
+    my ($self) = @_;
+
+    $self->stop;
+
+    for my $pid (keys %{$self->{pids}}) {
+        $self->kill_wait($pid, 'TERM');
+    }
+
+    my $log = $self->error_log . slurp("$self->{dir}/nginx.out");
+
+    for my $expected (@{$self->{expect}}) {
+        $log =~ s/^.*$expected.*$//mg;
+    }
+
+    my @bad = grep { /\[(?:alert|emerg)\]|Sanitizer|runtime error:/ }
+        split /\n/, $log;
+    ok(!@bad, 'no alert, emerg or sanitizer text in the error log')
+        or diag(join "\n", @bad[0 .. ($#bad > 9 ? 9 : $#bad)]);
+
+    for my $secret (@{$self->{secrets} || []}) {
+        ok(index($log . slurp("$self->{dir}/access.log")
+            . slurp("$self->{dir}/aiobs.json"), $secret) < 0,
+            'no key in any log');
+    }
+
+    my @left = grep { slurp($_) =~ /\Q$self->{dir}\E/ }
+        glob '/proc/[0-9]*/cmdline';
+    is("@left", '', 'no process left behind');
+    return;
+}
+
+sub done {
+    while (my $self = shift @all) {
+        $self->finish;
+    }
+
+    done_testing();
+    return;
+}
+
+END {
+    if ($$ == $owner && @all) {
+        my $status = $?;
+
+        for my $self (@all) {
+            kill KILL => keys %{$self->{pids}};
+            kill KILL => $self->{nginx_pid} if $self->{nginx_pid};
+        }
+
+        $? = $status || 255;        # the file did not reach its end
+    }
+}
+
+1;
