@@ -93,7 +93,7 @@ static const char  *aiobs_sql[AIOBS_SQL_N] = {
 int
 aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **result)
 {
-    int             adopted;
+    int             rc, adopted;
     aiobs_store_t  *store;
 
     *result = NULL;
@@ -132,8 +132,14 @@ aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **result)
     }
 
     if (adopted == 0) {
-        return aiobs_store_adopt(store, flags);
+        rc = aiobs_store_adopt(store, flags);
+
+        if (rc != AIOBS_STORE_OK) {
+            return rc;
+        }
     }
+
+    store->wal_ino = aiobs_store_wal(store);
 
     return AIOBS_STORE_OK;
 }
@@ -209,17 +215,22 @@ aiobs_store_leave(aiobs_store_t *store)
         return;
     }
 
-    if (store->wal_ino && aiobs_store_wal(store) == store->wal_ino
-        && sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                     &all, &done)
+    /* others who leave it at this moment wait for the writer's lock */
+
+    if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL,
+                                  &all, &done)
            == SQLITE_OK
-        && all == done)
+        && all == done
+        && aiobs_store_exec(store, "BEGIN IMMEDIATE") == SQLITE_OK
+        && store->wal_ino && aiobs_store_wal(store) == store->wal_ino)
     {
         snprintf(path, sizeof(path), "%s-wal", store->path);
         (void) unlink(path);
         snprintf(path, sizeof(path), "%s-shm", store->path);
         (void) unlink(path);
     }
+
+    (void) aiobs_store_exec(store, "ROLLBACK");
 
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }

@@ -117,11 +117,12 @@ int aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
 
 /*
  * Changed keys after *place, as they are now, at most *n of them; *place is
- * moved on.  NONE: place is of another history or too long ago; it is moved
- * to the end.  *n is 0 without any reading when nobody has written.
+ * moved on.  NONE: place, or the later place seen by a lookup, is of another
+ * history, or it is too long ago; *place is moved to the end.  *n is 0
+ * without any reading when nobody has written.
  */
 int aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
-    aiobs_key_t *keys, size_t *n);
+    const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n);
 
 /* sets last_used, never back; one transaction */
 int aiobs_store_used(aiobs_store_t *store, const aiobs_key_use_t *uses,

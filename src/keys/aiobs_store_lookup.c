@@ -14,9 +14,13 @@
 static int aiobs_store_find(aiobs_store_t *store, aiobs_key_t *key);
 static int aiobs_store_end(aiobs_store_t *store, aiobs_store_place_t *place);
 static int aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
-    aiobs_key_t *keys, size_t *n);
+    const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n);
 static int aiobs_store_on_track(aiobs_store_t *store,
-    aiobs_store_place_t *place);
+    aiobs_store_place_t *place, const aiobs_store_place_t *seen);
+static int aiobs_store_is_past(aiobs_store_t *store,
+    const aiobs_store_place_t *place);
+static int aiobs_store_same_place(const aiobs_store_place_t *one,
+    const aiobs_store_place_t *two);
 static int64_t aiobs_store_version(aiobs_store_t *store);
 static void aiobs_store_take(sqlite3_stmt *stmt, aiobs_key_t *key);
 static unsigned char aiobs_store_text(sqlite3_stmt *stmt, int column,
@@ -111,7 +115,7 @@ aiobs_store_end(aiobs_store_t *store, aiobs_store_place_t *place)
 
 int
 aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
-    aiobs_key_t *keys, size_t *n)
+    const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n)
 {
     int      rc;
     size_t   max;
@@ -130,14 +134,15 @@ aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
         return aiobs_store_fail(store, "read it");
     }
 
-    if (version == store->version && place->seq == store->place.seq
-        && place->mark == store->place.mark)
+    if (version == store->version
+        && aiobs_store_same_place(place, &store->place)
+        && aiobs_store_same_place(seen, &store->seen))
     {
         rc = AIOBS_STORE_OK;
 
     } else {
         *n = max;
-        rc = aiobs_store_follow(store, place, keys, n);
+        rc = aiobs_store_follow(store, place, seen, keys, n);
     }
 
     if (rc != AIOBS_STORE_OK && rc != AIOBS_STORE_NONE) {
@@ -153,6 +158,7 @@ aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
     if (*n < max) {
         store->version = version;
         store->place = *place;
+        store->seen = *seen;
     }
 
     return rc;
@@ -161,14 +167,14 @@ aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
 
 static int
 aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
-    aiobs_key_t *keys, size_t *n)
+    const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n)
 {
     int            rc;
     size_t         i;
     const char    *hex;
     sqlite3_stmt  *stmt;
 
-    rc = aiobs_store_on_track(store, place);
+    rc = aiobs_store_on_track(store, place, seen);
 
     if (rc != AIOBS_STORE_OK) {
         *n = 0;
@@ -227,11 +233,11 @@ aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
 /* NONE: the log does not lead on from place, which is moved to its end */
 
 static int
-aiobs_store_on_track(aiobs_store_t *store, aiobs_store_place_t *place)
+aiobs_store_on_track(aiobs_store_t *store, aiobs_store_place_t *place,
+    const aiobs_store_place_t *seen)
 {
-    int                   rc, lost;
-    sqlite3_stmt         *stmt;
-    aiobs_store_place_t   end;
+    int                  rc;
+    aiobs_store_place_t  end;
 
     rc = aiobs_store_adopted(store);
 
@@ -248,27 +254,58 @@ aiobs_store_on_track(aiobs_store_t *store, aiobs_store_place_t *place)
         }
     }
 
+    if (aiobs_store_end(store, &end) != SQLITE_OK) {
+        return aiobs_store_fail(store, "read its changes");
+    }
+
+    rc = aiobs_store_is_past(store, place);
+
+    if (rc == AIOBS_STORE_OK && seen->seq > place->seq) {
+        rc = aiobs_store_is_past(store, seen);
+    }
+
+    if (rc == AIOBS_STORE_OK && end.seq - place->seq > AIOBS_STORE_LOG / 10) {
+        rc = AIOBS_STORE_NONE;
+    }
+
+    if (rc == AIOBS_STORE_NONE) {
+        *place = end;
+    }
+
+    return rc;
+}
+
+
+static int
+aiobs_store_is_past(aiobs_store_t *store, const aiobs_store_place_t *place)
+{
+    int            rc, same;
+    sqlite3_stmt  *stmt;
+
     stmt = aiobs_store_statement(store, AIOBS_SQL_MARK);
-    if (stmt == NULL || aiobs_store_end(store, &end) != SQLITE_OK) {
+    if (stmt == NULL) {
         return aiobs_store_fail(store, "read its changes");
     }
 
     sqlite3_bind_int64(stmt, 1, place->seq);
 
     rc = sqlite3_step(stmt);
-    lost = rc != SQLITE_ROW || sqlite3_column_int64(stmt, 0) != place->mark;
+    same = rc == SQLITE_ROW && sqlite3_column_int64(stmt, 0) == place->mark;
     sqlite3_reset(stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         return aiobs_store_fail(store, "read its changes");
     }
 
-    if (lost || end.seq - place->seq > AIOBS_STORE_LOG / 10) {
-        *place = end;
-        return AIOBS_STORE_NONE;
-    }
+    return same ? AIOBS_STORE_OK : AIOBS_STORE_NONE;
+}
 
-    return AIOBS_STORE_OK;
+
+static int
+aiobs_store_same_place(const aiobs_store_place_t *one,
+    const aiobs_store_place_t *two)
+{
+    return one->seq == two->seq && one->mark == two->mark;
 }
 
 

@@ -49,6 +49,7 @@ struct aiobs_store_s {
 
     int64_t                 version;        /* data_version all is read of */
     aiobs_store_place_t     place;          /* where that reading ended */
+    aiobs_store_place_t     seen;
 
     char                    error[512];
 };

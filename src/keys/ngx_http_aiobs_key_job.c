@@ -61,8 +61,8 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
         job->nchanged = NGX_HTTP_AIOBS_KEY_CHANGES;
         job->to = job->from;
 
-        rc = aiobs_store_changes(job->store, &job->to, job->changed,
-                                 &job->nchanged);
+        rc = aiobs_store_changes(job->store, &job->to, &job->seen,
+                                 job->changed, &job->nchanged);
         ngx_http_aiobs_key_job_end(job, rc);
     }
 

@@ -365,7 +365,7 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
 
         } else {
             n = ngx_http_aiobs_key_table_put(w->keys, w->shpool, key,
-                                             w->job->at.seq, w->epoch,
+                                             &w->job->at, w->epoch,
                                              ngx_time(), uses);
             ngx_http_aiobs_key_keep(w, uses, n);
 

@@ -256,11 +256,13 @@ ngx_http_aiobs_key_find(ngx_http_aiobs_keys_t *keys, const u_char *hash)
 
 void
 ngx_http_aiobs_key_table_place(ngx_http_aiobs_keys_t *keys,
-    ngx_slab_pool_t *shpool, aiobs_store_place_t *place, uint32_t *epoch)
+    ngx_slab_pool_t *shpool, aiobs_store_place_t *place,
+    aiobs_store_place_t *seen, uint32_t *epoch)
 {
     ngx_shmtx_lock(&shpool->mutex);
 
     *place = keys->place;
+    *seen = keys->seen;
     *epoch = keys->epoch;
 
     ngx_shmtx_unlock(&shpool->mutex);

@@ -75,6 +75,7 @@ struct ngx_http_aiobs_keys_s {
     uint32_t                        store;          /* checksum of its path */
     ngx_atomic_t                    polled;         /* msec */
     aiobs_store_place_t             place;
+    aiobs_store_place_t             seen;           /* by the latest lookup */
 
     uint32_t                       *buckets;        /* index of entry + 1 */
     ngx_http_aiobs_key_entry_t     *entries;
@@ -97,16 +98,17 @@ ngx_int_t ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, const u_char *hash, time_t now, aiobs_key_t *key);
 
 /*
- * The key as the store had it at change seq, read in that epoch.  Returns how
+ * The key as the store had it at that place, read in that epoch.  Returns how
  * many keys had to give way whose uses are to be saved: uses[], at most two.
  */
 ngx_uint_t ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
-    ngx_slab_pool_t *shpool, const aiobs_key_t *key, int64_t seq,
-    uint32_t epoch, time_t now, aiobs_key_use_t *uses);
+    ngx_slab_pool_t *shpool, const aiobs_key_t *key,
+    const aiobs_store_place_t *at, uint32_t epoch, time_t now, aiobs_key_use_t *uses);
 
 /* where the table is in the history of the store */
 void ngx_http_aiobs_key_table_place(ngx_http_aiobs_keys_t *keys,
-    ngx_slab_pool_t *shpool, aiobs_store_place_t *place, uint32_t *epoch);
+    ngx_slab_pool_t *shpool, aiobs_store_place_t *place,
+    aiobs_store_place_t *seen, uint32_t *epoch);
 
 /*
  * Changes of the store read from place "from" on are applied; the table is at

@@ -10,8 +10,8 @@
 #include "ngx_http_aiobs_key_worker.h"
 
 
-#define NGX_HTTP_AIOBS_KEY_POLL      500    /* milliseconds */
-#define NGX_HTTP_AIOBS_KEY_SAVE      10     /* polls */
+#define NGX_HTTP_AIOBS_KEY_POLL      300    /* milliseconds */
+#define NGX_HTTP_AIOBS_KEY_SAVE      16     /* polls */
 #define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
 
 /* a worker that is told to stop has about a second */
@@ -164,7 +164,8 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
     job->poll = w->poll;
     job->save = 0;
 
-    ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &w->epoch);
+    ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &job->seen,
+                                   &w->epoch);
     ngx_http_aiobs_key_ask(w);
 
     if (w->save) {

@@ -33,6 +33,7 @@ typedef struct {
 
     unsigned                        poll;
     aiobs_store_place_t             from;
+    aiobs_store_place_t             seen;
     aiobs_store_place_t             to;
     size_t                          nchanged;
     aiobs_key_t                     changed[NGX_HTTP_AIOBS_KEY_CHANGES];

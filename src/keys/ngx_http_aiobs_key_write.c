@@ -31,8 +31,9 @@ static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
 
 ngx_uint_t
 ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
-    ngx_slab_pool_t *shpool, const aiobs_key_t *key, int64_t seq,
-    uint32_t epoch, time_t now, aiobs_key_use_t *uses)
+    ngx_slab_pool_t *shpool, const aiobs_key_t *key,
+    const aiobs_store_place_t *at, uint32_t epoch, time_t now,
+    aiobs_key_use_t *uses)
 {
     uint32_t                    *bucket;
     ngx_uint_t                   n;
@@ -42,7 +43,11 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    if (epoch == keys->epoch && seq < keys->place.seq) {
+    if (epoch == keys->epoch && at->seq > keys->seen.seq) {
+        keys->seen = *at;
+    }
+
+    if (epoch == keys->epoch && at->seq < keys->place.seq) {
 
         /* changes were applied that this reading may have missed */
 
@@ -53,7 +58,7 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
 
     if (!key->found) {
         if (e && epoch == keys->epoch
-            && (e->epoch != keys->epoch || e->seq <= seq))
+            && (e->epoch != keys->epoch || e->seq <= at->seq))
         {
             n = ngx_http_aiobs_key_drop(keys, e, uses);
             keys->hand = e - keys->entries;
@@ -67,15 +72,17 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
         e = ngx_http_aiobs_key_victim(keys);
         n = ngx_http_aiobs_key_drop(keys, e, uses);
         n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[n]);
-        ngx_http_aiobs_key_write(keys, e, key, seq, epoch);
+        ngx_http_aiobs_key_write(keys, e, key, at->seq, epoch);
 
         bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
         e->next = *bucket;
         ngx_http_aiobs_publish(bucket, e - keys->entries + 1);
 
-    } else if ((e->version & 1) || e->epoch != keys->epoch || e->seq <= seq) {
+    } else if ((e->version & 1) || e->epoch != keys->epoch
+               || e->seq <= at->seq)
+    {
         n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
-        ngx_http_aiobs_key_write(keys, e, key, seq, epoch);
+        ngx_http_aiobs_key_write(keys, e, key, at->seq, epoch);
     }
 
     if (now && e->active) {
@@ -259,6 +266,7 @@ ngx_http_aiobs_key_table_follow(ngx_http_aiobs_keys_t *keys,
 
     if (lost) {
         ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
+        keys->seen = *to;
         n = 0;
     }
 
@@ -342,6 +350,7 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
         ngx_memzero(keys->unknown,
                     NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t));
         ngx_memzero(&keys->place, sizeof(aiobs_store_place_t));
+        ngx_memzero(&keys->seen, sizeof(aiobs_store_place_t));
 
         ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
         keys->store = store;
