@@ -15,6 +15,8 @@
 
 #define AIOBS_KEY_ID_LEAST  4           /* digits that name a key */
 
+#define AIOBS_KEYS_PATIENCE  10000      /* for a lock, milliseconds */
+
 
 static int aiobs_keys_id(const char *id, char *prefix);
 static int aiobs_keys_read(char *hash);
@@ -24,10 +26,9 @@ int
 aiobs_keys_open(const aiobs_keys_options_t *o, unsigned flags,
     aiobs_store_t **store)
 {
-    switch (aiobs_store_open(o->db, flags, store)) {
+    switch (aiobs_store_open(o->db, flags, AIOBS_KEYS_PATIENCE, store)) {
 
     case AIOBS_STORE_OK:
-        aiobs_store_patience(*store, 10000, NULL);
         return AIOBS_EXIT_OK;
 
     case AIOBS_STORE_MISSING:

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 
-#define AIOBS_STORE_PATIENCE  1000      /* milliseconds */
-#define AIOBS_STORE_NAP       5
+#define AIOBS_STORE_NAP  5              /* milliseconds */
 
 
 static int aiobs_store_connect(aiobs_store_t *store);
@@ -91,7 +90,8 @@ static const char  *aiobs_sql[AIOBS_SQL_N] = {
 
 
 int
-aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **result)
+aiobs_store_open(const char *path, unsigned flags, int patience,
+    aiobs_store_t **result)
 {
     int             rc, adopted;
     aiobs_store_t  *store;
@@ -112,7 +112,7 @@ aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **result)
     }
 
     *result = store;
-    store->patience = AIOBS_STORE_PATIENCE;
+    store->patience = patience;
 
     switch (aiobs_store_connect(store)) {
     case AIOBS_STORE_OK:

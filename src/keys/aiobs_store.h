@@ -91,15 +91,14 @@ typedef int (*aiobs_key_row_pt)(void *data, const aiobs_key_row_t *row);
 /*
  * Adds side tables and triggers where they are missing.  *store is NULL only
  * when memory ran out; otherwise it is to be closed, after a failure too.
+ * patience: how long to wait for locks, milliseconds.
  */
-int aiobs_store_open(const char *path, unsigned flags, aiobs_store_t **store);
+int aiobs_store_open(const char *path, unsigned flags, int patience,
+    aiobs_store_t **store);
 void aiobs_store_close(aiobs_store_t *store);
 const char *aiobs_store_error(aiobs_store_t *store);
 
-/*
- * How long to wait for locks, milliseconds; give_up (may be NULL) is asked
- * every few of them.
- */
+/* another patience; give_up (may be NULL) is asked every few milliseconds */
 void aiobs_store_patience(aiobs_store_t *store, int msec, int (*give_up)(void));
 
 /* MISSING, or FAILED with another file in its place: open it again */

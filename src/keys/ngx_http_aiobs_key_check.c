@@ -15,6 +15,8 @@
 
 #define NGX_HTTP_AIOBS_GROUPS  64
 
+#define NGX_HTTP_AIOBS_CHECK_PATIENCE  1000  /* for a lock, milliseconds */
+
 
 typedef struct {
     const char   *name;
@@ -40,7 +42,8 @@ ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store)
     int             rc;
     aiobs_store_t  *s;
 
-    rc = aiobs_store_open((char *) store->data, 0, &s);
+    rc = aiobs_store_open((char *) store->data, 0,
+                          NGX_HTTP_AIOBS_CHECK_PATIENCE, &s);
 
     switch (rc) {
 

@@ -102,7 +102,8 @@ ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
     int  rc;
 
     if (job->store == NULL) {
-        rc = aiobs_store_open(job->path, 0, &job->store);
+        rc = aiobs_store_open(job->path, 0, NGX_HTTP_AIOBS_KEY_PATIENCE,
+                              &job->store);
 
         if (rc != AIOBS_STORE_OK) {
             ngx_http_aiobs_key_job_end(job, rc);

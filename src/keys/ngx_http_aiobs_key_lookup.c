@@ -243,6 +243,10 @@ ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
 
     w->nwaiting++;
 
+    if (!w->guard.timer_set) {
+        ngx_add_timer(&w->guard, NGX_HTTP_AIOBS_KEY_GUARD);
+    }
+
     r->main->blocked++;
     r->aio = 1;
 
@@ -331,6 +335,10 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
         }
 
         ngx_queue_insert_tail(&w->free, &lookup->queue);
+    }
+
+    if (w->nwaiting == 0 && w->guard.timer_set) {
+        ngx_del_timer(&w->guard);
     }
 
     for (waiter = all; waiter; waiter = next) {

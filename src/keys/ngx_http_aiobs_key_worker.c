@@ -15,12 +15,13 @@
 #define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
 
 /* a worker that is told to stop has about a second */
-#define NGX_HTTP_AIOBS_KEY_LAST_PATIENCE  300
+#define NGX_HTTP_AIOBS_KEY_LAST_PATIENCE  200
 #define NGX_HTTP_AIOBS_KEY_LAST_TIME      600
 
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
     ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
+static void ngx_http_aiobs_key_guard(ngx_event_t *ev);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
 static void ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
@@ -104,12 +105,29 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
         ngx_queue_insert_tail(&w->free, &lookups[i].queue);
     }
 
+    w->guard.handler = ngx_http_aiobs_key_guard;
+    w->guard.data = w;
+    w->guard.log = cycle->log;
+
     w->timer.handler = ngx_http_aiobs_key_timer;
     w->timer.data = w;
     w->timer.log = cycle->log;
     w->timer.cancelable = 1;
 
     return NGX_OK;
+}
+
+
+/* a worker that is to exit does so without timers; requests wait for it */
+
+static void
+ngx_http_aiobs_key_guard(ngx_event_t *ev)
+{
+    ngx_http_aiobs_key_worker_t *w = ev->data;
+
+    if (w->nwaiting) {
+        ngx_add_timer(ev, NGX_HTTP_AIOBS_KEY_GUARD);
+    }
 }
 
 
@@ -390,7 +408,9 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
         }
 
         rc = job->store ? AIOBS_STORE_OK
-                        : aiobs_store_open(job->path, 0, &job->store);
+                        : aiobs_store_open(job->path, 0,
+                                           NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
+                                           &job->store);
 
         if (rc == AIOBS_STORE_OK) {
             aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,

@@ -19,6 +19,8 @@
 #define NGX_HTTP_AIOBS_KEY_CHANGES  256
 #define NGX_HTTP_AIOBS_KEY_USES     1024
 
+#define NGX_HTTP_AIOBS_KEY_GUARD    60000   /* milliseconds */
+
 
 /* all that the thread sees */
 
@@ -79,6 +81,7 @@ typedef struct {
     ngx_log_t                      *log;
 
     ngx_event_t                     timer;
+    ngx_event_t                     guard;
     ngx_thread_task_t              *task;
     ngx_http_aiobs_key_job_t       *job;
     uint32_t                        epoch;      /* the job's */
