@@ -118,9 +118,9 @@ typedef struct {
 typedef struct {
     char              model[AIOBS_MODEL_MAX];
     uint8_t           model_len;
-    signed            stream:2;         /* -1: not said, 0, 1 */
-    signed            include_usage:2;  /* stream_options.include_usage */
-    signed            background:2;
+    int8_t            stream;           /* -1: not said, 0, 1 */
+    int8_t            include_usage;    /* stream_options.include_usage */
+    int8_t            background;
     int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
     aiobs_failure_e   failure;

@@ -1,0 +1,457 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Documents of a response: what each says is added to what is known.
+ */
+
+
+#include <string.h>
+
+#include "aiobs_answer.h"
+
+
+static void aiobs_answer_scalar(void *data, const aiobs_node_t *node,
+    const char *p, size_t len, int string);
+static void aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p,
+    size_t len);
+static void aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p,
+    size_t len);
+static void aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p,
+    size_t len, int string);
+static void aiobs_answer_text(void *data, const aiobs_node_t *node,
+    const uint8_t *p, size_t len);
+static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
+static void aiobs_answer_report(aiobs_usage_t *u, int replace);
+static void aiobs_answer_choice(aiobs_usage_t *u, int open);
+static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
+static void aiobs_answer_document(void *data, int begin);
+static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
+static void aiobs_set(char *to, uint8_t *to_len, size_t max, const char *p,
+    size_t len);
+static void aiobs_figures_clear(int64_t *figures);
+
+
+static const aiobs_json_handler_t  aiobs_answer_handler = {
+    aiobs_answer_scalar, aiobs_answer_text, aiobs_answer_group,
+    aiobs_answer_document
+};
+
+
+void
+aiobs_answer_init(aiobs_usage_t *u)
+{
+    aiobs_figures_clear(u->figures);
+    aiobs_figures_clear(u->report);
+
+    u->modality_count = AIOBS_ABSENT;
+
+    aiobs_estimate_init(&u->estimate);
+    aiobs_json_init(&u->json, u->api->answer, &aiobs_answer_handler, u);
+}
+
+
+void
+aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
+{
+    memset(rec, 0, sizeof(aiobs_usage_record_t));
+
+    if (u->status >= 300) {
+        aiobs_figures_clear(u->figures);
+        u->reported = 0;
+    }
+
+    aiobs_apply_rule(u->api, u->figures, rec);
+
+    rec->failure = u->failure;
+    rec->model_len = u->model_len;
+    rec->id_len = u->id_len;
+    rec->error_len = u->error_len;
+
+    memcpy(rec->model, u->model, u->model_len);
+    memcpy(rec->id, u->id, u->id_len);
+    memcpy(rec->error, u->error, u->error_len);
+
+    rec->finish_len = aiobs_answer_finish(u, rec->finish);
+
+    rec->complete = u->ended || u->final;
+    rec->midstream_error = u->midstream_error && u->status < 300;
+    rec->first_token_ms = u->first_token_ms;
+    rec->last_token_ms = u->last_token_ms;
+    rec->content_events = u->content_events;
+}
+
+
+static void
+aiobs_answer_scalar(void *data, const aiobs_node_t *node, const char *p,
+    size_t len, int string)
+{
+    aiobs_usage_t *u = data;
+
+    if (node->type == AIOBS_NODE_NUMBER) {
+        aiobs_answer_number(u, node->slot, p, len, string);
+
+    } else if (node->type != AIOBS_NODE_STRING) {
+        return;
+
+    } else if (string) {
+        aiobs_answer_string(u, node->slot, p, len);
+
+    } else if (node->slot == AIOBS_S_ERROR_CODE && *p != 'n') {
+        aiobs_answer_error(u, node->slot, p, len);      /* a number */
+
+    } else if (node->slot == AIOBS_S_FINISH && *p >= '0' && *p <= '9') {
+        aiobs_answer_string(u, node->slot, p, len);     /* enum as int */
+    }
+}
+
+
+static void
+aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+
+    switch (slot) {
+
+    case AIOBS_S_MODEL:
+        aiobs_set(u->model, &u->model_len, AIOBS_MODEL_MAX, p, len);
+        break;
+
+    case AIOBS_S_ID:
+        if (u->id_len == 0) {
+            aiobs_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
+        }
+        break;
+
+    case AIOBS_S_FINISH:
+        aiobs_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
+        break;
+
+    case AIOBS_S_STATUS:
+        aiobs_set(u->status_text, &u->status_len, AIOBS_REASON_MAX, p, len);
+        break;
+
+    case AIOBS_S_TYPE:
+        aiobs_set(u->type_text, &u->type_len, AIOBS_ID_MAX, p, len);
+        break;
+
+    case AIOBS_S_MODALITY:
+        aiobs_set(u->modality, &u->modality_len, AIOBS_REASON_MAX, p, len);
+        break;
+
+    default:
+        aiobs_answer_error(u, slot, p, len);
+        break;
+    }
+}
+
+
+/* a code says more than a type */
+
+static void
+aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
+{
+    if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {
+        return;
+    }
+
+    u->error_code = (slot == AIOBS_S_ERROR_CODE);
+    aiobs_set(u->error, &u->error_len, AIOBS_ERROR_MAX, p, len);
+}
+
+
+static void
+aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
+    int string)
+{
+    int64_t  n;
+
+    if (!string && *p == 'n') {
+        return;                             /* null: not reported */
+    }
+
+    n = AIOBS_ABSENT;
+
+    if (!string && len < AIOBS_JSON_SCALAR) {
+        n = slot == AIOBS_F_COST ? aiobs_amount(p, len) : aiobs_number(p, len);
+    }
+
+    switch (slot) {
+
+    case AIOBS_F_INDEX:
+        if (n >= 0 && n < AIOBS_CHOICES) {
+            u->choice = n;
+        }
+        return;
+
+    case AIOBS_F_MODALITY_COUNT:
+        u->modality_count = n;
+        return;
+
+    default:
+        break;
+    }
+
+    if (n == AIOBS_ABSENT) {
+        if (u->failure == AIOBS_FAILURE_NONE) {
+            u->failure = AIOBS_FAILURE_VALUE;
+        }
+
+        return;
+    }
+
+    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_SUM_CACHE_WRITE
+        && u->report[slot] != AIOBS_ABSENT)
+    {
+        n += u->report[slot];
+    }
+
+    u->report[slot] = n;
+}
+
+
+/*
+ * Text of an answer in one document is only measured: it nearly always comes
+ * with a report.
+ */
+
+static void
+aiobs_answer_text(void *data, const aiobs_node_t *node, const uint8_t *p,
+    size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    u->content = 1;
+
+    if (u->framing == AIOBS_FRAMING_SSE || u->type != AIOBS_TYPE_OTHER) {
+        aiobs_estimate_text(&u->estimate, p, len);
+
+    } else {
+        u->text_bytes += len;
+    }
+}
+
+
+static void
+aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
+{
+    aiobs_usage_t *u = data;
+
+    int  slot;
+
+    switch (node->slot) {
+
+    case AIOBS_G_USAGE:
+    case AIOBS_G_MERGE:
+        if (open) {
+            aiobs_figures_clear(u->report);
+
+        } else {
+            aiobs_answer_report(u, node->slot == AIOBS_G_USAGE);
+        }
+
+        u->in_report = open;
+        break;
+
+    case AIOBS_G_CHOICE:
+        aiobs_answer_choice(u, open);
+        break;
+
+    case AIOBS_G_ERROR:
+        if (open) {
+            u->error_code = 0;
+            u->midstream_error = 1;
+        }
+        break;
+
+    case AIOBS_G_ITERATIONS:
+        for (slot = AIOBS_F_SUM_INPUT;
+             open && slot <= AIOBS_F_SUM_CACHE_WRITE; slot++)
+        {
+            u->report[slot] = AIOBS_ABSENT;
+        }
+        break;
+
+    default:
+        aiobs_answer_modality(u, open, node->slot == AIOBS_G_INPUT_DETAILS
+                                       ? AIOBS_F_AUDIO_INPUT
+                                       : AIOBS_F_AUDIO_OUTPUT);
+        break;
+    }
+}
+
+
+/* a report without a figure says nothing */
+
+static void
+aiobs_answer_report(aiobs_usage_t *u, int replace)
+{
+    int  i, any;
+
+    any = 0;
+
+    for (i = 0; i < AIOBS_F_FIGURES; i++) {
+        any |= (u->report[i] != AIOBS_ABSENT);
+    }
+
+    if (!any) {
+        return;
+    }
+
+    for (i = 0; i < AIOBS_F_FIGURES; i++) {
+        if (replace || u->report[i] != AIOBS_ABSENT) {
+            u->figures[i] = u->report[i];
+        }
+    }
+
+    aiobs_figures_clear(u->report);
+
+    u->reported = 1;
+    u->usage_here = 1;
+}
+
+
+/* the index may stand behind the reason, or be missing */
+
+static void
+aiobs_answer_choice(aiobs_usage_t *u, int open)
+{
+    if (open) {
+        u->choice = u->choices < AIOBS_CHOICES ? u->choices
+                                               : AIOBS_CHOICES - 1;
+        u->choices += u->choices < AIOBS_CHOICES;
+        u->pending_len = 0;
+        return;
+    }
+
+    if (u->pending_len) {
+        aiobs_set(u->reason[u->choice], &u->reason_len[u->choice],
+                  AIOBS_REASON_MAX, u->pending, u->pending_len);
+        u->pending_len = 0;
+    }
+}
+
+
+static void
+aiobs_answer_modality(aiobs_usage_t *u, int open, int slot)
+{
+    if (open) {
+        u->modality_len = 0;
+        u->modality_count = AIOBS_ABSENT;
+        return;
+    }
+
+    if (u->modality_len == 5 && memcmp(u->modality, "AUDIO", 5) == 0
+        && u->modality_count != AIOBS_ABSENT)
+    {
+        u->report[slot] = u->modality_count;
+    }
+}
+
+
+static void
+aiobs_answer_document(void *data, int begin)
+{
+    aiobs_usage_t *u = data;
+
+    if (begin) {
+        u->choices = 0;
+        u->content = 0;
+        u->usage_here = 0;
+        u->pending_len = 0;
+        u->type_len = 0;
+        return;
+    }
+
+    u->documents++;
+
+    if (u->pending_len) {
+
+        /* of the document itself, not of a choice */
+
+        aiobs_set(u->reason[0], &u->reason_len[0], AIOBS_REASON_MAX,
+                  u->pending, u->pending_len);
+        u->pending_len = 0;
+    }
+
+    if (u->content) {
+        u->content_events++;
+        u->last_token_ms = u->now_ms;
+
+        if (u->first_token_ms == 0) {
+            u->first_token_ms = u->now_ms;
+        }
+    }
+
+    aiobs_answer_report(u, 1);      /* figures outside of a report: Ollama */
+
+    if (u->reported && (u->usage_here || u->final)
+        && (u->reason_len[0] || u->status_len))
+    {
+        u->final = 1;
+    }
+
+    if (u->type_len == sizeof("message_stop") - 1
+        && memcmp(u->type_text, "message_stop", u->type_len) == 0)
+    {
+        u->ended = 1;
+    }
+}
+
+
+/* per choice, "," between; Responses have a status instead */
+
+static size_t
+aiobs_answer_finish(aiobs_usage_t *u, char *p)
+{
+    int     i;
+    size_t  len, n;
+
+    len = 0;
+
+    for (i = 0; i < AIOBS_CHOICES; i++) {
+
+        n = u->reason_len[i];
+
+        if (n == 0 || len + n + 1 > AIOBS_FINISH_MAX) {
+            continue;
+        }
+
+        if (len) {
+            p[len++] = ',';
+        }
+
+        memcpy(p + len, u->reason[i], n);
+        len += n;
+    }
+
+    if (len == 0 && u->status_len) {
+        memcpy(p, u->status_text, u->status_len);
+        len = u->status_len;
+    }
+
+    return len;
+}
+
+
+static void
+aiobs_set(char *to, uint8_t *to_len, size_t max, const char *p, size_t len)
+{
+    len = len < max ? len : max;
+
+    memcpy(to, p, len);
+    *to_len = (uint8_t) len;
+}
+
+
+static void
+aiobs_figures_clear(int64_t *figures)
+{
+    int  i;
+
+    for (i = 0; i < AIOBS_F_FIGURES; i++) {
+        figures[i] = AIOBS_ABSENT;
+    }
+}

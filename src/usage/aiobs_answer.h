@@ -1,0 +1,107 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Inside of the usage room: the state of one response.
+ */
+
+
+#ifndef _AIOBS_ANSWER_H_INCLUDED_
+#define _AIOBS_ANSWER_H_INCLUDED_
+
+
+#include <strings.h>
+
+#include "aiobs_apis.h"
+#include "aiobs_decode.h"
+#include "aiobs_estimate.h"
+#include "aiobs_sse.h"
+
+
+#define AIOBS_CHOICES     8         /* whose finish reasons are told */
+#define AIOBS_REASON_MAX  32
+
+
+enum {
+    AIOBS_TYPE_OTHER = 0,           /* Content-Type */
+    AIOBS_TYPE_SSE,
+    AIOBS_TYPE_NDJSON,
+    AIOBS_TYPE_AWS
+};
+
+
+enum {
+    AIOBS_FRAMING_UNKNOWN = 0,
+    AIOBS_FRAMING_JSON,             /* documents one after the other, a list */
+    AIOBS_FRAMING_SSE,
+    AIOBS_FRAMING_NONE              /* nothing to read */
+};
+
+
+struct aiobs_usage_s {
+    const aiobs_api_t  *api;
+    aiobs_decoder_t    *decoder;
+    aiobs_sse_t         sse;
+    aiobs_json_t        json;
+    aiobs_estimate_t    estimate;
+
+    int                 status;
+    uint8_t             type;
+    uint8_t             framing;
+    uint8_t             failure;
+    uint8_t             bom;
+    uint8_t             done;           /* bytes of "[DONE]" */
+
+    uint64_t            now_ms;
+    uint64_t            first_token_ms;
+    uint64_t            last_token_ms;
+    uint32_t            content_events;
+    uint32_t            documents;
+    uint64_t            text_bytes;     /* of an answer in one document */
+
+    int64_t             figures[AIOBS_F_FIGURES];   /* the last report */
+    int64_t             report[AIOBS_F_FIGURES];    /* the one under way */
+    int64_t             modality_count;
+
+    uint8_t             choice;         /* under way */
+    uint8_t             choices;        /* of the document so far */
+    uint8_t             reason_len[AIOBS_CHOICES];
+    char                reason[AIOBS_CHOICES][AIOBS_REASON_MAX];
+    uint8_t             pending_len;    /* the reason of the choice under way */
+    char                pending[AIOBS_REASON_MAX];
+
+    uint8_t             model_len;
+    uint8_t             id_len;
+    uint8_t             status_len;
+    uint8_t             type_len;
+    uint8_t             modality_len;
+    uint8_t             error_len;
+    char                model[AIOBS_MODEL_MAX];
+    char                id[AIOBS_ID_MAX];
+    char                status_text[AIOBS_REASON_MAX];
+    char                type_text[AIOBS_ID_MAX];
+    char                modality[AIOBS_REASON_MAX];
+    char                error[AIOBS_ERROR_MAX];
+
+    unsigned            unread:1;       /* it cannot be decoded */
+    unsigned            in_report:1;
+    unsigned            reported:1;
+    unsigned            final:1;        /* the report is the last */
+    unsigned            ended:1;        /* the API's own end was seen */
+    unsigned            in_event:1;
+    unsigned            no_json:1;
+    unsigned            error_event:1;
+    unsigned            midstream_error:1;
+    unsigned            error_code:1;   /* "error" is a code, not a type */
+    unsigned            content:1;      /* the document has some */
+    unsigned            usage_here:1;   /* the document has a report */
+};
+
+
+/* --- aiobs_answer.c: the documents --- */
+
+void aiobs_answer_init(aiobs_usage_t *u);
+void aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec);
+
+
+#endif /* _AIOBS_ANSWER_H_INCLUDED_ */

@@ -1,0 +1,281 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The APIs, a row each; the first row whose path fits is taken.
+ */
+
+
+#include <string.h>
+
+#include "aiobs_apis.h"
+
+
+static int aiobs_api_match(const char *suffix, const char *path, size_t len);
+static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
+
+
+#define AIOBS_OPENAI(suffix, operation, countable, text)                      \
+    { suffix, "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
+      countable, text, aiobs_openai_answer, aiobs_any_request }
+
+#define AIOBS_ANTHROPIC(suffix, operation, countable, text)                   \
+    { suffix, "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
+      AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
+      aiobs_any_request }
+
+#define AIOBS_GEMINI(suffix, operation, countable, text)                      \
+    { suffix, "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
+      countable, text, aiobs_gemini_answer, aiobs_any_request }
+
+#define AIOBS_BEDROCK(suffix, operation, countable, text)                     \
+    { suffix, "bedrock", operation, AIOBS_DIALECT_BEDROCK,                    \
+      AIOBS_RULE_ANTHROPIC, countable, text, aiobs_converse_answer,           \
+      aiobs_any_request }
+
+#define AIOBS_COHERE(suffix, operation, countable, text)                      \
+    { suffix, "cohere", operation, AIOBS_DIALECT_COHERE, AIOBS_RULE_COHERE,   \
+      countable, text, aiobs_cohere_answer, aiobs_any_request }
+
+#define AIOBS_OLLAMA(suffix, operation, countable, text)                      \
+    { suffix, "ollama", operation, AIOBS_DIALECT_OLLAMA, AIOBS_RULE_NONE,     \
+      countable, text, aiobs_ollama_answer, aiobs_any_request }
+
+
+static const aiobs_api_t  aiobs_apis[] = {
+    AIOBS_OPENAI("/chat/completions", "chat", 1, 1),
+    AIOBS_OPENAI("/completions", "text_completion", 1, 1),
+    AIOBS_OPENAI("/responses", "chat", 1, 1),
+    AIOBS_OPENAI("/responses/compact", "chat", 1, 1),
+    AIOBS_OPENAI("/embeddings", "embeddings", 1, 0),
+    AIOBS_OPENAI("/audio/transcriptions", "transcription", 1, 0),
+    AIOBS_OPENAI("/audio/translations", "transcription", 1, 0),
+    AIOBS_OPENAI("/audio/speech", "speech", 1, 0),
+    AIOBS_OPENAI("/images/generations", "image_generation", 1, 0),
+    AIOBS_OPENAI("/images/edits", "image_generation", 1, 0),
+    AIOBS_OPENAI("/images/variations", "image_generation", 1, 0),
+    AIOBS_OPENAI("/moderations", "moderation", 1, 0),
+    AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
+    AIOBS_ANTHROPIC("/messages/count_tokens", "count_tokens", 0, 0),
+    AIOBS_ANTHROPIC(":rawPredict", "chat", 1, 1),
+    AIOBS_ANTHROPIC(":streamRawPredict", "chat", 1, 1),
+    AIOBS_GEMINI(":generateContent", "generate_content", 1, 1),
+    AIOBS_GEMINI(":streamGenerateContent", "generate_content", 1, 1),
+    AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),
+    AIOBS_GEMINI(":batchEmbedContents", "embeddings", 1, 0),
+    AIOBS_GEMINI(":countTokens", "count_tokens", 0, 0),
+    AIOBS_BEDROCK("/model/*/converse", "chat", 1, 1),
+    AIOBS_COHERE("/v2/chat", "chat", 1, 1),
+    AIOBS_COHERE("/v1/chat", "chat", 1, 1),
+    AIOBS_COHERE("/v2/embed", "embeddings", 1, 0),
+    AIOBS_COHERE("/v1/embed", "embeddings", 1, 0),
+    AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
+    AIOBS_COHERE("/v1/rerank", "rerank", 1, 0),
+    AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
+    AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
+    AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0)
+};
+
+
+/* unknown paths, by the dialect of the location: nothing is counted there */
+
+static const aiobs_api_t  aiobs_unknown[] = {
+    [AIOBS_DIALECT_OFF] = AIOBS_OPENAI("", "", 0, 0),
+    [AIOBS_DIALECT_AUTO] = AIOBS_OPENAI("", "", 0, 0),
+    [AIOBS_DIALECT_OPENAI] = AIOBS_OPENAI("", "", 0, 0),
+    [AIOBS_DIALECT_ANTHROPIC] = AIOBS_ANTHROPIC("", "", 0, 0),
+    [AIOBS_DIALECT_GEMINI] = AIOBS_GEMINI("", "", 0, 0),
+    [AIOBS_DIALECT_BEDROCK] = AIOBS_BEDROCK("", "", 0, 0),
+    [AIOBS_DIALECT_COHERE] = AIOBS_COHERE("", "", 0, 0),
+    [AIOBS_DIALECT_OLLAMA] = AIOBS_OLLAMA("", "", 0, 0)
+};
+
+
+const aiobs_api_t *
+aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
+    const char *path, size_t path_len)
+{
+    size_t              i;
+    const aiobs_api_t  *api, *found;
+
+    found = NULL;
+
+    if (path_len > 1 && path[path_len - 1] == '/') {
+        path_len--;
+    }
+
+    for (i = 0; i < sizeof(aiobs_apis) / sizeof(aiobs_apis[0]); i++) {
+        api = &aiobs_apis[i];
+
+        if (!aiobs_api_match(api->suffix, path, path_len)) {
+            continue;
+        }
+
+        if (found == NULL || api->dialect == dialect) {
+            found = api;
+        }
+
+        if (dialect == AIOBS_DIALECT_AUTO || api->dialect == dialect) {
+            break;
+        }
+    }
+
+    if (found == NULL || method_len != 4 || memcmp(method, "POST", 4) != 0) {
+
+        /* lists, polls and the like: whose they are, but nothing to count */
+
+        return &aiobs_unknown[found ? found->dialect : dialect];
+    }
+
+    return found;
+}
+
+
+const char *
+aiobs_api_provider(const aiobs_api_t *api)
+{
+    return api->provider;
+}
+
+
+const char *
+aiobs_api_operation(const aiobs_api_t *api)
+{
+    return api->operation;
+}
+
+
+int
+aiobs_api_countable(const aiobs_api_t *api)
+{
+    return api->countable;
+}
+
+
+/* ".../models/MODEL:verb", ".../model/MODEL/verb", ".../deployments/MODEL/" */
+
+size_t
+aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
+    char model[AIOBS_MODEL_MAX])
+{
+    size_t       i, n, at;
+
+    static const struct {
+        const char  *before;
+        char         end;
+    } places[] = {
+        { "/models/", ':' },
+        { "/model/", '/' },
+        { "/deployments/", '/' }
+    };
+
+    for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+
+        n = strlen(places[i].before);
+
+        for (at = 0; at + n < path_len; at++) {
+            if (memcmp(path + at, places[i].before, n) == 0) {
+                break;
+            }
+        }
+
+        if (at + n >= path_len) {
+            continue;
+        }
+
+        path += at + n;
+        path_len -= at + n;
+
+        for (n = path_len; n && path[n - 1] != places[i].end; n--) {
+            /* void */
+        }
+
+        if (places[i].end == '/') {
+            const char  *slash = memchr(path, '/', path_len);
+
+            n = slash ? (size_t) (slash - path) + 1 : 0;
+        }
+
+        if (n == 0) {
+            return 0;
+        }
+
+        n--;
+        n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
+        memcpy(model, path, n);
+
+        return n;
+    }
+
+    return 0;
+}
+
+
+const char *
+aiobs_source_name(aiobs_source_e source)
+{
+    static const char  *names[] = { "none", "reported", "partial",
+                                    "estimated" };
+
+    return names[source];
+}
+
+
+const char *
+aiobs_failure_name(aiobs_failure_e failure)
+{
+    static const char  *names[] = { "", "json", "value", "too_long", "depth",
+                                    "framing", "encoding", "decode", "window",
+                                    "memory" };
+
+    return names[failure];
+}
+
+
+/* the pattern fits the path's end; "*" is one segment */
+
+static int
+aiobs_api_match(const char *suffix, const char *path, size_t len)
+{
+    size_t       at, n;
+    const char  *star;
+
+    star = strchr(suffix, '*');
+
+    if (star == NULL) {
+        n = strlen(suffix);
+        return len >= n && memcmp(path + len - n, suffix, n) == 0;
+    }
+
+    for (at = 0; at < len; at++) {
+        if (path[at] == '/' && aiobs_api_starts(suffix, path + at, len - at)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+aiobs_api_starts(const char *pattern, const char *path, size_t len)
+{
+    const char  *last;
+
+    for (last = path + len; *pattern; pattern++) {
+
+        if (*pattern == '*') {
+            while (path < last && *path != '/') {
+                path++;
+            }
+
+            continue;
+        }
+
+        if (path == last || *path++ != *pattern) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -1,0 +1,120 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Inside of the usage room: the table of APIs, the figures their documents
+ * carry and the rules that make a record of them.
+ */
+
+
+#ifndef _AIOBS_APIS_H_INCLUDED_
+#define _AIOBS_APIS_H_INCLUDED_
+
+
+#include "aiobs_json.h"
+
+
+/* figures as they are reported, before any rule */
+
+enum {
+    AIOBS_F_INPUT = 0,
+    AIOBS_F_OUTPUT,
+    AIOBS_F_TOTAL,
+    AIOBS_F_CACHE_READ,
+    AIOBS_F_CACHE_WRITE,
+    AIOBS_F_CACHE_WRITE_1H,
+    AIOBS_F_REASONING,
+    AIOBS_F_AUDIO_INPUT,
+    AIOBS_F_AUDIO_OUTPUT,
+    AIOBS_F_TOOL_INPUT,         /* Gemini: toolUsePromptTokenCount */
+    AIOBS_F_BILLED_INPUT,       /* Cohere: billed_units */
+    AIOBS_F_BILLED_OUTPUT,
+    AIOBS_F_SUM_INPUT,          /* Anthropic: over iterations */
+    AIOBS_F_SUM_OUTPUT,
+    AIOBS_F_SUM_CACHE_READ,
+    AIOBS_F_SUM_CACHE_WRITE,
+    AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
+    AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
+    AIOBS_F_FIGURES,
+
+    AIOBS_F_INDEX,              /* of a choice: no figure of usage */
+    AIOBS_F_MODALITY_COUNT,     /* Gemini: tokenCount of a modality */
+    AIOBS_F_MAX_TOKENS
+};
+
+
+/* strings */
+
+enum {
+    AIOBS_S_MODEL = 0,
+    AIOBS_S_ID,
+    AIOBS_S_FINISH,
+    AIOBS_S_STATUS,             /* Responses: completed, incomplete, ... */
+    AIOBS_S_TYPE,               /* of an event */
+    AIOBS_S_ERROR_TYPE,
+    AIOBS_S_ERROR_CODE,
+    AIOBS_S_MODALITY,
+
+    AIOBS_S_STREAM,             /* of a request: flags */
+    AIOBS_S_INCLUDE_USAGE,
+    AIOBS_S_BACKGROUND
+};
+
+
+/* groups */
+
+enum {
+    AIOBS_G_USAGE = 0,          /* a report: replaces the one before */
+    AIOBS_G_MERGE,              /* a report: replaces what it names */
+    AIOBS_G_CHOICE,
+    AIOBS_G_ERROR,
+    AIOBS_G_ITERATIONS,         /* sums begin anew */
+    AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
+    AIOBS_G_OUTPUT_DETAILS
+};
+
+
+/* how figures become a record */
+
+typedef enum {
+    AIOBS_RULE_NONE = 0,
+    AIOBS_RULE_OPENAI,
+    AIOBS_RULE_ANTHROPIC,       /* input is what neither cache had */
+    AIOBS_RULE_GEMINI,          /* thoughts beside the candidates */
+    AIOBS_RULE_COHERE
+} aiobs_rule_e;
+
+
+struct aiobs_api_s {
+    const char          *suffix;    /* of the path; "*" stands for a segment */
+    const char          *provider;
+    const char          *operation;
+    aiobs_dialect_e      dialect;
+    aiobs_rule_e         rule;
+    uint8_t              countable; /* with POST */
+    uint8_t              text;      /* no report: estimated from the text */
+    const aiobs_node_t  *answer;
+    const aiobs_node_t  *request;
+};
+
+
+extern const aiobs_node_t  aiobs_openai_answer[];
+extern const aiobs_node_t  aiobs_anthropic_answer[];
+extern const aiobs_node_t  aiobs_gemini_answer[];
+extern const aiobs_node_t  aiobs_converse_answer[];
+extern const aiobs_node_t  aiobs_cohere_answer[];
+extern const aiobs_node_t  aiobs_ollama_answer[];
+extern const aiobs_node_t  aiobs_any_request[];
+
+
+/* text: a JSON number; AIOBS_ABSENT: no count of anything */
+int64_t aiobs_number(const char *text, size_t len);
+
+/* an amount of USD in billionths; AIOBS_ABSENT: none */
+int64_t aiobs_amount(const char *text, size_t len);
+
+void aiobs_apply_rule(const aiobs_api_t *api, const int64_t *figures,
+    aiobs_usage_record_t *rec);
+
+
+#endif /* _AIOBS_APIS_H_INCLUDED_ */

@@ -1,0 +1,104 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * A push reader of JSON that follows a tree of interesting paths and skips
+ * everything else.  Strings and nesting decide what a byte means; nothing is
+ * copied but short scalars on those paths.
+ */
+
+
+#ifndef _AIOBS_JSON_H_INCLUDED_
+#define _AIOBS_JSON_H_INCLUDED_
+
+
+#include "aiobs_usage.h"
+
+
+#define AIOBS_JSON_DEPTH    512     /* nested containers at most */
+#define AIOBS_JSON_PATH     10      /* levels of a path at most */
+#define AIOBS_JSON_SCALAR   128     /* bytes of a scalar that are kept */
+
+
+typedef enum {
+    AIOBS_NODE_PATH = 0,            /* leads further */
+    AIOBS_NODE_STRING,              /* a string, unescaped; slot: which */
+    AIOBS_NODE_NUMBER,              /* a number; slot: which figure */
+    AIOBS_NODE_TEXT,                /* the text of an answer or a prompt */
+    AIOBS_NODE_GROUP,               /* an object: told at begin and end */
+    AIOBS_NODE_FLAG                 /* true, false, null */
+} aiobs_node_e;
+
+
+typedef struct aiobs_node_s  aiobs_node_t;
+
+/*
+ * A list of nodes ends with one without a key.  The key "*" is any element of
+ * an array.  A node may have children whatever its type: the value decides.
+ */
+
+struct aiobs_node_s {
+    const char          *key;
+    uint8_t              type;      /* aiobs_node_e */
+    uint8_t              slot;
+    const aiobs_node_t  *children;
+};
+
+
+typedef struct {
+    /* p: not terminated; cut at AIOBS_JSON_SCALAR */
+    void  (*scalar)(void *data, const aiobs_node_t *node, const char *p,
+                    size_t len, int string);
+    /* pieces of a string as they stand there, escapes included */
+    void  (*text)(void *data, const aiobs_node_t *node, const uint8_t *p,
+                  size_t len);
+    /* a container of type GROUP opens (1) or closes (0) */
+    void  (*group)(void *data, const aiobs_node_t *node, int open);
+    /* a document, or an element of the outermost array, begins (1), ends (0) */
+    void  (*document)(void *data, int begin);
+} aiobs_json_handler_t;
+
+
+typedef struct {
+    const aiobs_node_t          *root;
+    const aiobs_json_handler_t  *handler;
+    void                        *data;
+
+    const aiobs_node_t          *stack[AIOBS_JSON_PATH + 1];
+    const aiobs_node_t          *node;      /* of the value under way */
+    uint64_t                     objects[AIOBS_JSON_DEPTH / 64];
+    int                          depth;
+    uint8_t                      state;
+    uint8_t                      escaped;   /* 1: after "\", 2 to 5: in \uXXXX */
+    uint8_t                      failure;   /* aiobs_failure_e */
+    uint8_t                      list;      /* the outermost is an array */
+    uint8_t                      first;     /* and has no element yet */
+    uint32_t                     unit;      /* of \uXXXX */
+    uint32_t                     high;      /* a surrogate waiting */
+    size_t                       len;
+    char                         buf[AIOBS_JSON_SCALAR + 4];
+} aiobs_json_t;
+
+
+/* root: the children of the document's object */
+void aiobs_json_init(aiobs_json_t *j, const aiobs_node_t *root,
+    const aiobs_json_handler_t *handler, void *data);
+
+/* after a document is over, or broken: ready for the next */
+void aiobs_json_reset(aiobs_json_t *j);
+
+/* failures are kept in j->failure; nothing is read after one */
+void aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len);
+
+/* true between documents, false inside of one */
+int aiobs_json_idle(const aiobs_json_t *j);
+
+
+/* --- aiobs_find.c: to the first byte of a kind, or to the end --- */
+
+const uint8_t *aiobs_find_quote(const uint8_t *p, const uint8_t *last);
+const uint8_t *aiobs_find_bracket(const uint8_t *p, const uint8_t *last);
+const uint8_t *aiobs_find_eol(const uint8_t *p, const uint8_t *last);
+
+
+#endif /* _AIOBS_JSON_H_INCLUDED_ */

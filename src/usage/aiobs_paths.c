@@ -1,0 +1,470 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Where the APIs' documents keep what is of interest.  A usage-shaped object
+ * anywhere else - in a tool's input, in a string - is on no path.
+ */
+
+
+#include "aiobs_apis.h"
+
+
+#define AIOBS_PATH(key, children)                                             \
+    { key, AIOBS_NODE_PATH, 0, children }
+#define AIOBS_STRING(key, slot)                                               \
+    { key, AIOBS_NODE_STRING, AIOBS_S_ ## slot, NULL }
+#define AIOBS_NUMBER(key, slot)                                               \
+    { key, AIOBS_NODE_NUMBER, AIOBS_F_ ## slot, NULL }
+#define AIOBS_TEXT(key, children)                                             \
+    { key, AIOBS_NODE_TEXT, 0, children }
+#define AIOBS_GROUP(key, slot, children)                                      \
+    { key, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
+#define AIOBS_FLAG(key, slot)                                                 \
+    { key, AIOBS_NODE_FLAG, AIOBS_S_ ## slot, NULL }
+#define AIOBS_END                                                             \
+    { NULL, AIOBS_NODE_PATH, 0, NULL }
+
+
+/* --- OpenAI and everything of its kind --- */
+
+static const aiobs_node_t  aiobs_openai_input_details[] = {
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_NUMBER("cache_write_tokens", CACHE_WRITE),
+    AIOBS_NUMBER("audio_tokens", AUDIO_INPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_output_details[] = {
+    AIOBS_NUMBER("reasoning_tokens", REASONING),
+    AIOBS_NUMBER("audio_tokens", AUDIO_OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_cost[] = {
+    AIOBS_NUMBER("total_cost", COST),           /* Perplexity */
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_usage[] = {
+    AIOBS_NUMBER("prompt_tokens", INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_NUMBER("total_tokens", TOTAL),
+    AIOBS_PATH("prompt_tokens_details", aiobs_openai_input_details),
+    AIOBS_PATH("prompt_token_details", aiobs_openai_input_details),
+    AIOBS_PATH("input_tokens_details", aiobs_openai_input_details),
+    AIOBS_PATH("input_token_details", aiobs_openai_input_details),
+    AIOBS_PATH("completion_tokens_details", aiobs_openai_output_details),
+    AIOBS_PATH("output_tokens_details", aiobs_openai_output_details),
+    AIOBS_PATH("output_token_details", aiobs_openai_output_details),
+    AIOBS_NUMBER("prompt_cache_hit_tokens", CACHE_READ),    /* DeepSeek */
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),          /* Together, Moonshot */
+    AIOBS_NUMBER("num_cached_tokens", CACHE_READ),          /* Mistral */
+    AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Databricks */
+    AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
+    AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
+    { "cost", AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_function[] = {
+    AIOBS_TEXT("name", NULL),
+    AIOBS_TEXT("arguments", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_tool[] = {
+    AIOBS_PATH("function", aiobs_openai_function),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_tools[] = {
+    AIOBS_PATH("*", aiobs_openai_tool),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_part[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_parts[] = {
+    AIOBS_PATH("*", aiobs_openai_part),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_message[] = {
+    AIOBS_TEXT("content", aiobs_openai_parts),
+    AIOBS_TEXT("reasoning_content", NULL),
+    AIOBS_TEXT("reasoning", NULL),
+    AIOBS_TEXT("refusal", NULL),
+    AIOBS_PATH("tool_calls", aiobs_openai_tools),
+    AIOBS_PATH("function_call", aiobs_openai_function),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_choice[] = {
+    AIOBS_NUMBER("index", INDEX),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_PATH("delta", aiobs_openai_message),
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_choices[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_openai_choice),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_error[] = {
+    AIOBS_STRING("type", ERROR_TYPE),
+    AIOBS_STRING("code", ERROR_CODE),
+    AIOBS_STRING("status", ERROR_TYPE),         /* Google */
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_groq[] = {
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_incomplete[] = {
+    AIOBS_STRING("reason", FINISH),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_item[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_TEXT("arguments", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_items[] = {
+    AIOBS_PATH("*", aiobs_openai_item),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_response[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_openai_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_PATH("choices", aiobs_openai_choices),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
+    AIOBS_PATH("response", aiobs_openai_response),
+    AIOBS_TEXT("delta", NULL),                  /* Responses */
+    AIOBS_PATH("output", aiobs_openai_items),
+    AIOBS_PATH("x_groq", aiobs_openai_groq),
+    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_STRING("code", ERROR_CODE),           /* an error event, xAI */
+    AIOBS_END
+};
+
+
+/* --- Anthropic messages --- */
+
+static const aiobs_node_t  aiobs_anthropic_creation[] = {
+    AIOBS_NUMBER("ephemeral_1h_input_tokens", CACHE_WRITE_1H),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_output_details[] = {
+    AIOBS_NUMBER("thinking_tokens", REASONING),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_iteration[] = {
+    AIOBS_NUMBER("input_tokens", SUM_INPUT),
+    AIOBS_NUMBER("output_tokens", SUM_OUTPUT),
+    AIOBS_NUMBER("cache_read_input_tokens", SUM_CACHE_READ),
+    AIOBS_NUMBER("cache_creation_input_tokens", SUM_CACHE_WRITE),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_iterations[] = {
+    AIOBS_PATH("*", aiobs_anthropic_iteration),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_usage[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),
+    AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
+    AIOBS_PATH("cache_creation", aiobs_anthropic_creation),
+    AIOBS_PATH("output_tokens_details", aiobs_anthropic_output_details),
+    AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_block[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("thinking", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_blocks[] = {
+    AIOBS_PATH("*", aiobs_anthropic_block),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_delta[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("thinking", NULL),
+    AIOBS_TEXT("partial_json", NULL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_message[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_GROUP("usage", MERGE, aiobs_anthropic_usage),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_anthropic_answer[] = {
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_GROUP("usage", MERGE, aiobs_anthropic_usage),
+    AIOBS_PATH("content", aiobs_anthropic_blocks),
+    AIOBS_PATH("message", aiobs_anthropic_message),
+    AIOBS_PATH("delta", aiobs_anthropic_delta),
+    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_END
+};
+
+
+/* --- Gemini and Vertex --- */
+
+static const aiobs_node_t  aiobs_gemini_modality[] = {
+    AIOBS_STRING("modality", MODALITY),
+    AIOBS_NUMBER("tokenCount", MODALITY_COUNT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_input_details[] = {
+    AIOBS_GROUP("*", INPUT_DETAILS, aiobs_gemini_modality),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_output_details[] = {
+    AIOBS_GROUP("*", OUTPUT_DETAILS, aiobs_gemini_modality),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_usage[] = {
+    AIOBS_NUMBER("promptTokenCount", INPUT),
+    AIOBS_NUMBER("candidatesTokenCount", OUTPUT),
+    AIOBS_NUMBER("thoughtsTokenCount", REASONING),
+    AIOBS_NUMBER("toolUsePromptTokenCount", TOOL_INPUT),
+    AIOBS_NUMBER("cachedContentTokenCount", CACHE_READ),
+    AIOBS_NUMBER("totalTokenCount", TOTAL),
+    AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
+    AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_content[] = {
+    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_candidate[] = {
+    AIOBS_NUMBER("index", INDEX),
+    AIOBS_STRING("finishReason", FINISH),
+    AIOBS_PATH("content", aiobs_gemini_content),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_candidates[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_gemini_candidate),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_gemini_answer[] = {
+    AIOBS_STRING("responseId", ID),
+    AIOBS_STRING("modelVersion", MODEL),
+    AIOBS_PATH("candidates", aiobs_gemini_candidates),
+    AIOBS_GROUP("usageMetadata", USAGE, aiobs_gemini_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_END
+};
+
+
+/* --- Bedrock Converse --- */
+
+static const aiobs_node_t  aiobs_converse_usage[] = {
+    AIOBS_NUMBER("inputTokens", INPUT),
+    AIOBS_NUMBER("outputTokens", OUTPUT),
+    AIOBS_NUMBER("totalTokens", TOTAL),
+    AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
+    AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_converse_message[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_converse_output[] = {
+    AIOBS_PATH("message", aiobs_converse_message),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_converse_answer[] = {
+    AIOBS_STRING("stopReason", FINISH),
+    AIOBS_GROUP("usage", USAGE, aiobs_converse_usage),
+    AIOBS_PATH("output", aiobs_converse_output),
+    AIOBS_PATH("delta", aiobs_openai_part),
+    AIOBS_END
+};
+
+
+/* --- Cohere --- */
+
+static const aiobs_node_t  aiobs_cohere_billed[] = {
+    AIOBS_NUMBER("input_tokens", BILLED_INPUT),
+    AIOBS_NUMBER("output_tokens", BILLED_OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_tokens[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_NUMBER("reasoning_tokens", REASONING),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_usage[] = {
+    AIOBS_PATH("billed_units", aiobs_cohere_billed),
+    AIOBS_PATH("tokens", aiobs_cohere_tokens),
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_message[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_delta_message[] = {
+    AIOBS_PATH("content", aiobs_openai_part),
+    AIOBS_PATH("tool_calls", aiobs_openai_tool),
+    AIOBS_TEXT("tool_plan", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_delta[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
+    AIOBS_PATH("message", aiobs_cohere_delta_message),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_response[] = {
+    AIOBS_STRING("response_id", ID),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_cohere_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("response_id", ID),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_PATH("message", aiobs_cohere_message),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("delta", aiobs_cohere_delta),
+    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_END
+};
+
+
+/* --- Ollama: the report is the document itself --- */
+
+const aiobs_node_t  aiobs_ollama_answer[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("done_reason", FINISH),
+    AIOBS_NUMBER("prompt_eval_count", INPUT),
+    AIOBS_NUMBER("eval_count", OUTPUT),
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_TEXT("response", NULL),
+    AIOBS_STRING("error", ERROR_TYPE),
+    AIOBS_END
+};
+
+
+/* --- requests, of every API --- */
+
+static const aiobs_node_t  aiobs_request_options[] = {
+    AIOBS_FLAG("include_usage", INCLUDE_USAGE),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_request_config[] = {
+    AIOBS_NUMBER("maxOutputTokens", MAX_TOKENS),
+    AIOBS_NUMBER("maxTokens", MAX_TOKENS),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_request_part[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("content", aiobs_openai_parts),
+    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_request_parts[] = {
+    AIOBS_TEXT("*", aiobs_request_part),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_request_system[] = {
+    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_PATH("*", aiobs_request_part),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_any_request[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_FLAG("stream", STREAM),
+    AIOBS_FLAG("background", BACKGROUND),
+    AIOBS_PATH("stream_options", aiobs_request_options),
+    AIOBS_NUMBER("max_tokens", MAX_TOKENS),
+    AIOBS_NUMBER("max_completion_tokens", MAX_TOKENS),
+    AIOBS_NUMBER("max_output_tokens", MAX_TOKENS),
+    AIOBS_PATH("generationConfig", aiobs_request_config),
+    AIOBS_PATH("inferenceConfig", aiobs_request_config),
+    AIOBS_PATH("messages", aiobs_request_parts),
+    AIOBS_PATH("contents", aiobs_request_parts),
+    AIOBS_TEXT("prompt", aiobs_request_parts),
+    AIOBS_TEXT("input", aiobs_request_parts),
+    AIOBS_TEXT("message", NULL),
+    AIOBS_TEXT("instructions", NULL),
+    AIOBS_TEXT("system", aiobs_request_system),
+    AIOBS_PATH("systemInstruction", aiobs_request_system),
+    AIOBS_PATH("texts", aiobs_request_parts),
+    AIOBS_END
+};

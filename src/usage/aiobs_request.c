@@ -1,0 +1,163 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The request's body: which model, a stream or not, how much text.
+ */
+
+
+#include <string.h>
+
+#include "aiobs_apis.h"
+
+
+struct aiobs_request_s {
+    aiobs_json_t            json;
+    aiobs_request_record_t  rec;
+    uint64_t                bytes;      /* of text */
+    uint64_t                wide;       /* of these, outside of ASCII */
+    uint8_t                 done;       /* the first document is over */
+};
+
+
+static void aiobs_request_scalar(void *data, const aiobs_node_t *node,
+    const char *p, size_t len, int string);
+static void aiobs_request_text(void *data, const aiobs_node_t *node,
+    const uint8_t *p, size_t len);
+static void aiobs_request_group(void *data, const aiobs_node_t *node,
+    int open);
+static void aiobs_request_document(void *data, int begin);
+
+
+static const aiobs_json_handler_t  aiobs_request_handler = {
+    aiobs_request_scalar, aiobs_request_text, aiobs_request_group,
+    aiobs_request_document
+};
+
+
+size_t
+aiobs_request_size(void)
+{
+    return sizeof(aiobs_request_t);
+}
+
+
+void
+aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
+{
+    memset(q, 0, sizeof(aiobs_request_t));
+
+    q->rec.stream = -1;
+    q->rec.include_usage = -1;
+    q->rec.background = -1;
+    q->rec.max_tokens = AIOBS_ABSENT;
+    q->rec.text_tokens = AIOBS_ABSENT;
+
+    aiobs_json_init(&q->json, api->request, &aiobs_request_handler, q);
+}
+
+
+void
+aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
+{
+    if (!q->done) {
+        aiobs_json_feed(&q->json, data, len);
+    }
+}
+
+
+/* 4 bytes of ASCII a token, or most of a character of other scripts */
+
+void
+aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
+{
+    *rec = q->rec;
+
+    rec->failure = q->json.failure;
+
+    if (!q->done && rec->failure == AIOBS_FAILURE_NONE) {
+        rec->failure = AIOBS_FAILURE_JSON;
+    }
+
+    rec->text_tokens = (q->bytes - q->wide) / 4 + q->wide / 3;
+
+    if (q->bytes && rec->text_tokens == 0) {
+        rec->text_tokens = 1;
+    }
+}
+
+
+static void
+aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
+    size_t len, int string)
+{
+    aiobs_request_t *q = data;
+
+    int  flag;
+
+    if (node->type == AIOBS_NODE_NUMBER) {
+
+        if (!string && node->slot == AIOBS_F_MAX_TOKENS) {
+            q->rec.max_tokens = aiobs_number(p, len);
+        }
+
+        return;
+    }
+
+    if (node->type == AIOBS_NODE_STRING && string) {
+        q->rec.model_len = len < AIOBS_MODEL_MAX ? len : AIOBS_MODEL_MAX;
+        memcpy(q->rec.model, p, q->rec.model_len);
+        return;
+    }
+
+    if (node->type != AIOBS_NODE_FLAG || string || (*p != 't' && *p != 'f')) {
+        return;
+    }
+
+    flag = (*p == 't');
+
+    if (node->slot == AIOBS_S_STREAM) {
+        q->rec.stream = flag;
+
+    } else if (node->slot == AIOBS_S_INCLUDE_USAGE) {
+        q->rec.include_usage = flag;
+
+    } else {
+        q->rec.background = flag;
+    }
+}
+
+
+static void
+aiobs_request_text(void *data, const aiobs_node_t *node, const uint8_t *p,
+    size_t len)
+{
+    aiobs_request_t *q = data;
+
+    size_t  i, wide;
+
+    wide = 0;
+
+    for (i = 0; i < len; i++) {
+        wide += p[i] >> 7;
+    }
+
+    q->bytes += len;
+    q->wide += wide;
+}
+
+
+static void
+aiobs_request_group(void *data, const aiobs_node_t *node, int open)
+{
+    /* no path of a request has one */
+}
+
+
+static void
+aiobs_request_document(void *data, int begin)
+{
+    aiobs_request_t *q = data;
+
+    q->done |= !begin;
+}

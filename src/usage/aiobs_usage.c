@@ -1,0 +1,386 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The response: its framing, the documents in it, the record at its end.
+ */
+
+
+#include <string.h>
+
+#include "aiobs_answer.h"
+
+
+static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
+    size_t len);
+static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
+static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+static void aiobs_usage_payload(void *data, const uint8_t *p, size_t len);
+static void aiobs_usage_event_name(void *data, const char *name, size_t len);
+static void aiobs_usage_event(void *data);
+static void aiobs_usage_json_end(aiobs_usage_t *u);
+static void aiobs_usage_fail(aiobs_usage_t *u, int failure);
+static void aiobs_usage_source(aiobs_usage_t *u, int complete,
+    int64_t text_tokens, aiobs_usage_record_t *rec);
+
+
+static const aiobs_sse_handler_t  aiobs_usage_sse = {
+    aiobs_usage_payload, aiobs_usage_event_name, aiobs_usage_event
+};
+
+
+size_t
+aiobs_usage_size(void)
+{
+    return sizeof(aiobs_usage_t);
+}
+
+
+void
+aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status)
+{
+    memset(u, 0, sizeof(aiobs_usage_t));
+
+    u->api = api;
+    u->status = status;
+
+    aiobs_answer_init(u);
+    aiobs_sse_init(&u->sse, &aiobs_usage_sse, u);
+}
+
+
+void
+aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+    int  failure;
+
+    if (name_len == sizeof("content-type") - 1
+        && memcmp(name, "content-type", name_len) == 0)
+    {
+        aiobs_usage_content_type(u, value, value_len);
+
+    } else if (name_len == sizeof("content-encoding") - 1
+               && memcmp(name, "content-encoding", name_len) == 0)
+    {
+        failure = aiobs_decoder_create(&u->decoder, value, value_len);
+        aiobs_usage_fail(u, failure);
+        u->unread = (failure != AIOBS_FAILURE_NONE);
+    }
+}
+
+
+int
+aiobs_usage_is_stream(const aiobs_usage_t *u)
+{
+    return u->type != AIOBS_TYPE_OTHER;
+}
+
+
+void
+aiobs_usage_feed(aiobs_usage_t *u, const void *data, size_t len,
+    uint64_t now_ms)
+{
+    int  failure;
+
+    if (u->unread || len == 0) {
+        return;
+    }
+
+    u->now_ms = now_ms;
+
+    if (u->decoder == NULL) {
+        aiobs_usage_plain(u, data, len);
+        return;
+    }
+
+    failure = aiobs_decoder_feed(u->decoder, data, len, aiobs_usage_plain, u);
+
+    if (failure) {
+        aiobs_usage_fail(u, failure);
+        u->unread = 1;
+    }
+}
+
+
+void
+aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
+    aiobs_usage_record_t *rec)
+{
+    if (u->framing == AIOBS_FRAMING_SSE) {
+        aiobs_sse_finish(&u->sse);
+
+    } else if (complete) {
+        aiobs_usage_json_end(u);
+    }
+
+    aiobs_usage_release(u);
+
+    aiobs_answer_record(u, rec);
+
+    rec->stream = (u->framing == AIOBS_FRAMING_SSE
+                   || u->type != AIOBS_TYPE_OTHER || u->documents > 1);
+
+    aiobs_usage_source(u, complete, text_tokens, rec);
+}
+
+
+void
+aiobs_usage_release(aiobs_usage_t *u)
+{
+    if (u->decoder) {
+        aiobs_decoder_destroy(u->decoder);
+        u->decoder = NULL;
+    }
+}
+
+
+static void
+aiobs_usage_content_type(aiobs_usage_t *u, const char *value, size_t len)
+{
+    size_t  n;
+
+    static const struct {
+        const char  *name;
+        uint8_t      type;
+    } types[] = {
+        { "text/event-stream", AIOBS_TYPE_SSE },
+        { "application/x-ndjson", AIOBS_TYPE_NDJSON },
+        { "application/stream+json", AIOBS_TYPE_NDJSON },
+        { "application/vnd.amazon.eventstream", AIOBS_TYPE_AWS },
+        { NULL, AIOBS_TYPE_OTHER }
+    }, *t;
+
+    u->type = AIOBS_TYPE_OTHER;
+
+    for (t = types; t->name; t++) {
+        n = strlen(t->name);
+
+        if (len >= n && strncasecmp(value, t->name, n) == 0
+            && (len == n || value[n] == ';' || value[n] == ' '))
+        {
+            u->type = t->type;
+            return;
+        }
+    }
+}
+
+
+/* decoded bytes: the first that is no white space tells the framing */
+
+static void
+aiobs_usage_plain(void *data, const uint8_t *p, size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    const uint8_t  *last;
+
+    last = p + len;
+
+    if (u->framing == AIOBS_FRAMING_UNKNOWN) {
+        p = aiobs_usage_detect(u, p, last);
+    }
+
+    switch (u->framing) {
+
+    case AIOBS_FRAMING_SSE:
+        aiobs_sse_feed(&u->sse, p, last - p);
+        break;
+
+    case AIOBS_FRAMING_JSON:
+        aiobs_json_feed(&u->json, p, last - p);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static const uint8_t *
+aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
+{
+    static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
+
+    if (u->type == AIOBS_TYPE_AWS) {
+        u->framing = AIOBS_FRAMING_NONE;
+        return p;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (u->bom < 3 && *p == bom[u->bom]) {
+            u->bom++;
+            continue;
+        }
+
+        if (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
+            continue;
+        }
+
+        if (*p == '{' || *p == '[') {
+            u->framing = AIOBS_FRAMING_JSON;
+
+        } else if (u->type == AIOBS_TYPE_SSE || *p == 'd' || *p == 'e'
+                   || *p == ':' || *p == 'i' || *p == 'r')
+        {
+            /* data, error, event, id, retry, a comment */
+
+            u->framing = AIOBS_FRAMING_SSE;
+
+        } else {
+            u->framing = AIOBS_FRAMING_NONE;    /* audio, a page, ... */
+        }
+
+        break;
+    }
+
+    return p;
+}
+
+
+/* "[DONE]" is the one payload that looks like JSON and is none */
+
+static void
+aiobs_usage_payload(void *data, const uint8_t *p, size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    size_t  n;
+
+    static const char  done[] = "[DONE]";
+
+    while (len && u->done < sizeof(done) - 1
+           && *p == (uint8_t) done[u->done]
+           && (u->done || aiobs_json_idle(&u->json)) && !u->in_event)
+    {
+        u->done++;
+        p++;
+        len--;
+    }
+
+    if (len == 0 || u->no_json) {
+        return;
+    }
+
+    if (!u->in_event) {
+
+        n = u->done;
+        u->in_event = 1;
+
+        if (n == 0 && *p != '{' && *p != '[' && *p > ' ') {
+            u->no_json = 1;                 /* "data: ping" */
+            return;
+        }
+
+        u->done = 0;
+        aiobs_json_feed(&u->json, (const uint8_t *) done, n);
+    }
+
+    aiobs_json_feed(&u->json, p, len);
+}
+
+
+static void
+aiobs_usage_event_name(void *data, const char *name, size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    if (len == 5 && memcmp(name, "error", 5) == 0) {
+        u->error_event = 1;
+    }
+}
+
+
+static void
+aiobs_usage_event(void *data)
+{
+    aiobs_usage_t *u = data;
+
+    if (u->done == sizeof("[DONE]") - 1) {
+        u->ended = 1;
+    }
+
+    aiobs_usage_json_end(u);
+
+    u->done = 0;
+    u->in_event = 0;
+    u->no_json = 0;
+
+    if (u->error_event) {
+        u->midstream_error = 1;
+        u->error_event = 0;
+    }
+}
+
+
+/* a document has to be whole where its frame ends */
+
+static void
+aiobs_usage_json_end(aiobs_usage_t *u)
+{
+    if (u->json.failure) {
+        aiobs_usage_fail(u, u->json.failure);
+
+    } else if (!aiobs_json_idle(&u->json)) {
+        aiobs_usage_fail(u, AIOBS_FAILURE_JSON);
+    }
+
+    aiobs_json_reset(&u->json);
+}
+
+
+static void
+aiobs_usage_fail(aiobs_usage_t *u, int failure)
+{
+    if (u->failure == AIOBS_FAILURE_NONE) {
+        u->failure = failure;
+    }
+}
+
+
+/*
+ * A report is final when the answer is whole, or when the API's own end or
+ * the reason for it was seen with it.  Of a stream that ended before, what
+ * was generated since the last report is estimated.
+ */
+
+static void
+aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
+    aiobs_usage_record_t *rec)
+{
+    int64_t  estimate;
+
+    if (u->status >= 300) {
+        return;
+    }
+
+    estimate = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
+
+    if (u->reported) {
+
+        if (complete || u->final) {
+            rec->source = AIOBS_SOURCE_REPORTED;
+            return;
+        }
+
+        rec->source = AIOBS_SOURCE_PARTIAL;
+
+        if (rec->output < estimate) {
+            rec->output = estimate;
+        }
+
+        return;
+    }
+
+    if (!u->api->text
+        || (complete && u->content_events == 0 && u->text_bytes == 0))
+    {
+        return;
+    }
+
+    rec->source = AIOBS_SOURCE_ESTIMATED;
+    rec->input = text_tokens;
+    rec->output = estimate;
+}
