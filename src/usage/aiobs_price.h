@@ -1,0 +1,98 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What a call costs, by a price file in the format of LiteLLM's
+ * model_prices_and_context_window.json.
+ *
+ * Prices are kept in whole femto-USD (1e-15) per unit, sums are made in 128
+ * bits, and the total is rounded once, half up, to nano-USD (1e-9): exact for
+ * prices below 2 USD a unit of up to 15 decimal places, which all are.
+ */
+
+
+#ifndef _AIOBS_PRICE_H_INCLUDED_
+#define _AIOBS_PRICE_H_INCLUDED_
+
+
+#include "aiobs_usage.h"
+
+
+/* read-only after loading, in one piece of memory; may be shared by a fork */
+typedef struct aiobs_prices_s  aiobs_prices_t;
+
+/* of one model; lives as long as its aiobs_prices_t */
+typedef struct aiobs_price_s  aiobs_price_t;
+
+
+typedef enum {
+    AIOBS_TIER_STANDARD = 0,
+    AIOBS_TIER_BATCH,
+    AIOBS_TIER_FLEX,
+    AIOBS_TIER_PRIORITY
+} aiobs_tier_e;
+
+
+/*
+ * What is billed besides the tokens of the record; 0: nothing.  To be set only
+ * where the provider bills by it: a Gemini answer with a picture in it is
+ * billed by its tokens.
+ */
+
+typedef struct {
+    int64_t  image_input_tokens;    /* subsets of the record's input, output */
+    int64_t  image_output_tokens;
+    int64_t  images_input;
+    int64_t  images_output;
+    int64_t  queries;               /* rerank: search units */
+    int64_t  searches;              /* of the web, at the medium context size */
+    int64_t  milliseconds;          /* of audio or video, in or out */
+    int64_t  characters_input;
+    int64_t  characters_output;
+} aiobs_units_t;
+
+
+/*
+ * Loads a file; reads it whole, with jansson, so not for the event loop.
+ * Entries with a price that is no number, negative or above 1000 USD are left
+ * out and counted; "sample_spec" is no entry.  On failure returns NULL with
+ * "FILE:LINE: reason", or "FILE: reason", in error, NUL-terminated.
+ */
+aiobs_prices_t *aiobs_prices_load(const char *file, char *error,
+    size_t error_size);
+
+/* NULL is no harm */
+void aiobs_prices_free(aiobs_prices_t *prices);
+
+size_t aiobs_prices_models(const aiobs_prices_t *prices);
+size_t aiobs_prices_skipped(const aiobs_prices_t *prices);
+
+/*
+ * The entry of a model: by its very name, else with the provider's prefix
+ * ("azure/gpt-4o"), else, of Bedrock, without ARN and region
+ * ("us.amazon.nova-lite-v1:0"), else without its date ("-2024-08-06",
+ * "-20240806", "@20240806").  provider: a label value of aiobs_api_provider(),
+ * or LiteLLM's own name.  NULL: not listed.
+ */
+const aiobs_price_t *aiobs_price_find(const aiobs_prices_t *prices,
+    const char *provider, const char *model, size_t model_len);
+
+/* service tier as answers name it; unknown ones are standard */
+aiobs_tier_e aiobs_price_tier(const char *name, size_t len);
+
+/*
+ * nano-USD, or AIOBS_ABSENT where the entry does not price what was consumed.
+ * units: NULL if there is nothing but tokens.
+ *
+ * Of a rate, the variant is taken whose "_above_Nk_tokens" is the highest that
+ * the record's whole input exceeds, and of these the one of the tier, else the
+ * standard one, as LiteLLM does.  Subsets without a rate of their own (cache,
+ * reasoning, audio, images) cost what the rest of the input or output costs.
+ * Subsets that exceed their whole are cut: cache first, then audio, images.
+ */
+int64_t aiobs_price_cost(const aiobs_price_t *price,
+    const aiobs_usage_record_t *rec, const aiobs_units_t *units,
+    aiobs_tier_e tier);
+
+
+#endif /* _AIOBS_PRICE_H_INCLUDED_ */

@@ -1,0 +1,495 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Reads price files in the format of LiteLLM's
+ * model_prices_and_context_window.json into one piece of memory.
+ */
+
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "usage/aiobs_price_table.h"
+
+
+#define AIOBS_FEMTO_PER_USD   1e15
+#define AIOBS_USD_MAX         1000      /* a unit */
+
+#define AIOBS_SEARCH_FIELD    "search_context_size_medium"
+
+
+typedef struct {
+    const char  *name;
+    uint8_t      kind;
+} aiobs_price_field_t;
+
+
+typedef struct {
+    const char  *name;
+    uint8_t      tier;
+} aiobs_price_suffix_t;
+
+
+/* one pass counts, the next one fills */
+
+typedef struct {
+    aiobs_rate_t  *rates;               /* NULL: only counted */
+    size_t         nrates;
+    uint32_t       above;               /* of the element of tiered_pricing */
+} aiobs_price_reader_t;
+
+
+static aiobs_prices_t *aiobs_prices_build(json_t *root);
+static void aiobs_prices_fill(aiobs_prices_t *prices, json_t *root,
+    aiobs_rate_t *rates, char *names);
+static int aiobs_price_is_model(const char *name, const json_t *entry);
+static int aiobs_price_read(aiobs_price_reader_t *reader, json_t *entry);
+static int aiobs_price_read_field(aiobs_price_reader_t *reader,
+    const char *name, json_t *value);
+static int aiobs_price_read_bands(aiobs_price_reader_t *reader, json_t *bands);
+static int aiobs_price_parse_name(const char *name, aiobs_rate_t *rate);
+static int aiobs_price_parse_suffixes(const char *p, aiobs_rate_t *rate);
+static int aiobs_price_parse_above(const char **p, uint32_t *above);
+static int aiobs_price_parse_value(const json_t *value, int64_t *femtousd);
+static void aiobs_price_add(aiobs_price_reader_t *reader,
+    const aiobs_rate_t *rate);
+
+
+static const aiobs_price_field_t  aiobs_price_fields[] = {
+    { "input_cost_per_token", AIOBS_RATE_INPUT },
+    { "output_cost_per_token", AIOBS_RATE_OUTPUT },
+    { "cache_read_input_token_cost", AIOBS_RATE_CACHE_READ },
+    { "input_cost_per_token_cache_hit", AIOBS_RATE_CACHE_READ },
+    { "cache_creation_input_token_cost", AIOBS_RATE_CACHE_WRITE },
+    { "cache_creation_input_token_cost_above_1hr", AIOBS_RATE_CACHE_WRITE_1H },
+    { "output_cost_per_reasoning_token", AIOBS_RATE_REASONING },
+    { "input_cost_per_audio_token", AIOBS_RATE_AUDIO_INPUT },
+    { "output_cost_per_audio_token", AIOBS_RATE_AUDIO_OUTPUT },
+    { "input_cost_per_image_token", AIOBS_RATE_IMAGE_TOKEN_INPUT },
+    { "output_cost_per_image_token", AIOBS_RATE_IMAGE_TOKEN_OUTPUT },
+    { "input_cost_per_image", AIOBS_RATE_IMAGE_INPUT },
+    { "output_cost_per_image", AIOBS_RATE_IMAGE_OUTPUT },
+    { "input_cost_per_request", AIOBS_RATE_REQUEST },
+    { "input_cost_per_query", AIOBS_RATE_QUERY },
+    { AIOBS_SEARCH_FIELD, AIOBS_RATE_SEARCH },
+    { "input_cost_per_second", AIOBS_RATE_SECOND },
+    { "output_cost_per_second", AIOBS_RATE_SECOND },
+    { "input_cost_per_audio_per_second", AIOBS_RATE_SECOND },
+    { "input_cost_per_character", AIOBS_RATE_CHARACTER_INPUT },
+    { "output_cost_per_character", AIOBS_RATE_CHARACTER_OUTPUT }
+};
+
+#define AIOBS_FIELDS  (sizeof(aiobs_price_fields)                             \
+                       / sizeof(aiobs_price_field_t))
+
+
+static const aiobs_price_suffix_t  aiobs_price_suffixes[] = {
+    { "_batches", AIOBS_TIER_BATCH },
+    { "_flex", AIOBS_TIER_FLEX },
+    { "_priority", AIOBS_TIER_PRIORITY }
+};
+
+
+aiobs_prices_t *
+aiobs_prices_load(const char *file, char *error, size_t error_size)
+{
+    json_t          *root;
+    json_error_t     e;
+    aiobs_prices_t  *prices;
+
+    root = json_load_file(file, 0, &e);
+
+    if (root == NULL && e.line < 0) {
+        snprintf(error, error_size, "%s: %s", file, e.text);
+        return NULL;
+    }
+
+    if (root == NULL) {
+        snprintf(error, error_size, "%s:%d: %s", file, e.line, e.text);
+        return NULL;
+    }
+
+    if (!json_is_object(root)) {
+        snprintf(error, error_size, "%s:1: not an object of models", file);
+        json_decref(root);
+        return NULL;
+    }
+
+    prices = aiobs_prices_build(root);
+    json_decref(root);
+
+    if (prices == NULL) {
+        snprintf(error, error_size, "%s: not enough memory", file);
+        return NULL;
+    }
+
+    if (prices->nmodels == 0) {
+        snprintf(error, error_size, "%s: lists no model with a price, "
+                 "%u entries were left out", file, prices->nskipped);
+        aiobs_prices_free(prices);
+        return NULL;
+    }
+
+    return prices;
+}
+
+
+void
+aiobs_prices_free(aiobs_prices_t *prices)
+{
+    free(prices);
+}
+
+
+size_t
+aiobs_prices_models(const aiobs_prices_t *prices)
+{
+    return prices->nmodels;
+}
+
+
+size_t
+aiobs_prices_skipped(const aiobs_prices_t *prices)
+{
+    return prices->nskipped;
+}
+
+
+static aiobs_prices_t *
+aiobs_prices_build(json_t *root)
+{
+    json_t                *entry;
+    size_t                 nmodels, nrates, names, slots, size;
+    uint8_t               *p;
+    const char            *name;
+    aiobs_prices_t        *prices;
+    aiobs_price_reader_t   reader;
+
+    nmodels = 0;
+    nrates = 0;
+    names = 0;
+
+    json_object_foreach(root, name, entry) {
+        memset(&reader, 0, sizeof(reader));
+
+        if (aiobs_price_is_model(name, entry)
+            && aiobs_price_read(&reader, entry) == 0 && reader.nrates > 0)
+        {
+            nmodels++;
+            nrates += reader.nrates;
+            names += strlen(name);
+        }
+    }
+
+    for (slots = 16; slots < nmodels * 2; slots *= 2) { /* void */ }
+
+    size = sizeof(aiobs_prices_t) + nmodels * sizeof(aiobs_price_t)
+           + nrates * sizeof(aiobs_rate_t) + slots * sizeof(uint32_t) + names;
+
+    p = calloc(1, size);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    prices = (aiobs_prices_t *) p;
+    prices->models = (aiobs_price_t *) (prices + 1);
+    prices->mask = slots - 1;
+    p = (uint8_t *) (prices->models + nmodels);
+    prices->slots = (uint32_t *) (p + nrates * sizeof(aiobs_rate_t));
+
+    aiobs_prices_fill(prices, root, (aiobs_rate_t *) p,
+                      (char *) (prices->slots + slots));
+
+    return prices;
+}
+
+
+static void
+aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
+    char *names)
+{
+    json_t                *entry;
+    uint32_t               i;
+    const char            *name;
+    aiobs_price_t         *price;
+    aiobs_price_reader_t   reader;
+
+    json_object_foreach(root, name, entry) {
+        if (strcmp(name, "sample_spec") == 0) {
+            continue;               /* describes the format */
+        }
+
+        memset(&reader, 0, sizeof(reader));
+
+        if (!aiobs_price_is_model(name, entry)
+            || aiobs_price_read(&reader, entry) != 0)
+        {
+            prices->nskipped++;
+            continue;
+        }
+
+        if (reader.nrates == 0) {
+            continue;               /* free, or billed by what is unknown */
+        }
+
+        reader.rates = rates;
+        reader.nrates = 0;
+        (void) aiobs_price_read(&reader, entry);
+
+        price = &prices->models[prices->nmodels++];
+        price->name = names;
+        price->name_len = strlen(name);
+        price->rates = rates;
+        price->nrates = reader.nrates;
+
+        memcpy(names, name, price->name_len);
+        names += price->name_len;
+        rates += price->nrates;
+
+        i = aiobs_price_hash(name, price->name_len) & prices->mask;
+
+        while (prices->slots[i] != 0) {
+            i = (i + 1) & prices->mask;
+        }
+
+        prices->slots[i] = prices->nmodels;
+    }
+}
+
+
+static int
+aiobs_price_is_model(const char *name, const json_t *entry)
+{
+    return name[0] != '\0' && json_is_object(entry)
+           && strcmp(name, "sample_spec") != 0;
+}
+
+
+/* -1: a value that is no price */
+
+static int
+aiobs_price_read(aiobs_price_reader_t *reader, json_t *entry)
+{
+    int          rc;
+    json_t      *value;
+    const char  *name;
+
+    json_object_foreach(entry, name, value) {
+
+        if (strcmp(name, "tiered_pricing") == 0) {
+            rc = aiobs_price_read_bands(reader, value);
+
+        } else if (strcmp(name, "search_context_cost_per_query") == 0) {
+            rc = aiobs_price_read_field(reader, AIOBS_SEARCH_FIELD,
+                                json_object_get(value, AIOBS_SEARCH_FIELD));
+        } else {
+            rc = aiobs_price_read_field(reader, name, value);
+        }
+
+        if (rc != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* fields that are no price are passed over: 0 */
+
+static int
+aiobs_price_read_field(aiobs_price_reader_t *reader, const char *name,
+    json_t *value)
+{
+    aiobs_rate_t  rate;
+
+    if (value == NULL || json_is_null(value)
+        || !aiobs_price_parse_name(name, &rate))
+    {
+        return 0;
+    }
+
+    if (!aiobs_price_parse_value(value, &rate.femtousd)) {
+        return -1;
+    }
+
+    aiobs_price_add(reader, &rate);
+
+    return 0;
+}
+
+
+/* [{"range": [0, 32000], "input_cost_per_token": ...}, ...] */
+
+static int
+aiobs_price_read_bands(aiobs_price_reader_t *reader, json_t *bands)
+{
+    size_t       i;
+    double       above;
+    json_t      *band, *value, *from;
+    const char  *name;
+
+    if (json_is_null(bands)) {
+        return 0;
+    }
+
+    if (!json_is_array(bands)) {
+        return -1;
+    }
+
+    json_array_foreach(bands, i, band) {
+        from = json_array_get(json_object_get(band, "range"), 0);
+        above = json_number_value(from);
+
+        if (!json_is_number(from) || !(above >= 0 && above < UINT32_MAX)) {
+            return -1;
+        }
+
+        reader->above = above;
+
+        json_object_foreach(band, name, value) {
+            if (aiobs_price_read_field(reader, name, value) != 0) {
+                return -1;
+            }
+        }
+
+        reader->above = 0;
+    }
+
+    return 0;
+}
+
+
+/* FIELD[_flex][_above_Nk_tokens][_flex]: the tier in either place */
+
+static int
+aiobs_price_parse_name(const char *name, aiobs_rate_t *rate)
+{
+    size_t  i, n;
+
+    for (i = 0; i < AIOBS_FIELDS; i++) {
+        n = strlen(aiobs_price_fields[i].name);
+
+        if (strncmp(name, aiobs_price_fields[i].name, n) != 0) {
+            continue;
+        }
+
+        memset(rate, 0, sizeof(aiobs_rate_t));
+        rate->kind = aiobs_price_fields[i].kind;
+
+        if (aiobs_price_parse_suffixes(name + n, rate)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+aiobs_price_parse_suffixes(const char *p, aiobs_rate_t *rate)
+{
+    size_t  i, n;
+
+    while (*p != '\0') {
+
+        if (rate->above == 0 && aiobs_price_parse_above(&p, &rate->above)) {
+            continue;
+        }
+
+        for (i = 0; i < 3; i++) {
+            n = strlen(aiobs_price_suffixes[i].name);
+
+            if (strncmp(p, aiobs_price_suffixes[i].name, n) == 0) {
+                break;
+            }
+        }
+
+        if (i == 3 || rate->tier != AIOBS_TIER_STANDARD) {
+            return 0;
+        }
+
+        rate->tier = aiobs_price_suffixes[i].tier;
+        p += n;
+    }
+
+    return 1;
+}
+
+
+/* "_above_128k_tokens", "_above_128000_tokens" */
+
+static int
+aiobs_price_parse_above(const char **p, uint32_t *above)
+{
+    char           *end;
+    unsigned long   n;
+
+    if (strncmp(*p, "_above_", 7) != 0 || (*p)[7] < '0' || (*p)[7] > '9') {
+        return 0;
+    }
+
+    n = strtoul(*p + 7, &end, 10);
+
+    if (n == 0 || n > UINT32_MAX / 1000) {
+        return 0;
+    }
+
+    if (*end == 'k') {
+        n *= 1000;
+        end++;
+    }
+
+    if (strncmp(end, "_tokens", 7) != 0) {
+        return 0;
+    }
+
+    *above = n;
+    *p = end + 7;
+
+    return 1;
+}
+
+
+static int
+aiobs_price_parse_value(const json_t *value, int64_t *femtousd)
+{
+    double  usd;
+
+    if (!json_is_number(value)) {
+        return 0;
+    }
+
+    usd = json_number_value(value);
+
+    if (!(usd >= 0 && usd <= AIOBS_USD_MAX)) {
+        return 0;
+    }
+
+    *femtousd = llround(usd * AIOBS_FEMTO_PER_USD);
+
+    return 1;
+}
+
+
+static void
+aiobs_price_add(aiobs_price_reader_t *reader, const aiobs_rate_t *rate)
+{
+    aiobs_rate_t  *r;
+
+    if (reader->rates != NULL) {
+        r = &reader->rates[reader->nrates];
+        *r = *rate;
+
+        if (reader->above > r->above) {
+            r->above = reader->above;
+        }
+    }
+
+    reader->nrates++;
+}
