@@ -9,6 +9,9 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static void ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line,
+    u_char from);
+static void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
 static u_char *ngx_http_aiobs_query_next(u_char *p, u_char *last,
     ngx_str_t *arg);
 static ngx_uint_t ngx_http_aiobs_query_secret(ngx_str_t *arg);
@@ -46,58 +49,79 @@ ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
 void
 ngx_http_aiobs_query_mask(ngx_http_request_t *r)
 {
-    u_char     *p, *last, *dst;
+    ngx_http_aiobs_mask(r, &r->request_line, '?');
+}
+
+
+void
+ngx_http_aiobs_query_forget(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_mask(r, &r->unparsed_uri, '?');
+    ngx_http_aiobs_mask(r, &r->args, '\0');
+    ngx_http_aiobs_uri_changed(r);
+}
+
+
+/*
+ * Secrets among the arguments, which start behind "from" or at once.  uri and
+ * args point into the request line: what is masked is a copy.
+ */
+
+static void
+ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line, u_char from)
+{
+    u_char     *p, *last, *dst, *start;
     size_t      name;
-    ngx_str_t   line, arg;
+    ngx_str_t   arg;
 
-    line = r->request_line;
-    last = line.data + line.len;
+    p = line->data;
+    last = p + line->len;
 
-    p = ngx_strlchr(line.data, last, '?');
+    if (from) {
+        p = ngx_strlchr(p, last, from);
 
-    if (p == NULL || ngx_strlcasestrn(p, last, (u_char *) "key=", 4 - 1) == NULL)
-    {
-        if (p == NULL
-            || ngx_strlcasestrn(p, last, (u_char *) "token=", 6 - 1) == NULL)
-        {
+        if (p == NULL) {
             return;
         }
+
+        p++;
     }
 
-    /* uri and args point into the line: the masked one is a copy */
-
-    dst = ngx_pnalloc(r->pool, line.len + 1);
-    if (dst == NULL) {
-        r->request_line.len = p - line.data;
+    if (memmem(p, last - p, "=", 1) == NULL) {
         return;
     }
 
-    r->request_line.data = dst;
-    p++;
-    dst = ngx_cpymem(dst, line.data, p - line.data);
+    start = ngx_pnalloc(r->pool, line->len + 1);
+    if (start == NULL) {
+        line->len = p - line->data;
+        return;
+    }
+
+    dst = ngx_cpymem(start, line->data, p - line->data);
 
     while (p < last) {
         p = ngx_http_aiobs_query_next(p, last, &arg);
         name = ngx_http_aiobs_query_secret(&arg);
 
-        if (name) {
+        if (name && name < arg.len && arg.data[name] != ' ') {
             dst = ngx_cpymem(dst, arg.data, name);
-
-            if (arg.len >= name + 3) {
-                dst = ngx_cpymem(dst, "***", 3);
-            }
+            *dst++ = '*';
 
             /* the protocol stands behind the last argument */
 
             while (name < arg.len && arg.data[name] != ' ') {
                 name++;
             }
+
+        } else {
+            name = 0;
         }
 
         dst = ngx_cpymem(dst, arg.data + name, p - arg.data - name);
     }
 
-    r->request_line.len = dst - r->request_line.data;
+    line->data = start;
+    line->len = dst - start;
     *dst = '\0';
 }
 
@@ -105,11 +129,9 @@ ngx_http_aiobs_query_mask(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
 {
-    u_char                      *p;
-    ngx_int_t                    rc;
-    ngx_str_t                    args, uri;
-    ngx_http_variable_value_t   *vv;
-    ngx_http_aiobs_main_conf_t  *amcf;
+    u_char     *p;
+    ngx_int_t   rc;
+    ngx_str_t   args, uri;
 
     if (r->args.len == 0 || key->len == 0) {
         return NGX_OK;
@@ -145,7 +167,19 @@ ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
         r->unparsed_uri = uri;
     }
 
-    /* $request_uri may have been cached */
+    ngx_http_aiobs_uri_changed(r);
+
+    return NGX_OK;
+}
+
+
+/* $request_uri may have been cached */
+
+static void
+ngx_http_aiobs_uri_changed(ngx_http_request_t *r)
+{
+    ngx_http_variable_value_t   *vv;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
@@ -154,8 +188,6 @@ ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
         vv->valid = 0;
         vv->not_found = 0;
     }
-
-    return NGX_OK;
 }
 
 

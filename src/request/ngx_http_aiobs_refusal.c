@@ -79,6 +79,8 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return status;
     }
 
+    ngx_http_aiobs_query_forget(r);
+
     refusal = ngx_http_aiobs_find_refusal(status);
 
     if (ngx_http_aiobs_refusal_body(r, ctx, refusal, &body) != NGX_OK) {

@@ -157,6 +157,9 @@ ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value);
 /* blanks the value of "key" in the request line, before anything logs it */
 void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
 
+/* the same in $request_uri and $args, of a request that goes nowhere */
+void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
+
 /* takes every argument that holds the key out of the request */
 ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
 
