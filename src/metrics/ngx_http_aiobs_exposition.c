@@ -3,147 +3,116 @@
  * Copyright (C) the aiobs authors
  *
  * Exposition: Prometheus text format 0.0.4 and OpenMetrics 1.0, rendered
- * family by family into a chain of buffers, without a lock.
+ * family by family without a lock, a bounded piece at a time.
  */
 
 
 #include "ngx_http_aiobs_families.h"
 
 
-#define NGX_HTTP_AIOBS_PAGE      16384
-#define NGX_HTTP_AIOBS_LINE      (2 * NGX_HTTP_AIOBS_LABELS_MAX               \
-                                  * (NGX_HTTP_AIOBS_LABEL_LEN_MAX + 32) + 256)
+#define NGX_HTTP_AIOBS_PIECE   65536    /* bytes, and the rest of a series */
+#define NGX_HTTP_AIOBS_PAGE    16384
+
+/* bytes that the labels of a series, a line, take at most */
+
+#define NGX_HTTP_AIOBS_LABELS_TEXT                                            \
+    (NGX_HTTP_AIOBS_LABELS_MAX * (2 * AIOBS_LABEL_MAX + 32))
+#define NGX_HTTP_AIOBS_LINE    (NGX_HTTP_AIOBS_LABELS_TEXT + 256)
 
 
-typedef struct {
-    ngx_pool_t   *pool;
-    ngx_chain_t  *first;
-    ngx_chain_t  *last;
-    off_t         size;
-    ngx_uint_t    openmetrics;
-    ngx_uint_t    failed;
-} ngx_http_aiobs_out_t;
-
-
-static ngx_uint_t ngx_http_aiobs_wants_openmetrics(ngx_http_request_t *r);
-static ngx_int_t ngx_http_aiobs_expose(ngx_http_request_t *r,
-    ngx_http_aiobs_out_t *out);
-static void ngx_http_aiobs_expose_family(ngx_http_aiobs_metrics_t *m,
-    ngx_uint_t n, ngx_http_aiobs_out_t *out);
-static void ngx_http_aiobs_expose_value(ngx_http_aiobs_metrics_t *m,
-    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s,
-    ngx_http_aiobs_out_t *out);
-static void ngx_http_aiobs_expose_histogram(const ngx_http_aiobs_family_t *f,
-    ngx_http_aiobs_series_t *s, ngx_http_aiobs_out_t *out);
+static ngx_uint_t ngx_http_aiobs_expose_next(ngx_http_aiobs_scrape_t *scrape);
+static void ngx_http_aiobs_expose_begin(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+static void ngx_http_aiobs_expose_header(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+static void ngx_http_aiobs_expose_series(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+static void ngx_http_aiobs_expose_histogram(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, u_char *labels, size_t len);
+static void ngx_http_aiobs_expose_value(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, u_char *labels, size_t len,
+    uint64_t value);
+static u_char *ngx_http_aiobs_expose_name(u_char *p,
+    const ngx_http_aiobs_family_t *f, const char *suffix, u_char *labels,
+    size_t len);
 static u_char *ngx_http_aiobs_expose_labels(u_char *p,
-    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s);
-static u_char *ngx_http_aiobs_expose_number(u_char *p, uint64_t value,
-    uint64_t scale, ngx_uint_t bound);
-static u_char *ngx_http_aiobs_expose_room(ngx_http_aiobs_out_t *out,
+    const ngx_http_aiobs_family_t *f, u_char *value);
+static u_char *ngx_http_aiobs_expose_room(ngx_http_aiobs_scrape_t *scrape,
     size_t size);
-static void ngx_http_aiobs_expose_done(ngx_http_aiobs_out_t *out, u_char *p);
-static ngx_int_t ngx_http_aiobs_expose_send(ngx_http_request_t *r,
-    ngx_http_aiobs_out_t *out);
+static void ngx_http_aiobs_expose_done(ngx_http_aiobs_scrape_t *scrape,
+    u_char *p);
 
 
 ngx_int_t
-ngx_http_aiobs_metrics_handler(ngx_http_request_t *r)
+ngx_http_aiobs_expose(ngx_http_aiobs_scrape_t *scrape)
 {
-    ngx_int_t             rc;
-    ngx_http_aiobs_out_t  out;
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ngx_memzero(&out, sizeof(ngx_http_aiobs_out_t));
-
-    out.pool = r->pool;
-    out.openmetrics = ngx_http_aiobs_wants_openmetrics(r);
-
-    if (ngx_http_aiobs_expose(r, &out) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_aiobs_expose_send(r, &out);
-}
-
-
-void
-ngx_http_aiobs_expose_header(void *data, const char *name, const char *help,
-    const char *unit, ngx_http_aiobs_type_e type)
-{
-    ngx_http_aiobs_out_t *out = data;
-
-    u_char      *p;
-    const char  *suffix;
-
-    static const char  *types[] = { "counter", "gauge", "histogram" };
-
-    p = ngx_http_aiobs_expose_room(out, 512);
-    if (p == NULL) {
-        return;
-    }
-
-    /* OpenMetrics names a counter without the suffix of its sample */
-
-    suffix = type == NGX_HTTP_AIOBS_COUNTER && !out->openmetrics ? "_total"
-                                                                 : "";
-
-    p = ngx_sprintf(p, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help,
-                    name, suffix, types[type]);
-
-    if (out->openmetrics && unit[0]) {
-        p = ngx_sprintf(p, "# UNIT %s %s\n", name, unit);
-    }
-
-    ngx_http_aiobs_expose_done(out, p);
-}
-
-
-void
-ngx_http_aiobs_expose_sample(void *data, const char *name, const char *suffix,
-    const char *labels, uint64_t value)
-{
-    ngx_http_aiobs_out_t *out = data;
-
     u_char  *p;
 
-    p = ngx_http_aiobs_expose_room(out, NGX_HTTP_AIOBS_LINE);
+    scrape->out = NULL;
+    scrape->tail = NULL;
+    scrape->size = 0;
 
-    if (p) {
-        p = ngx_sprintf(p, "%s%s%s %uL\n", name, suffix, labels, value);
-        ngx_http_aiobs_expose_done(out, p);
+    while (scrape->size < NGX_HTTP_AIOBS_PIECE && !scrape->failed) {
+
+        if (scrape->series) {
+            ngx_http_aiobs_expose_series(scrape,
+                                &ngx_http_aiobs_families[scrape->next - 1]);
+            scrape->series = scrape->series->next;
+            continue;
+        }
+
+        if (ngx_http_aiobs_expose_next(scrape)) {
+            continue;
+        }
+
+        if (scrape->format == NGX_HTTP_AIOBS_OPENMETRICS) {
+            p = ngx_http_aiobs_expose_room(scrape, sizeof("# EOF\n") - 1);
+
+            if (p) {
+                p = ngx_cpymem(p, "# EOF\n", sizeof("# EOF\n") - 1);
+                ngx_http_aiobs_expose_done(scrape, p);
+            }
+        }
+
+        return scrape->failed ? NGX_ERROR : NGX_OK;
     }
+
+    return scrape->failed ? NGX_ERROR : NGX_AGAIN;
 }
 
 
+/* moves the cursor to the next family that has something to show */
+
 static ngx_uint_t
-ngx_http_aiobs_wants_openmetrics(ngx_http_request_t *r)
+ngx_http_aiobs_expose_next(ngx_http_aiobs_scrape_t *scrape)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_http_aiobs_series_t        *s;
+    const ngx_http_aiobs_family_t  *f;
 
-    static char  type[] = "application/openmetrics-text";
+    while (scrape->next < NGX_HTTP_AIOBS_FAMILY_LAST) {
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+        f = &ngx_http_aiobs_families[scrape->next];
+        s = scrape->metrics->families[scrape->next].first;
+        scrape->next++;
 
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == 6
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "accept", 6) == 0
-                && ngx_strlcasestrn(h[i].value.data,
-                                    h[i].value.data + h[i].value.len,
-                                    (u_char *) type, sizeof(type) - 2))
-            {
-                return 1;
-            }
+        if (f->collect) {
+            ngx_http_aiobs_expose_header(scrape, f);
+            f->collect(scrape, f);
+            return 1;
+        }
+
+        if (s) {
+            ngx_http_aiobs_expose_begin(scrape, f);
+            scrape->series = s;
+            return 1;
+        }
+
+        /* what has no labels is 0 before it is counted for the first time */
+
+        if (f->labels[0] == NULL && f->type == NGX_HTTP_AIOBS_COUNTER) {
+            ngx_http_aiobs_expose_header(scrape, f);
+            ngx_http_aiobs_expose_value(scrape, f, NULL, 0, 0);
+            return 1;
         }
     }
 
@@ -151,99 +120,106 @@ ngx_http_aiobs_wants_openmetrics(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_aiobs_expose(ngx_http_request_t *r, ngx_http_aiobs_out_t *out)
-{
-    u_char                    *p;
-    ngx_uint_t                 i;
-    ngx_http_aiobs_metrics_t  *m;
-
-    m = ngx_http_aiobs_registry();
-
-    if (m == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
-        ngx_http_aiobs_expose_family(m, i, out);
-    }
-
-    ngx_http_aiobs_health(m, out);
-
-    if (out->openmetrics) {
-        p = ngx_http_aiobs_expose_room(out, 16);
-
-        if (p) {
-            p = ngx_cpymem(p, "# EOF\n", sizeof("# EOF\n") - 1);
-            ngx_http_aiobs_expose_done(out, p);
-        }
-    }
-
-    return out->failed ? NGX_ERROR : NGX_OK;
-}
-
-
-/* the list only grows: what was there at the first look is rendered */
-
 static void
-ngx_http_aiobs_expose_family(ngx_http_aiobs_metrics_t *m, ngx_uint_t n,
-    ngx_http_aiobs_out_t *out)
+ngx_http_aiobs_expose_begin(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
 {
-    ngx_http_aiobs_series_t        *s;
-    const ngx_http_aiobs_family_t  *f;
+    u_char               *p;
+    ngx_uint_t            i;
+    ngx_http_aiobs_le_t  *le;
 
-    s = m->families[n].first;
+    ngx_http_aiobs_expose_header(scrape, f);
 
-    if (s == NULL) {
-        return;
+    if (f->type == NGX_HTTP_AIOBS_GAUGE) {
+        ngx_http_aiobs_gauges_live(scrape->metrics, &scrape->live);
     }
 
-    f = &ngx_http_aiobs_families[n];
+    if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
 
-    ngx_http_aiobs_expose_header(out, f->name, f->help, f->unit, f->type);
-
-    for ( /* void */ ; s && !out->failed; s = s->next) {
-
-        if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
-            ngx_http_aiobs_expose_histogram(f, s, out);
-
-        } else {
-            ngx_http_aiobs_expose_value(m, f, s, out);
+        for (i = 0; i < f->buckets->n; i++) {
+            le = &scrape->le[i];
+            p = aiobs_text_bound(le->text, f->buckets->bounds[i], f->scale);
+            le->len = p - le->text;
         }
+
+        le = &scrape->le[i];
+        p = ngx_cpymem(le->text, "+Inf", sizeof("+Inf") - 1);
+        le->len = p - le->text;
     }
 }
 
 
 static void
-ngx_http_aiobs_expose_value(ngx_http_aiobs_metrics_t *m,
-    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s,
-    ngx_http_aiobs_out_t *out)
+ngx_http_aiobs_expose_header(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
 {
-    u_char   *p;
-    int64_t   n;
+    u_char      *p;
+    size_t       help, name;
+    ngx_uint_t   openmetrics;
+    const char  *suffix, *type;
 
-    p = ngx_http_aiobs_expose_room(out, NGX_HTTP_AIOBS_LINE);
+    static const char  *types[] = { "counter", "gauge", "histogram", "info" };
+
+    openmetrics = scrape->format == NGX_HTTP_AIOBS_OPENMETRICS;
+
+    /* OpenMetrics names the family, the text format the sample */
+
+    suffix = openmetrics ? "" : ngx_http_aiobs_suffix(f);
+    type = (f->type == NGX_HTTP_AIOBS_INFO && !openmetrics) ? "gauge"
+                                                            : types[f->type];
+    help = ngx_strlen(f->help);
+    name = ngx_strlen(f->name);
+
+    p = ngx_http_aiobs_expose_room(scrape, 2 * help + 3 * name + 128);
     if (p == NULL) {
         return;
     }
 
-    p = ngx_sprintf(p, "%s%s{", f->name,
-                    f->type == NGX_HTTP_AIOBS_COUNTER ? "_total" : "");
-    p = ngx_http_aiobs_expose_labels(p, f, s);
-    *p++ = '}';
-    *p++ = ' ';
+    p = ngx_sprintf(p, "# HELP %s%s ", f->name, suffix);
+    p = aiobs_text_escape(p, (u_char *) f->help, help, openmetrics);
+    p = ngx_sprintf(p, "\n# TYPE %s%s %s\n", f->name, suffix, type);
 
-    if (f->type == NGX_HTTP_AIOBS_GAUGE) {
-        n = ngx_http_aiobs_gauge_value(m, s);
-        p = ngx_sprintf(p, "%L", n);
-
-    } else {
-        p = ngx_http_aiobs_expose_number(p, s->values[0], f->scale, 0);
+    if (openmetrics && f->unit[0]) {
+        p = ngx_sprintf(p, "# UNIT %s %s\n", f->name, f->unit);
     }
 
-    *p++ = '\n';
+    ngx_http_aiobs_expose_done(scrape, p);
+}
 
-    ngx_http_aiobs_expose_done(out, p);
+
+static void
+ngx_http_aiobs_expose_series(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    size_t                    len;
+    int64_t                   n;
+    ngx_http_aiobs_series_t  *s;
+
+    u_char                    labels[NGX_HTTP_AIOBS_LABELS_TEXT];
+
+    s = scrape->series;
+    len = ngx_http_aiobs_expose_labels(labels, f,
+                                       ngx_http_aiobs_series_labels(s))
+          - labels;
+
+    switch (f->type) {
+
+    case NGX_HTTP_AIOBS_HISTOGRAM:
+        ngx_http_aiobs_expose_histogram(scrape, f, labels, len);
+        break;
+
+    case NGX_HTTP_AIOBS_GAUGE:
+        n = ngx_http_aiobs_gauge_value(scrape->metrics, &scrape->live, s);
+
+        /* processes are read one after another */
+
+        ngx_http_aiobs_expose_value(scrape, f, labels, len,
+                                    n > 0 ? (uint64_t) n : 0);
+        break;
+
+    default:
+        ngx_http_aiobs_expose_value(scrape, f, labels, len, s->values[0]);
+    }
 }
 
 
@@ -253,73 +229,123 @@ ngx_http_aiobs_expose_value(ngx_http_aiobs_metrics_t *m,
  */
 
 static void
-ngx_http_aiobs_expose_histogram(const ngx_http_aiobs_family_t *f,
-    ngx_http_aiobs_series_t *s, ngx_http_aiobs_out_t *out)
+ngx_http_aiobs_expose_histogram(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, u_char *labels, size_t len)
 {
-    u_char      *p, *labels, *labels_end;
-    uint64_t     count, sum;
-    ngx_uint_t   i;
+    u_char        *p;
+    uint64_t       count, sum;
+    ngx_uint_t     i;
+    ngx_atomic_t  *values;
 
-    u_char       text[NGX_HTTP_AIOBS_LINE];
-
-    labels = text;
-    labels_end = ngx_http_aiobs_expose_labels(labels, f, s);
-
-    sum = s->values[f->buckets->n + 1];
+    values = scrape->series->values;
+    sum = values[f->buckets->n + 1];
     count = 0;
 
     for (i = 0; i <= f->buckets->n; i++) {
 
-        count += s->values[i];
-
-        p = ngx_http_aiobs_expose_room(out, NGX_HTTP_AIOBS_LINE);
+        p = ngx_http_aiobs_expose_room(scrape, NGX_HTTP_AIOBS_LINE);
         if (p == NULL) {
             return;
         }
 
-        p = ngx_sprintf(p, "%s_bucket{", f->name);
-        p = ngx_cpymem(p, labels, labels_end - labels);
-        p = ngx_cpymem(p, ",le=\"", sizeof(",le=\"") - 1);
+        count += values[i];
 
-        if (i < f->buckets->n) {
-            p = ngx_http_aiobs_expose_number(p, f->buckets->bounds[i],
-                                             f->scale, 1);
-        } else {
-            p = ngx_cpymem(p, "+Inf", 4);
+        p = ngx_http_aiobs_expose_name(p, f, "_bucket", NULL, 0);
+        *p++ = '{';
+
+        if (len) {
+            p = ngx_cpymem(p, labels, len);
+            *p++ = ',';
         }
 
-        p = ngx_sprintf(p, "\"} %uL\n", count);
+        p = ngx_cpymem(p, "le=\"", sizeof("le=\"") - 1);
+        p = ngx_cpymem(p, scrape->le[i].text, scrape->le[i].len);
+        p = ngx_cpymem(p, "\"} ", sizeof("\"} ") - 1);
+        p = aiobs_text_integer(p, count);
+        *p++ = '\n';
 
-        ngx_http_aiobs_expose_done(out, p);
+        ngx_http_aiobs_expose_done(scrape, p);
     }
 
-    p = ngx_http_aiobs_expose_room(out, 2 * NGX_HTTP_AIOBS_LINE);
+    p = ngx_http_aiobs_expose_room(scrape, 2 * NGX_HTTP_AIOBS_LINE);
     if (p == NULL) {
         return;
     }
 
-    p = ngx_sprintf(p, "%s_sum{", f->name);
-    p = ngx_cpymem(p, labels, labels_end - labels);
-    *p++ = '}';
+    p = ngx_http_aiobs_expose_name(p, f, "_sum", labels, len);
     *p++ = ' ';
-    p = ngx_http_aiobs_expose_number(p, sum, f->scale, 0);
+    p = aiobs_text_number(p, sum, f->scale);
+    *p++ = '\n';
 
-    p = ngx_sprintf(p, "\n%s_count{", f->name);
-    p = ngx_cpymem(p, labels, labels_end - labels);
-    p = ngx_sprintf(p, "} %uL\n", count);
+    p = ngx_http_aiobs_expose_name(p, f, "_count", labels, len);
+    *p++ = ' ';
+    p = aiobs_text_integer(p, count);
+    *p++ = '\n';
 
-    ngx_http_aiobs_expose_done(out, p);
+    ngx_http_aiobs_expose_done(scrape, p);
+}
+
+
+void
+ngx_http_aiobs_expose_sample(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, const ngx_str_t *labels, uint64_t value)
+{
+    size_t                   len;
+    ngx_http_aiobs_labels_t  key;
+
+    u_char                   text[NGX_HTTP_AIOBS_LABELS_TEXT];
+
+    ngx_http_aiobs_labels(&key, f - ngx_http_aiobs_families, labels);
+
+    len = ngx_http_aiobs_expose_labels(text, f, key.data) - text;
+
+    ngx_http_aiobs_expose_value(scrape, f, text, len, value);
+}
+
+
+static void
+ngx_http_aiobs_expose_value(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, u_char *labels, size_t len,
+    uint64_t value)
+{
+    u_char  *p;
+
+    p = ngx_http_aiobs_expose_room(scrape, NGX_HTTP_AIOBS_LINE);
+
+    if (p) {
+        p = ngx_http_aiobs_expose_name(p, f, ngx_http_aiobs_suffix(f), labels,
+                                       len);
+        *p++ = ' ';
+        p = aiobs_text_number(p, value, f->scale);
+        *p++ = '\n';
+
+        ngx_http_aiobs_expose_done(scrape, p);
+    }
+}
+
+
+static u_char *
+ngx_http_aiobs_expose_name(u_char *p, const ngx_http_aiobs_family_t *f,
+    const char *suffix, u_char *labels, size_t len)
+{
+    p = ngx_cpymem(p, f->name, ngx_strlen(f->name));
+    p = ngx_cpymem(p, suffix, ngx_strlen(suffix));
+
+    if (len) {
+        *p++ = '{';
+        p = ngx_cpymem(p, labels, len);
+        *p++ = '}';
+    }
+
+    return p;
 }
 
 
 static u_char *
 ngx_http_aiobs_expose_labels(u_char *p, const ngx_http_aiobs_family_t *f,
-    ngx_http_aiobs_series_t *s)
+    u_char *value)
 {
-    u_char             *v, *last;
     const char *const  *name;
-
-    v = ngx_http_aiobs_series_labels(s);
 
     for (name = f->labels; *name; name++) {
 
@@ -327,128 +353,83 @@ ngx_http_aiobs_expose_labels(u_char *p, const ngx_http_aiobs_family_t *f,
             *p++ = ',';
         }
 
-        p = ngx_sprintf(p, "%s=\"", *name);
-
-        for (last = v + 1 + *v, v++; v < last; v++) {
-            if (*v == '"' || *v == '\\') {
-                *p++ = '\\';
-            }
-
-            *p++ = *v;
-        }
-
+        p = ngx_cpymem(p, *name, ngx_strlen(*name));
+        *p++ = '=';
         *p++ = '"';
+        p = aiobs_text_escape(p, value + 1, *value, 1);
+        *p++ = '"';
+
+        value += 1 + *value;
     }
 
     return p;
 }
 
 
-/* bound: as OpenMetrics wants "le", always with a fraction */
-
-static u_char *
-ngx_http_aiobs_expose_number(u_char *p, uint64_t value, uint64_t scale,
-    ngx_uint_t bound)
+const char *
+ngx_http_aiobs_suffix(const ngx_http_aiobs_family_t *f)
 {
-    uint64_t  fraction;
-
-    p = ngx_sprintf(p, "%uL", value / scale);
-    fraction = value % scale;
-
-    if (fraction == 0) {
-        return bound ? ngx_cpymem(p, ".0", 2) : p;
+    switch (f->type) {
+    case NGX_HTTP_AIOBS_COUNTER:
+        return "_total";
+    case NGX_HTTP_AIOBS_INFO:
+        return "_info";
+    default:
+        return "";
     }
-
-    *p++ = '.';
-
-    while (fraction) {
-        scale /= 10;
-        *p++ = (u_char) ('0' + fraction / scale);
-        fraction %= scale;
-    }
-
-    return p;
 }
 
 
 static u_char *
-ngx_http_aiobs_expose_room(ngx_http_aiobs_out_t *out, size_t size)
+ngx_http_aiobs_expose_room(ngx_http_aiobs_scrape_t *scrape, size_t size)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
-    if (out->failed) {
-        return NULL;
-    }
-
-    if (out->last
-        && out->last->buf->end - out->last->buf->last >= (ssize_t) size)
+    if (scrape->tail
+        && (size_t) (scrape->tail->buf->end - scrape->tail->buf->last) >= size)
     {
-        return out->last->buf->last;
+        return scrape->tail->buf->last;
     }
 
-    b = ngx_create_temp_buf(out->pool, ngx_max(size, NGX_HTTP_AIOBS_PAGE));
-    cl = ngx_alloc_chain_link(out->pool);
-
-    if (b == NULL || cl == NULL) {
-        out->failed = 1;
+    cl = ngx_chain_get_free_buf(scrape->request->pool, &scrape->free);
+    if (cl == NULL) {
+        scrape->failed = 1;
         return NULL;
     }
 
-    cl->buf = b;
-    cl->next = NULL;
+    b = cl->buf;
 
-    if (out->last) {
-        out->last->next = cl;
+    if (b->start == NULL) {
+        b->start = ngx_palloc(scrape->request->pool, NGX_HTTP_AIOBS_PAGE);
+        if (b->start == NULL) {
+            scrape->failed = 1;
+            return NULL;
+        }
+
+        b->pos = b->start;
+        b->last = b->start;
+        b->end = b->start + NGX_HTTP_AIOBS_PAGE;
+        b->temporary = 1;
+        b->tag = (ngx_buf_tag_t) &ngx_http_aiobs_families;
+    }
+
+    if (scrape->tail) {
+        scrape->tail->next = cl;
 
     } else {
-        out->first = cl;
+        scrape->out = cl;
     }
 
-    out->last = cl;
+    scrape->tail = cl;
 
     return b->last;
 }
 
 
 static void
-ngx_http_aiobs_expose_done(ngx_http_aiobs_out_t *out, u_char *p)
+ngx_http_aiobs_expose_done(ngx_http_aiobs_scrape_t *scrape, u_char *p)
 {
-    out->size += p - out->last->buf->last;
-    out->last->buf->last = p;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_expose_send(ngx_http_request_t *r, ngx_http_aiobs_out_t *out)
-{
-    ngx_int_t  rc;
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = out->size;
-
-    if (out->openmetrics) {
-        ngx_str_set(&r->headers_out.content_type,
-                    "application/openmetrics-text; version=1.0.0; "
-                    "charset=utf-8");
-    } else {
-        ngx_str_set(&r->headers_out.content_type,
-                    "text/plain; version=0.0.4; charset=utf-8");
-    }
-
-    r->headers_out.content_type_len = ngx_strchr(
-                 r->headers_out.content_type.data, ';')
-                 - (char *) r->headers_out.content_type.data;
-    r->headers_out.content_type_lowcase = NULL;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    out->last->buf->last_buf = (r == r->main);
-    out->last->buf->last_in_chain = 1;
-
-    return ngx_http_output_filter(r, out->first);
+    scrape->size += p - scrape->tail->buf->last;
+    scrape->tail->buf->last = p;
 }

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Every family that is counted, a row each.
+ * Every family, a row each: what is counted, and what is read where it lies.
  */
 
 
@@ -57,103 +57,195 @@ const ngx_http_aiobs_family_t
     [NGX_HTTP_AIOBS_HTTP_REQUESTS] = {
         "http_requests", "Finished requests.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", "method", "status", NULL }, NULL },
+        { "handler", "method", "status", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_HTTP_DURATION] = {
         "http_request_duration_seconds",
         "Time from the first byte of a request to the last of its answer.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { "handler", "method", NULL }, &ngx_http_aiobs_http_seconds },
+        { "handler", "method", NULL }, &ngx_http_aiobs_http_seconds, NULL },
 
     [NGX_HTTP_AIOBS_HTTP_INPROGRESS] = {
         "http_requests_inprogress", "Requests under way.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", "method", NULL }, NULL },
+        { "handler", "method", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE] = {
         "http_request_size_bytes", "Size of requests, headers included.",
         "bytes", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", NULL }, &ngx_http_aiobs_bytes },
+        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL },
 
     [NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE] = {
         "http_response_size_bytes", "Size of answers, headers included.",
         "bytes", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", NULL }, &ngx_http_aiobs_bytes },
+        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL },
 
     [NGX_HTTP_AIOBS_LLM_TOKENS] = {
-        "llm_tokens", "Tokens billed: all of input and output.", "",
+        "llm_tokens", "Tokens billed: all of input and output.", "tokens",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS] = {
         "llm_token_details", "Subsets of the tokens billed.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_CALL_TOKENS] = {
-        "llm_call_tokens", "Tokens of one call.", "",
+        "llm_call_tokens", "Tokens of one call.", "tokens",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL },
-        &ngx_http_aiobs_tokens },
+        &ngx_http_aiobs_tokens, NULL },
 
     [NGX_HTTP_AIOBS_LLM_CALL_DURATION] = {
         "llm_call_duration_seconds",
         "Time of calls to providers, failed ones included.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, &ngx_http_aiobs_call_seconds },
+        { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
+        &ngx_http_aiobs_call_seconds, NULL },
 
     [NGX_HTTP_AIOBS_LLM_TTFT] = {
         "llm_time_to_first_token_seconds",
         "Time to the first content of a stream.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, &ngx_http_aiobs_ttft_seconds },
+        { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
+        &ngx_http_aiobs_ttft_seconds, NULL },
 
     [NGX_HTTP_AIOBS_LLM_TPOT] = {
         "llm_time_per_output_token_seconds",
         "Time between first and last content of a stream, by tokens less one.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, &ngx_http_aiobs_tpot_seconds },
+        { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
+        &ngx_http_aiobs_tpot_seconds, NULL },
 
     [NGX_HTTP_AIOBS_LLM_CALLS] = {
         "llm_calls", "Requests sent to providers.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "operation", "error_type", NULL },
-        NULL },
+        NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_ATTEMPTS] = {
         "llm_upstream_attempts", "Tries of upstream servers.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "provider", "outcome", NULL }, NULL },
+        { "endpoint", "provider", "outcome", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_CLIENT_RETRIES] = {
         "llm_client_retries",
         "Requests that the client's SDK says are a further try.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL },
+        { "endpoint", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_USAGE_SOURCE] = {
         "llm_usage_source", "Calls by where their figures come from.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "source", NULL }, NULL },
+        { "endpoint", "source", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS] = {
         "llm_calls_inprogress", "Calls under way.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL },
+        { "endpoint", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_LLM_COST] = {
+        "llm_cost_usd", "Cost of calls by the price file.", "usd",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_NANO,
+        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_LLM_BILLED_UNITS] = {
+        "llm_billed_units", "What is billed other than by tokens.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { NGX_HTTP_AIOBS_CALL_LABELS, "unit", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_REFUSALS] = {
         "aiobs_refusals", "Requests refused.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "reason", NULL }, NULL },
+        { "endpoint", "reason", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_KEY_VALIDATIONS] = {
         "aiobs_key_validations", "Verdicts on keys.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "result", NULL }, NULL },
+        { "result", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_PARSE_FAILURES] = {
         "aiobs_parse_failures",
         "Bodies that could not be read to their end; they passed untouched.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "provider", "reason", NULL }, NULL }
+        { "provider", "reason", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_UNPRICED_CALLS] = {
+        "aiobs_unpriced_calls", "Calls that the price file has no price for.",
+        "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_BUILD] = {
+        "aiobs_build", "Versions of the module and of nginx.", "",
+        NGX_HTTP_AIOBS_INFO, NGX_HTTP_AIOBS_PLAIN,
+        { "version", "nginx", NULL }, NULL, ngx_http_aiobs_collect_build },
+
+    [NGX_HTTP_AIOBS_STARTED] = {
+        "aiobs_start_time_seconds", "When counting began, Unix time.",
+        "seconds", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_started },
+
+    [NGX_HTTP_AIOBS_LOADED] = {
+        "aiobs_reload_success_timestamp_seconds",
+        "When the configuration now in force was taken on, Unix time.",
+        "seconds", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_loaded },
+
+    [NGX_HTTP_AIOBS_SERIES] = {
+        "aiobs_series", "Series of a family.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { "family", NULL }, NULL, ngx_http_aiobs_collect_series },
+
+    [NGX_HTTP_AIOBS_SERIES_LIMIT] = {
+        "aiobs_series_limit", "Room for series of all families.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_series_limit },
+
+    [NGX_HTTP_AIOBS_SERIES_DROPPED] = {
+        "aiobs_series_dropped",
+        "Updates counted in the series \"other\" for want of room.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "family", NULL }, NULL, ngx_http_aiobs_collect_dropped },
+
+    [NGX_HTTP_AIOBS_ZONE_USED] = {
+        "aiobs_zone_used_bytes", "Bytes of the zone in use.", "bytes",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_zone_used },
+
+    [NGX_HTTP_AIOBS_ZONE_SIZE] = {
+        "aiobs_zone_size_bytes", "Size of the zone.", "bytes",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_zone_size }
 };
+
+
+/* whatever the shape of series and their order in the registry depend on */
+
+uint32_t
+ngx_http_aiobs_fingerprint(void)
+{
+    uint32_t                        hash;
+    ngx_uint_t                      i, k;
+    const ngx_http_aiobs_family_t  *f;
+
+    hash = sizeof(ngx_http_aiobs_metrics_t);
+
+    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
+        f = &ngx_http_aiobs_families[i];
+
+        hash = hash * 31 + ngx_murmur_hash2((u_char *) f->name,
+                                            ngx_strlen(f->name));
+        hash = hash * 31 + f->type + f->scale;
+
+        for (k = 0; f->labels[k]; k++) {
+            hash = hash * 31 + ngx_murmur_hash2((u_char *) f->labels[k],
+                                                ngx_strlen(f->labels[k]));
+        }
+
+        for (k = 0; f->buckets && k < f->buckets->n; k++) {
+            hash = hash * 31 + (uint32_t) f->buckets->bounds[k];
+        }
+    }
+
+    return hash;
+}

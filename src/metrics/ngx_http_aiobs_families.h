@@ -11,16 +11,32 @@
 
 
 #include "ngx_http_aiobs_metrics.h"
+#include "aiobs_text.h"
 
 
-#define NGX_HTTP_AIOBS_BUCKETS_MAX  20
-#define NGX_HTTP_AIOBS_GAUGES       256     /* gauge series, in all families */
+#define NGX_HTTP_AIOBS_BUCKETS_MAX    20
+
+/* gauge series of all families; a process' values come in chunks of them */
+
+#define NGX_HTTP_AIOBS_GAUGE_CHUNK    128
+#define NGX_HTTP_AIOBS_GAUGE_CHUNKS   8
+#define NGX_HTTP_AIOBS_GAUGES         (NGX_HTTP_AIOBS_GAUGE_CHUNK             \
+                                       * NGX_HTTP_AIOBS_GAUGE_CHUNKS)
+
+#define NGX_HTTP_AIOBS_KEY_MAX        (NGX_HTTP_AIOBS_LABELS_MAX              \
+                                       * (AIOBS_LABEL_MAX + 1))
+
+
+typedef struct ngx_http_aiobs_scrape_s  ngx_http_aiobs_scrape_t;
+typedef struct ngx_http_aiobs_family_s  ngx_http_aiobs_family_t;
+typedef struct ngx_http_aiobs_series_s  ngx_http_aiobs_series_t;
 
 
 typedef enum {
     NGX_HTTP_AIOBS_COUNTER = 0,
     NGX_HTTP_AIOBS_GAUGE,                   /* summed over live processes */
-    NGX_HTTP_AIOBS_HISTOGRAM
+    NGX_HTTP_AIOBS_HISTOGRAM,
+    NGX_HTTP_AIOBS_INFO
 } ngx_http_aiobs_type_e;
 
 
@@ -35,106 +51,220 @@ typedef enum {
 
 typedef struct {
     ngx_uint_t              n;
-    uint64_t                bounds[NGX_HTTP_AIOBS_BUCKETS_MAX];  /* raw units */
+    uint64_t                bounds[NGX_HTTP_AIOBS_BUCKETS_MAX]; /* unscaled */
 } ngx_http_aiobs_buckets_t;
 
 
-typedef struct {
-    const char                      *name;  /* of a counter: without _total */
+/* shows a family that is read where it lies, not counted in the registry */
+
+typedef void (*ngx_http_aiobs_collect_pt)(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+
+
+struct ngx_http_aiobs_family_s {
+    const char                      *name;  /* without _total and _info */
     const char                      *help;
-    const char                      *unit;  /* OpenMetrics; "" for none */
+    const char                      *unit;  /* the name's last word, or "" */
     ngx_http_aiobs_type_e            type;
     ngx_http_aiobs_scale_e           scale;
     const char                      *labels[NGX_HTTP_AIOBS_LABELS_MAX + 1];
     const ngx_http_aiobs_buckets_t  *buckets;
-} ngx_http_aiobs_family_t;
+    ngx_http_aiobs_collect_pt        collect;
+};
 
 
-typedef struct ngx_http_aiobs_series_s  ngx_http_aiobs_series_t;
+/* label values, each as a length byte and that many bytes of clean UTF-8 */
+
+typedef struct {
+    uint32_t                hash;
+    uint32_t                len;
+    u_char                  data[NGX_HTTP_AIOBS_KEY_MAX];
+} ngx_http_aiobs_labels_t;
+
 
 /*
  * A series is never moved, changed in shape or freed.  Behind it lie its
- * values - a histogram's buckets, the one above the last bound and the sum -
- * and its label values, each as a length byte and that many bytes.
+ * values (a counter; a histogram's buckets, the one above the last bound, and
+ * the sum; nothing for a gauge) and its label values as above.
  */
 
 struct ngx_http_aiobs_series_s {
     ngx_http_aiobs_series_t *volatile  next;       /* of the family */
     ngx_http_aiobs_series_t *volatile  chain;      /* of the hash table */
     uint32_t                           hash;
+    uint32_t                           ordinal;    /* in the family, from 1 */
     uint16_t                           family;
     uint16_t                           labels_len;
-    uint16_t                           gauge;      /* index in a slot */
     uint16_t                           values_n;
+    uint16_t                           gauge;      /* which gauge series */
     ngx_atomic_t                       values[1];
 };
 
 
 typedef struct {
-    ngx_pid_t                          pid;        /* 0: not taken */
-    ngx_atomic_t                      *values;     /* NGX_HTTP_AIOBS_GAUGES */
+    ngx_http_aiobs_series_t *volatile  first;
+    ngx_http_aiobs_series_t           *last;
+    ngx_http_aiobs_series_t *volatile  other;      /* takes what has no room */
+    ngx_atomic_t                       n;          /* series */
+    ngx_atomic_t                       dropped;    /* updates */
+} ngx_http_aiobs_family_series_t;
+
+
+/* gauges of the process that has this ngx_process_slot */
+
+typedef struct {
+    ngx_atomic_t                       pid;        /* 0: nobody */
+    ngx_atomic_t *volatile             chunks[NGX_HTTP_AIOBS_GAUGE_CHUNKS];
 } ngx_http_aiobs_slot_t;
 
 
 struct ngx_http_aiobs_metrics_s {
-    ngx_uint_t                         capacity;   /* series */
-    ngx_uint_t                         family_max; /* series of one family */
-    ngx_atomic_t                       series;     /* in use */
-    ngx_atomic_t                       gauges;
-    time_t                             started;
-    ngx_atomic_t                       reloaded;   /* seconds, UTC */
+    uint32_t                           fingerprint;  /* of the families */
+    ngx_uint_t                         capacity;     /* series */
+    ngx_atomic_t                       series;       /* in use */
+    ngx_atomic_t                       gauges;       /* series of them */
+    ngx_atomic_t                       started;      /* seconds, UTC */
+    ngx_atomic_t                       loaded;       /* the configuration */
+    ngx_cycle_t                       *cycle;        /* compared only */
 
     u_char                            *arena;
     size_t                             arena_size;
-    size_t                             arena_used;
-    size_t                             zone_size;
+    ngx_atomic_t                       arena_used;
 
-    ngx_uint_t                         mask;       /* of the hash table */
+    ngx_uint_t                         mask;         /* of the hash table */
     ngx_http_aiobs_series_t *volatile *table;
+    ngx_http_aiobs_series_t *volatile  pending;      /* being linked */
 
-    struct {
-        ngx_http_aiobs_series_t *volatile  first;
-        ngx_http_aiobs_series_t           *last;
-        ngx_atomic_t                       n;
-        ngx_atomic_t                       dropped;
-    } families[NGX_HTTP_AIOBS_FAMILY_LAST];
-
+    ngx_http_aiobs_family_series_t     families[NGX_HTTP_AIOBS_FAMILY_LAST];
     ngx_http_aiobs_slot_t              slots[NGX_MAX_PROCESSES];
 };
 
 
+/* --- ngx_http_aiobs_families.c --- */
+
 extern const ngx_http_aiobs_family_t
     ngx_http_aiobs_families[NGX_HTTP_AIOBS_FAMILY_LAST];
 
+/* of whatever the layout of the registry depends on */
+uint32_t ngx_http_aiobs_fingerprint(void);
 
-/* the registry of this process; NULL before init_process */
-ngx_http_aiobs_metrics_t *ngx_http_aiobs_registry(void);
 
-/* a gauge's sum over live processes */
-int64_t ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
-    ngx_http_aiobs_series_t *s);
+/* --- ngx_http_aiobs_labels.c --- */
+
+void ngx_http_aiobs_labels(ngx_http_aiobs_labels_t *key,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels);
+
+
+/* --- ngx_http_aiobs_registry.c --- */
+
+/* this process' registry and its zone; NULL before init_process */
+extern ngx_http_aiobs_metrics_t  *ngx_http_aiobs_registry;
+extern ngx_slab_pool_t           *ngx_http_aiobs_registry_pool;
+
+/* the series of a family and labels, added when it is new; NULL: no room */
+ngx_http_aiobs_series_t *ngx_http_aiobs_series(ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels);
+
+/* under the zone's lock; not zeroed */
+void *ngx_http_aiobs_arena_alloc(ngx_http_aiobs_metrics_t *m, size_t size);
 
 static ngx_inline u_char *
 ngx_http_aiobs_series_labels(ngx_http_aiobs_series_t *s)
 {
-    return (u_char *) &s->values[s->values_n];
+    return (u_char *) s + offsetof(ngx_http_aiobs_series_t, values)
+           + s->values_n * sizeof(ngx_atomic_t);
 }
+
+
+/* --- ngx_http_aiobs_gauges.c --- */
+
+typedef struct {
+    ngx_uint_t              n;
+    uint16_t                slots[NGX_MAX_PROCESSES];
+} ngx_http_aiobs_live_t;
+
+/* takes the slot of this process */
+void ngx_http_aiobs_gauges_init(ngx_http_aiobs_metrics_t *m);
+
+/* slots of processes that are alive; a gauge's sum over them */
+void ngx_http_aiobs_gauges_live(ngx_http_aiobs_metrics_t *m,
+    ngx_http_aiobs_live_t *live);
+int64_t ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
+    ngx_http_aiobs_live_t *live, ngx_http_aiobs_series_t *s);
+
+
+/* --- ngx_http_aiobs_accept.c --- */
+
+typedef enum {
+    NGX_HTTP_AIOBS_TEXT = 0,                /* Prometheus text 0.0.4 */
+    NGX_HTTP_AIOBS_OPENMETRICS,             /* OpenMetrics text 1.0.0 */
+    NGX_HTTP_AIOBS_FORMATS
+} ngx_http_aiobs_format_e;
+
+ngx_http_aiobs_format_e ngx_http_aiobs_accept(ngx_http_request_t *r);
+
+
+/* --- ngx_http_aiobs_exposition.c --- */
+
+typedef struct {
+    size_t                  len;
+    u_char                  text[AIOBS_NUMBER_MAX];
+} ngx_http_aiobs_le_t;
+
+struct ngx_http_aiobs_scrape_s {
+    ngx_http_request_t              *request;
+    ngx_http_aiobs_metrics_t        *metrics;
+    ngx_http_aiobs_format_e          format;
+
+    ngx_uint_t                       next;      /* family, the cursor */
+    ngx_http_aiobs_series_t         *series;    /* the cursor inside */
+    ngx_uint_t                       ended;
+
+    ngx_chain_t                     *out;       /* rendered in this turn */
+    ngx_chain_t                     *tail;
+    ngx_chain_t                     *free;
+    ngx_chain_t                     *busy;
+    size_t                           size;      /* of out */
+    ngx_uint_t                       failed;    /* out of memory */
+
+    ngx_event_t                      event;     /* the next turn */
+
+    ngx_http_aiobs_live_t            live;
+    ngx_http_aiobs_le_t              le[NGX_HTTP_AIOBS_BUCKETS_MAX + 1];
+};
+
+/*
+ * Renders the next piece into scrape->out.  NGX_OK: that was the last one,
+ * NGX_AGAIN: there is more, NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_aiobs_expose(ngx_http_aiobs_scrape_t *scrape);
+
+/* what follows a family's name in those of its samples and in text metadata */
+const char *ngx_http_aiobs_suffix(const ngx_http_aiobs_family_t *f);
+
+/* one sample of a family that is collected */
+void ngx_http_aiobs_expose_sample(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, const ngx_str_t *labels, uint64_t value);
 
 
 /* --- ngx_http_aiobs_health.c: families about the module itself --- */
 
-/* appends them to the exposition that is being rendered */
-void ngx_http_aiobs_health(ngx_http_aiobs_metrics_t *m, void *out);
-
-
-/* --- ngx_http_aiobs_exposition.c, for ngx_http_aiobs_health.c --- */
-
-void ngx_http_aiobs_expose_header(void *out, const char *name,
-    const char *help, const char *unit, ngx_http_aiobs_type_e type);
-
-/* one sample with at most one label; suffix: "", "_total" or "_info" */
-void ngx_http_aiobs_expose_sample(void *out, const char *name,
-    const char *suffix, const char *labels, uint64_t value);
+void ngx_http_aiobs_collect_build(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_started(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_loaded(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_series(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_series_limit(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_dropped(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_zone_used(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_zone_size(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
 
 
 #endif /* _NGX_HTTP_AIOBS_FAMILIES_H_INCLUDED_ */

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * The module's own health: families that are read, not counted.
+ * Families about the module itself, read where they lie.
  */
 
 
@@ -12,78 +12,120 @@
 #define NGX_HTTP_AIOBS_VERSION  "0.1.0"
 
 
-static void ngx_http_aiobs_health_one(void *out, const char *name,
-    const char *help, const char *unit, uint64_t value);
-static void ngx_http_aiobs_health_families(ngx_http_aiobs_metrics_t *m,
-    void *out);
+static void ngx_http_aiobs_collect_families(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, ngx_uint_t dropped);
 
 
 void
-ngx_http_aiobs_health(ngx_http_aiobs_metrics_t *m, void *out)
+ngx_http_aiobs_collect_build(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
 {
-    ngx_http_aiobs_expose_header(out, "aiobs_build_info",
-                                 "Version of the module and of nginx.", "",
-                                 NGX_HTTP_AIOBS_GAUGE);
-    ngx_http_aiobs_expose_sample(out, "aiobs_build_info", "",
-                                 "{version=\"" NGX_HTTP_AIOBS_VERSION
-                                 "\",nginx=\"" NGINX_VERSION "\"}", 1);
+    static const ngx_str_t  labels[] = {
+        ngx_string(NGX_HTTP_AIOBS_VERSION),
+        ngx_string(NGINX_VERSION)
+    };
 
-    ngx_http_aiobs_health_one(out, "aiobs_start_time_seconds",
-                              "When counting began, UTC.", "seconds",
-                              m->started);
+    ngx_http_aiobs_expose_sample(scrape, f, labels, 1);
+}
 
-    ngx_http_aiobs_health_one(out, "aiobs_reload_success_timestamp_seconds",
-                              "When the configuration was last taken on, UTC.",
-                              "seconds", m->reloaded);
 
-    ngx_http_aiobs_health_one(out, "aiobs_series_limit",
-                              "Room for series.", "", m->capacity);
+void
+ngx_http_aiobs_collect_started(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_http_aiobs_expose_sample(scrape, f, NULL, scrape->metrics->started);
+}
 
-    ngx_http_aiobs_health_one(out, "aiobs_zone_size_bytes",
-                              "Size of the zone.", "bytes", m->zone_size);
 
-    ngx_http_aiobs_health_one(out, "aiobs_zone_used_bytes",
-                              "Bytes of the zone that series take.", "bytes",
-                              m->arena_used);
+void
+ngx_http_aiobs_collect_loaded(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_http_aiobs_expose_sample(scrape, f, NULL, scrape->metrics->loaded);
+}
 
-    ngx_http_aiobs_health_families(m, out);
+
+void
+ngx_http_aiobs_collect_series(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_http_aiobs_collect_families(scrape, f, 0);
+}
+
+
+void
+ngx_http_aiobs_collect_series_limit(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_http_aiobs_expose_sample(scrape, f, NULL, scrape->metrics->capacity);
+}
+
+
+void
+ngx_http_aiobs_collect_dropped(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_http_aiobs_collect_families(scrape, f, 1);
 }
 
 
 static void
-ngx_http_aiobs_health_one(void *out, const char *name, const char *help,
-    const char *unit, uint64_t value)
+ngx_http_aiobs_collect_families(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, ngx_uint_t dropped)
 {
-    ngx_http_aiobs_expose_header(out, name, help, unit, NGX_HTTP_AIOBS_GAUGE);
-    ngx_http_aiobs_expose_sample(out, name, "", "", value);
+    ngx_str_t                        label;
+    ngx_uint_t                       i;
+    ngx_http_aiobs_family_series_t  *fs;
+
+    u_char                           name[AIOBS_LABEL_MAX];
+
+    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
+
+        if (ngx_http_aiobs_families[i].collect) {
+            continue;
+        }
+
+        fs = &scrape->metrics->families[i];
+
+        label.data = name;
+        label.len = ngx_snprintf(name, sizeof(name), "%s%s",
+                         ngx_http_aiobs_families[i].name,
+                         ngx_http_aiobs_suffix(&ngx_http_aiobs_families[i]))
+                    - name;
+
+        ngx_http_aiobs_expose_sample(scrape, f, &label,
+                                     dropped ? fs->dropped : fs->n);
+    }
 }
 
 
-static void
-ngx_http_aiobs_health_families(ngx_http_aiobs_metrics_t *m, void *out)
+/* of the registry only what series take, of everything else whole pages */
+
+void
+ngx_http_aiobs_collect_zone_used(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
 {
-    u_char      label[128];
-    ngx_uint_t  i;
+    size_t                     size;
+    ngx_slab_pool_t           *pool;
+    ngx_http_aiobs_metrics_t  *m;
 
-    ngx_http_aiobs_expose_header(out, "aiobs_series", "Series of a family.",
-                                 "", NGX_HTTP_AIOBS_GAUGE);
+    m = scrape->metrics;
+    pool = ngx_http_aiobs_registry_pool;
 
-    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
-        ngx_sprintf(label, "{family=\"%s\"}%Z",
-                    ngx_http_aiobs_families[i].name);
-        ngx_http_aiobs_expose_sample(out, "aiobs_series", "", (char *) label,
-                                     m->families[i].n);
-    }
+    size = pool->end - (u_char *) pool - pool->pfree * ngx_pagesize;
 
-    ngx_http_aiobs_expose_header(out, "aiobs_series_dropped",
-                                 "Updates that went to the series \"other\" "
-                                 "for want of room.", "",
-                                 NGX_HTTP_AIOBS_COUNTER);
+    ngx_http_aiobs_expose_sample(scrape, f, NULL,
+                                 size - (m->arena_size - m->arena_used));
+}
 
-    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
-        ngx_sprintf(label, "{family=\"%s\"}%Z",
-                    ngx_http_aiobs_families[i].name);
-        ngx_http_aiobs_expose_sample(out, "aiobs_series_dropped", "_total",
-                                     (char *) label, m->families[i].dropped);
-    }
+
+void
+ngx_http_aiobs_collect_zone_size(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    ngx_slab_pool_t  *pool;
+
+    pool = ngx_http_aiobs_registry_pool;
+
+    ngx_http_aiobs_expose_sample(scrape, f, NULL, pool->end - (u_char *) pool);
 }

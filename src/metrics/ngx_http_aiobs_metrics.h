@@ -17,7 +17,6 @@
 
 
 #define NGX_HTTP_AIOBS_LABELS_MAX       5
-#define NGX_HTTP_AIOBS_LABEL_LEN_MAX    128     /* bytes, longer ones are cut */
 #define NGX_HTTP_AIOBS_SERIES_DEFAULT   20000
 
 
@@ -40,10 +39,24 @@ typedef enum {
     NGX_HTTP_AIOBS_LLM_CLIENT_RETRIES,      /* endpoint */
     NGX_HTTP_AIOBS_LLM_USAGE_SOURCE,        /* endpoint, source */
     NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS,    /* endpoint */
+    NGX_HTTP_AIOBS_LLM_COST,                /* provider, model, endpoint; nano */
+    NGX_HTTP_AIOBS_LLM_BILLED_UNITS,        /* provider, model, endpoint, unit */
     NGX_HTTP_AIOBS_REFUSALS,                /* endpoint, reason */
     NGX_HTTP_AIOBS_KEY_VALIDATIONS,         /* result */
     NGX_HTTP_AIOBS_PARSE_FAILURES,          /* provider, reason */
-    /* ... further families, the module's own health among them */
+    NGX_HTTP_AIOBS_UNPRICED_CALLS,          /* none: labels may be NULL */
+
+    /* these are read where they lie, not counted */
+
+    NGX_HTTP_AIOBS_BUILD,
+    NGX_HTTP_AIOBS_STARTED,
+    NGX_HTTP_AIOBS_LOADED,
+    NGX_HTTP_AIOBS_SERIES,
+    NGX_HTTP_AIOBS_SERIES_LIMIT,
+    NGX_HTTP_AIOBS_SERIES_DROPPED,
+    NGX_HTTP_AIOBS_ZONE_USED,
+    NGX_HTTP_AIOBS_ZONE_SIZE,
+
     NGX_HTTP_AIOBS_FAMILY_LAST
 } ngx_http_aiobs_family_e;
 
@@ -60,8 +73,18 @@ typedef struct ngx_http_aiobs_metrics_s  ngx_http_aiobs_metrics_t;
 ngx_http_aiobs_metrics_t *ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool,
     ngx_uint_t series, ngx_log_t *log);
 
-/* bytes the registry takes of a zone for that many series */
+/*
+ * Bytes the registry takes of a zone for that many series: 256 of each, 8 to
+ * 16 of the hash table, and some 150k in all.
+ */
 size_t ngx_http_aiobs_metrics_size(ngx_uint_t series);
+
+/*
+ * Zone initialisation with a registry from the cycle before: NGX_ERROR,
+ * logged, if another version of the module with other families made it.
+ */
+ngx_int_t ngx_http_aiobs_metrics_same(ngx_http_aiobs_metrics_t *m,
+    ngx_log_t *log);
 
 /*
  * In every worker, before the first request; m may be used until exit.  Takes
@@ -73,9 +96,11 @@ ngx_int_t ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
 
 /*
  * Counting.  labels: as many values as the family declares, in its order; any
- * bytes: they are cut and made valid UTF-8 here.  Never fails: without room
- * the series "other" takes it and aiobs_series_dropped_total counts it.
- * Units: seconds are given in microseconds, everything else as it is.
+ * bytes: they are cut at 128 and made valid UTF-8 here.  Never fails: without
+ * room the series whose labels are all "other" takes it, and
+ * aiobs_series_dropped_total counts every such update.  Adding 0 makes the
+ * series.  Seconds are given in microseconds, dollars in billionths,
+ * everything else as it is.
  */
 void ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t n);

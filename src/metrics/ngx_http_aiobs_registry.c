@@ -3,68 +3,68 @@
  * Copyright (C) the aiobs authors
  *
  * Series in shared memory: found through a cache of this worker, updated by
- * atomics, added under the zone's lock.
+ * atomics, added under the zone's lock, never removed.
  */
 
 
 #include "ngx_http_aiobs_families.h"
 
 
-#define NGX_HTTP_AIOBS_CACHE         4096       /* entries, a power of two */
-#define NGX_HTTP_AIOBS_SERIES_SIZE   256        /* bytes on average */
-#define NGX_HTTP_AIOBS_RESERVE       1024       /* for "other" of a family */
-#define NGX_HTTP_AIOBS_SLOTS         64         /* processes at a time */
-
-#define NGX_HTTP_AIOBS_KEY_MAX                                                \
-    (NGX_HTTP_AIOBS_LABELS_MAX * (NGX_HTTP_AIOBS_LABEL_LEN_MAX + 1))
+#define NGX_HTTP_AIOBS_CACHE        4096    /* entries, a power of two */
+#define NGX_HTTP_AIOBS_SERIES_SIZE  256     /* bytes on average */
+#define NGX_HTTP_AIOBS_SLOT_BYTES   65536   /* for gauges of processes */
+#define NGX_HTTP_AIOBS_CHAIN_MAX    32      /* more is no accident */
 
 
-typedef struct {
-    uint32_t    hash;
-    uint32_t    len;
-    u_char      data[NGX_HTTP_AIOBS_KEY_MAX];
-} ngx_http_aiobs_labels_t;
-
-
-static ngx_http_aiobs_series_t *ngx_http_aiobs_series(
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels);
-static void ngx_http_aiobs_labels(ngx_http_aiobs_labels_t *key,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels);
-static u_char *ngx_http_aiobs_label(u_char *p, const ngx_str_t *label);
-static size_t ngx_http_aiobs_label_cut(u_char *p, size_t len);
+static size_t ngx_http_aiobs_table_size(ngx_uint_t series);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_find(
     ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
+static ngx_uint_t ngx_http_aiobs_series_is(ngx_http_aiobs_series_t *s,
+    ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
+static ngx_http_aiobs_series_t *ngx_http_aiobs_series_other(
+    ngx_http_aiobs_family_e family);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_add(
     ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key,
     ngx_uint_t other);
-static ngx_http_aiobs_series_t *ngx_http_aiobs_series_other(
-    ngx_http_aiobs_family_e family);
-static ngx_uint_t ngx_http_aiobs_series_is(ngx_http_aiobs_series_t *s,
-    ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
-static void *ngx_http_aiobs_arena(size_t size, size_t keep);
+static ngx_uint_t ngx_http_aiobs_series_room(ngx_http_aiobs_family_e family,
+    size_t size);
+static ngx_uint_t ngx_http_aiobs_chain_full(uint32_t hash);
+static ngx_http_aiobs_series_t *ngx_http_aiobs_series_create(
+    ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key, size_t size);
+static ngx_uint_t ngx_http_aiobs_values_n(const ngx_http_aiobs_family_t *f);
+static void ngx_http_aiobs_series_link(ngx_http_aiobs_metrics_t *m);
 
 
-static ngx_http_aiobs_metrics_t  *ngx_http_aiobs_m;
-static ngx_slab_pool_t           *ngx_http_aiobs_m_pool;
-static ngx_atomic_t              *ngx_http_aiobs_m_gauges;
+ngx_http_aiobs_metrics_t         *ngx_http_aiobs_registry;
+ngx_slab_pool_t                  *ngx_http_aiobs_registry_pool;
+
 static ngx_http_aiobs_series_t   *ngx_http_aiobs_cache[NGX_HTTP_AIOBS_CACHE];
+
+
+static size_t
+ngx_http_aiobs_table_size(ngx_uint_t series)
+{
+    size_t  n;
+
+    for (n = 1024; n < series; n *= 2) {
+        /* void */
+    }
+
+    return n;
+}
 
 
 size_t
 ngx_http_aiobs_metrics_size(ngx_uint_t series)
 {
-    size_t  size, table;
-
-    for (table = 1024; table < series; table *= 2) {
-        /* void */
-    }
+    size_t  size;
 
     size = sizeof(ngx_http_aiobs_metrics_t)
-           + table * sizeof(ngx_http_aiobs_series_t *)
+           + ngx_http_aiobs_table_size(series)
+             * sizeof(ngx_http_aiobs_series_t *)
            + series * NGX_HTTP_AIOBS_SERIES_SIZE
-           + NGX_HTTP_AIOBS_FAMILY_LAST * NGX_HTTP_AIOBS_RESERVE
-           + NGX_HTTP_AIOBS_SLOTS * NGX_HTTP_AIOBS_GAUGES
-             * sizeof(ngx_atomic_t);
+           + NGX_HTTP_AIOBS_FAMILY_LAST * NGX_HTTP_AIOBS_SERIES_SIZE
+           + NGX_HTTP_AIOBS_SLOT_BYTES;
 
     return ngx_align(size, ngx_pagesize);
 }
@@ -88,18 +88,15 @@ ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool, ngx_uint_t series,
         return NULL;
     }
 
-    for (table = 1024; table < series; table *= 2) {
-        /* void */
-    }
+    table = ngx_http_aiobs_table_size(series);
 
     m = (ngx_http_aiobs_metrics_t *) p;
     ngx_memzero(m, sizeof(ngx_http_aiobs_metrics_t)
                    + table * sizeof(ngx_http_aiobs_series_t *));
 
+    m->fingerprint = ngx_http_aiobs_fingerprint();
     m->capacity = series;
-    m->family_max = series / 2;
     m->started = ngx_time();
-    m->zone_size = shpool->end - (u_char *) shpool;
     m->mask = table - 1;
     m->table = (ngx_http_aiobs_series_t *volatile *)
                    (p + sizeof(ngx_http_aiobs_metrics_t));
@@ -111,39 +108,35 @@ ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool, ngx_uint_t series,
 
 
 ngx_int_t
+ngx_http_aiobs_metrics_same(ngx_http_aiobs_metrics_t *m, ngx_log_t *log)
+{
+    if (m->fingerprint == ngx_http_aiobs_fingerprint()) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "\"aiobs_zone\" was laid out by another version of the "
+                  "module: restart nginx, or change the zone's size");
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
     ngx_slab_pool_t *shpool, ngx_cycle_t *cycle)
 {
-    ngx_http_aiobs_slot_t  *slot;
+    ngx_http_aiobs_registry = m;
+    ngx_http_aiobs_registry_pool = shpool;
 
-    ngx_http_aiobs_m = m;
-    ngx_http_aiobs_m_pool = shpool;
+    /* a worker that takes the place of a crashed one is no reload */
 
-    m->reloaded = ngx_time();
-
-    slot = &m->slots[ngx_process == NGX_PROCESS_SINGLE ? 0 : ngx_process_slot];
-
-    /* whoever had the slot is dead, and so are his requests */
-
-    slot->pid = 0;
-
-    if (slot->values == NULL) {
-        ngx_shmtx_lock(&shpool->mutex);
-
-        slot->values = ngx_http_aiobs_arena(NGX_HTTP_AIOBS_GAUGES
-                                            * sizeof(ngx_atomic_t), 0);
-
-        ngx_shmtx_unlock(&shpool->mutex);
+    if (m->cycle != cycle) {
+        m->cycle = cycle;
+        m->loaded = ngx_time();
     }
 
-    if (slot->values) {
-        ngx_memzero((void *) slot->values,
-                    NGX_HTTP_AIOBS_GAUGES * sizeof(ngx_atomic_t));
-        ngx_memory_barrier();
-        slot->pid = ngx_pid;
-    }
-
-    ngx_http_aiobs_m_gauges = slot->values;
+    ngx_http_aiobs_gauges_init(m);
 
     return NGX_OK;
 }
@@ -189,78 +182,13 @@ ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
 }
 
 
-ngx_http_aiobs_gauge_t
-ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
-    const ngx_str_t *labels)
-{
-    ngx_atomic_t             *gauge;
-    ngx_http_aiobs_series_t  *s;
-
-    if (ngx_http_aiobs_m_gauges == NULL) {
-        return NULL;
-    }
-
-    s = ngx_http_aiobs_series(family, labels);
-
-    if (s == NULL || s->gauge >= NGX_HTTP_AIOBS_GAUGES) {
-        return NULL;
-    }
-
-    gauge = &ngx_http_aiobs_m_gauges[s->gauge];
-    (*gauge)++;
-
-    return gauge;
-}
-
-
-void
-ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge)
-{
-    if (gauge) {
-        (*gauge)--;
-    }
-}
-
-
-ngx_http_aiobs_metrics_t *
-ngx_http_aiobs_registry(void)
-{
-    return ngx_http_aiobs_m;
-}
-
-
-int64_t
-ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
-    ngx_http_aiobs_series_t *s)
-{
-    int64_t                 n;
-    ngx_uint_t              i;
-    ngx_http_aiobs_slot_t  *slot;
-
-    n = 0;
-
-    for (i = 0; i < NGX_MAX_PROCESSES; i++) {
-        slot = &m->slots[i];
-
-        if (slot->pid && slot->values && s->gauge < NGX_HTTP_AIOBS_GAUGES
-            && slot->values[s->gauge]
-            && (kill(slot->pid, 0) == 0 || ngx_errno != NGX_ESRCH))
-        {
-            n += slot->values[s->gauge];
-        }
-    }
-
-    return n;
-}
-
-
-static ngx_http_aiobs_series_t *
+ngx_http_aiobs_series_t *
 ngx_http_aiobs_series(ngx_http_aiobs_family_e family, const ngx_str_t *labels)
 {
-    ngx_http_aiobs_labels_t    key;
-    ngx_http_aiobs_series_t   *s, **cached;
+    ngx_http_aiobs_labels_t   key;
+    ngx_http_aiobs_series_t  *s, **cached;
 
-    if (ngx_http_aiobs_m == NULL) {
+    if (ngx_http_aiobs_registry == NULL) {
         return NULL;
     }
 
@@ -281,7 +209,7 @@ ngx_http_aiobs_series(ngx_http_aiobs_family_e family, const ngx_str_t *labels)
 
     if (s == NULL) {
         (void) ngx_atomic_fetch_add(
-                             &ngx_http_aiobs_m->families[family].dropped, 1);
+                        &ngx_http_aiobs_registry->families[family].dropped, 1);
 
         return ngx_http_aiobs_series_other(family);
     }
@@ -292,93 +220,22 @@ ngx_http_aiobs_series(ngx_http_aiobs_family_e family, const ngx_str_t *labels)
 }
 
 
-static void
-ngx_http_aiobs_labels(ngx_http_aiobs_labels_t *key,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels)
+static ngx_http_aiobs_series_t *
+ngx_http_aiobs_series_find(ngx_http_aiobs_family_e family,
+    ngx_http_aiobs_labels_t *key)
 {
-    u_char             *p;
-    const char *const  *name;
+    ngx_http_aiobs_series_t   *s;
+    ngx_http_aiobs_metrics_t  *m;
 
-    p = key->data;
+    m = ngx_http_aiobs_registry;
 
-    for (name = ngx_http_aiobs_families[family].labels; *name; name++) {
-        p = ngx_http_aiobs_label(p, labels++);
-    }
-
-    key->len = p - key->data;
-    key->hash = ngx_murmur_hash2(key->data, key->len)
-                ^ ((uint32_t) family * 0x9e3779b1);
-}
-
-
-/* a length byte and clean UTF-8 without control bytes */
-
-static u_char *
-ngx_http_aiobs_label(u_char *p, const ngx_str_t *label)
-{
-    size_t      i, len;
-    u_char      c, *dst;
-    ngx_uint_t  clean;
-
-    len = ngx_min(label->len, NGX_HTTP_AIOBS_LABEL_LEN_MAX);
-    dst = p + 1;
-    clean = 1;
-
-    for (i = 0; i < len; i++) {
-        c = label->data[i];
-        clean &= (c >= 0x20 && c < 0x7f);
-        dst[i] = c;
-    }
-
-    if (!clean || len < label->len) {
-        len = ngx_http_aiobs_label_cut(dst, len);
-    }
-
-    *p = (u_char) len;
-
-    return dst + len;
-}
-
-
-/* what is no character becomes "?", a character cut at the end goes */
-
-static size_t
-ngx_http_aiobs_label_cut(u_char *p, size_t len)
-{
-    size_t   i, n;
-    u_char  *q, *last, *next;
-
-    last = p + len;
-
-    for (i = 0; i < len; i += n) {
-        q = p + i;
-        n = 1;
-
-        if (*q < 0x80) {
-            if (*q < 0x20 || *q == 0x7f) {
-                *q = '?';
-            }
-
-            continue;
+    for (s = m->table[key->hash & m->mask]; s; s = s->chain) {
+        if (ngx_http_aiobs_series_is(s, family, key)) {
+            return s;
         }
-
-        next = q;
-
-        if (ngx_utf8_decode(&next, last - q) <= 0x10ffff && next > q
-            && next <= last)
-        {
-            n = next - q;
-            continue;
-        }
-
-        if (len == NGX_HTTP_AIOBS_LABEL_LEN_MAX && last - q < 4) {
-            return i;
-        }
-
-        *q = '?';
     }
 
-    return len;
+    return NULL;
 }
 
 
@@ -393,140 +250,241 @@ ngx_http_aiobs_series_is(ngx_http_aiobs_series_t *s,
 }
 
 
-static ngx_http_aiobs_series_t *
-ngx_http_aiobs_series_find(ngx_http_aiobs_family_e family,
-    ngx_http_aiobs_labels_t *key)
-{
-    ngx_http_aiobs_series_t  *s;
-
-    s = ngx_http_aiobs_m->table[key->hash & ngx_http_aiobs_m->mask];
-
-    for ( /* void */ ; s; s = s->chain) {
-        if (ngx_http_aiobs_series_is(s, family, key)) {
-            return s;
-        }
-    }
-
-    return NULL;
-}
-
-
-/*
- * Under the lock.  A series is reachable by its last store only, so that a
- * worker killed here leaves nothing half-made, only a piece of the arena.
- */
-
-static ngx_http_aiobs_series_t *
-ngx_http_aiobs_series_add(ngx_http_aiobs_family_e family,
-    ngx_http_aiobs_labels_t *key, ngx_uint_t other)
-{
-    size_t                          size;
-    ngx_uint_t                      n;
-    ngx_http_aiobs_series_t        *s, *volatile *head;
-    ngx_http_aiobs_metrics_t       *m;
-    const ngx_http_aiobs_family_t  *f;
-
-    m = ngx_http_aiobs_m;
-    f = &ngx_http_aiobs_families[family];
-
-    n = f->type == NGX_HTTP_AIOBS_HISTOGRAM ? f->buckets->n + 2 : 1;
-    size = offsetof(ngx_http_aiobs_series_t, values)
-           + n * sizeof(ngx_atomic_t) + key->len;
-
-    if (!other && (m->series >= m->capacity
-                   || m->families[family].n >= m->family_max))
-    {
-        return NULL;
-    }
-
-    ngx_shmtx_lock(&ngx_http_aiobs_m_pool->mutex);
-
-    s = ngx_http_aiobs_series_find(family, key);
-
-    if (s) {
-        goto done;
-    }
-
-    s = ngx_http_aiobs_arena(size, other ? 0 : NGX_HTTP_AIOBS_FAMILY_LAST
-                                               * NGX_HTTP_AIOBS_RESERVE);
-
-    if (s == NULL) {
-        goto done;
-    }
-
-    ngx_memzero(s, size);
-
-    s->hash = key->hash;
-    s->family = family;
-    s->labels_len = key->len;
-    s->values_n = n;
-    ngx_memcpy(ngx_http_aiobs_series_labels(s), key->data, key->len);
-
-    if (f->type == NGX_HTTP_AIOBS_GAUGE) {
-        s->gauge = ngx_min(ngx_atomic_fetch_add(&m->gauges, 1),
-                           NGX_HTTP_AIOBS_GAUGES);
-    }
-
-    head = &m->table[key->hash & m->mask];
-    s->chain = *head;
-
-    ngx_memory_barrier();
-
-    *head = s;
-
-    if (m->families[family].last) {
-        m->families[family].last->next = s;
-
-    } else {
-        m->families[family].first = s;
-    }
-
-    m->families[family].last = s;
-    m->families[family].n++;
-    m->series++;
-
-done:
-
-    ngx_shmtx_unlock(&ngx_http_aiobs_m_pool->mutex);
-
-    return s;
-}
-
-
 /* where everything goes that there is no room for: every label is "other" */
 
 static ngx_http_aiobs_series_t *
 ngx_http_aiobs_series_other(ngx_http_aiobs_family_e family)
 {
-    ngx_uint_t                i;
-    ngx_str_t                 labels[NGX_HTTP_AIOBS_LABELS_MAX];
-    ngx_http_aiobs_labels_t   key;
-    ngx_http_aiobs_series_t  *s;
+    ngx_str_t                        labels[NGX_HTTP_AIOBS_LABELS_MAX];
+    ngx_uint_t                       i;
+    ngx_http_aiobs_labels_t          key;
+    ngx_http_aiobs_family_series_t  *fs;
 
-    for (i = 0; i < NGX_HTTP_AIOBS_LABELS_MAX; i++) {
-        ngx_str_set(&labels[i], "other");
+    fs = &ngx_http_aiobs_registry->families[family];
+
+    if (fs->other == NULL) {
+
+        for (i = 0; i < NGX_HTTP_AIOBS_LABELS_MAX; i++) {
+            ngx_str_set(&labels[i], "other");
+        }
+
+        ngx_http_aiobs_labels(&key, family, labels);
+
+        fs->other = ngx_http_aiobs_series_add(family, &key, 1);
     }
 
-    ngx_http_aiobs_labels(&key, family, labels);
-
-    s = ngx_http_aiobs_series_find(family, &key);
-
-    return s ? s : ngx_http_aiobs_series_add(family, &key, 1);
+    return fs->other;
 }
 
 
-/* under the lock; keep: bytes that have to stay free */
-
-static void *
-ngx_http_aiobs_arena(size_t size, size_t keep)
+static ngx_http_aiobs_series_t *
+ngx_http_aiobs_series_add(ngx_http_aiobs_family_e family,
+    ngx_http_aiobs_labels_t *key, ngx_uint_t other)
 {
-    u_char                    *p;
+    size_t                    size;
+    ngx_http_aiobs_series_t  *s;
+
+    size = offsetof(ngx_http_aiobs_series_t, values) + key->len
+           + ngx_http_aiobs_values_n(&ngx_http_aiobs_families[family])
+             * sizeof(ngx_atomic_t);
+
+    /* without the lock first: a flood of new names must not take it */
+
+    if (!other && (!ngx_http_aiobs_series_room(family, size)
+                   || ngx_http_aiobs_chain_full(key->hash)))
+    {
+        return NULL;
+    }
+
+    ngx_shmtx_lock(&ngx_http_aiobs_registry_pool->mutex);
+
+    ngx_http_aiobs_series_link(ngx_http_aiobs_registry);
+
+    s = ngx_http_aiobs_series_find(family, key);
+
+    if (s == NULL && (other || ngx_http_aiobs_series_room(family, size))) {
+        s = ngx_http_aiobs_series_create(family, key, size);
+    }
+
+    ngx_shmtx_unlock(&ngx_http_aiobs_registry_pool->mutex);
+
+    return s;
+}
+
+
+/*
+ * No family takes more than half.  The last quarter is for families that have
+ * few series yet, so that a flood in one leaves room in every other.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_series_room(ngx_http_aiobs_family_e family, size_t size)
+{
+    size_t                     left, keep;
+    ngx_uint_t                 n;
     ngx_http_aiobs_metrics_t  *m;
 
-    m = ngx_http_aiobs_m;
+    m = ngx_http_aiobs_registry;
+    n = m->families[family].n;
+
+    if (n >= m->capacity / 2 || m->series >= m->capacity) {
+        return 0;
+    }
+
+    if (ngx_http_aiobs_families[family].type == NGX_HTTP_AIOBS_GAUGE
+        && m->gauges >= NGX_HTTP_AIOBS_GAUGES - NGX_HTTP_AIOBS_FAMILY_LAST)
+    {
+        return 0;
+    }
+
+    left = m->arena_size - m->arena_used;
+    keep = NGX_HTTP_AIOBS_FAMILY_LAST * NGX_HTTP_AIOBS_SERIES_SIZE
+           + NGX_HTTP_AIOBS_SLOT_BYTES;
+
+    if (n < m->capacity / 4 / NGX_HTTP_AIOBS_FAMILY_LAST) {
+        return left >= keep + size;
+    }
+
+    return m->series < m->capacity / 4 * 3
+           && left >= keep + size + m->arena_size / 4;
+}
+
+
+/* names made to collide do not make look-ups slow */
+
+static ngx_uint_t
+ngx_http_aiobs_chain_full(uint32_t hash)
+{
+    ngx_uint_t                 n;
+    ngx_http_aiobs_series_t   *s;
+    ngx_http_aiobs_metrics_t  *m;
+
+    m = ngx_http_aiobs_registry;
+    n = 0;
+
+    for (s = m->table[hash & m->mask]; s; s = s->chain) {
+        n++;
+    }
+
+    return n >= NGX_HTTP_AIOBS_CHAIN_MAX;
+}
+
+
+/* under the lock */
+
+static ngx_http_aiobs_series_t *
+ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
+    ngx_http_aiobs_labels_t *key, size_t size)
+{
+    ngx_http_aiobs_series_t   *s;
+    ngx_http_aiobs_metrics_t  *m;
+
+    m = ngx_http_aiobs_registry;
+
+    s = ngx_http_aiobs_arena_alloc(m, size);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(s, size);
+
+    s->hash = key->hash;
+    s->ordinal = m->families[family].n + 1;
+    s->family = family;
+    s->labels_len = key->len;
+    s->values_n = ngx_http_aiobs_values_n(&ngx_http_aiobs_families[family]);
+
+    if (ngx_http_aiobs_families[family].type == NGX_HTTP_AIOBS_GAUGE) {
+        s->gauge = (uint16_t) m->gauges;
+    }
+
+    ngx_memcpy(ngx_http_aiobs_series_labels(s), key->data, key->len);
+
+    ngx_memory_barrier();
+
+    m->pending = s;
+
+    ngx_http_aiobs_series_link(m);
+
+    return s;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_values_n(const ngx_http_aiobs_family_t *f)
+{
+    if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
+        return f->buckets->n + 2;
+    }
+
+    return f->type == NGX_HTTP_AIOBS_COUNTER;
+}
+
+
+/*
+ * Under the lock.  A worker killed half way leaves the series pending; every
+ * step may be taken again by whoever has the lock next.
+ */
+
+static void
+ngx_http_aiobs_series_link(ngx_http_aiobs_metrics_t *m)
+{
+    ngx_uint_t                          i, n;
+    ngx_http_aiobs_series_t            *s, *volatile *head;
+    ngx_http_aiobs_family_series_t     *fs;
+
+    s = m->pending;
+
+    if (s == NULL) {
+        return;
+    }
+
+    fs = &m->families[s->family];
+
+    if (fs->last == NULL) {
+        fs->first = s;
+
+    } else if (fs->last != s) {
+        fs->last->next = s;
+    }
+
+    fs->last = s;
+    fs->n = s->ordinal;
+
+    if (ngx_http_aiobs_families[s->family].type == NGX_HTTP_AIOBS_GAUGE) {
+        m->gauges = s->gauge + 1;
+    }
+
+    for (n = 0, i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
+        n += m->families[i].n;
+    }
+
+    m->series = n;
+
+    head = &m->table[s->hash & m->mask];
+
+    if (*head != s) {
+        s->chain = *head;
+
+        ngx_memory_barrier();
+
+        *head = s;
+    }
+
+    ngx_memory_barrier();
+
+    m->pending = NULL;
+}
+
+
+void *
+ngx_http_aiobs_arena_alloc(ngx_http_aiobs_metrics_t *m, size_t size)
+{
+    u_char  *p;
+
     size = ngx_align(size, sizeof(ngx_atomic_t));
 
-    if (m->arena_size - m->arena_used < size + keep) {
+    if (m->arena_size - m->arena_used < size) {
         return NULL;
     }
 
