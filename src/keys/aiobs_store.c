@@ -20,8 +20,8 @@
 
 static int aiobs_store_connect(aiobs_store_t *store);
 static int aiobs_store_wait(void *data, int tries);
+static void aiobs_store_remove_log(aiobs_store_t *store);
 static ino_t aiobs_store_wal(aiobs_store_t *store);
-static void aiobs_store_leave(aiobs_store_t *store);
 
 
 static const char  *aiobs_sql[AIOBS_SQL_N] = {
@@ -190,7 +190,13 @@ aiobs_store_close(aiobs_store_t *store)
         sqlite3_finalize(store->statements[i]);
     }
 
-    aiobs_store_leave(store);
+    /* the log of another file that is there now must not be deleted */
+
+    if (store->db && aiobs_store_same_file(store) == AIOBS_STORE_FAILED) {
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                          NULL);
+    }
+
     sqlite3_close(store->db);
     sqlite3_free(store->path);
     free(store);
@@ -199,40 +205,60 @@ aiobs_store_close(aiobs_store_t *store)
 
 /*
  * SQLite finds the log beside a file by its name.  When another file came
- * into the place of ours, its log must not be deleted with ours, and ours
- * must not be taken for its own: it is emptied into the old file.
+ * into the place of ours, our log is not to be taken for its own: it is
+ * emptied into the file it belongs to, and removed.  Others who leave at this
+ * moment wait for the writer's lock, and then find it gone.
  */
 
-static void
+int
 aiobs_store_leave(aiobs_store_t *store)
+{
+    int          tries;
+    struct stat  st;
+
+    for (tries = 0; /* void */ ; tries++) {
+
+        if (stat(store->path, &st) == -1
+            || (st.st_dev == store->dev && st.st_ino == store->ino)
+            || store->wal_ino == 0 || aiobs_store_wal(store) != store->wal_ino)
+        {
+            return AIOBS_STORE_OK;
+        }
+
+        aiobs_store_remove_log(store);
+
+        if (!aiobs_store_wait(store, tries)) {
+            snprintf(store->error, sizeof(store->error), "it was replaced"
+                     " while another program uses the old one");
+            return AIOBS_STORE_BUSY;
+        }
+    }
+}
+
+
+static void
+aiobs_store_remove_log(aiobs_store_t *store)
 {
     int   all, done;
     char  path[4096];
 
-    if (store->db == NULL
-        || aiobs_store_same_file(store) != AIOBS_STORE_FAILED)
+    if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL,
+                                  &all, &done)
+           != SQLITE_OK
+        || all != done
+        || aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE) != SQLITE_OK)
     {
         return;
     }
 
-    /* others who leave it at this moment wait for the writer's lock */
-
-    if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL,
-                                  &all, &done)
-           == SQLITE_OK
-        && all == done
-        && aiobs_store_exec(store, "BEGIN IMMEDIATE") == SQLITE_OK
-        && store->wal_ino && aiobs_store_wal(store) == store->wal_ino)
-    {
+    if (aiobs_store_wal(store) == store->wal_ino) {
         snprintf(path, sizeof(path), "%s-wal", store->path);
         (void) unlink(path);
         snprintf(path, sizeof(path), "%s-shm", store->path);
         (void) unlink(path);
     }
 
-    (void) aiobs_store_exec(store, "ROLLBACK");
-
-    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    aiobs_store_rollback(store);
 }
 
 

@@ -101,8 +101,17 @@ const char *aiobs_store_error(aiobs_store_t *store);
 /* another patience; give_up (may be NULL) is asked every few milliseconds */
 void aiobs_store_patience(aiobs_store_t *store, int msec, int (*give_up)(void));
 
-/* MISSING, or FAILED with another file in its place: open it again */
+/*
+ * MISSING, or FAILED with another file in its place: to be left, closed, and
+ * opened again.  A process that keeps a store open has to ask this often.
+ */
 int aiobs_store_same_file(aiobs_store_t *store);
+
+/*
+ * Before closing a store that was replaced.  BUSY: nobody can use the new one
+ * as yet, try again.
+ */
+int aiobs_store_leave(aiobs_store_t *store);
 
 
 /* --- what admission needs: aiobs_store_lookup.c --- */

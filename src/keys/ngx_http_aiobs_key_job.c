@@ -31,15 +31,6 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
 
     job->error[0] = '\0';
 
-    if (job->store && aiobs_store_same_file(job->store) != AIOBS_STORE_OK) {
-        aiobs_store_close(job->store);
-        job->store = NULL;
-    }
-
-    if (!job->nkeys && !job->poll && !job->save) {
-        return;
-    }
-
     rc = ngx_http_aiobs_key_job_open(job);
 
     if (rc != AIOBS_STORE_OK) {
@@ -100,6 +91,18 @@ static int
 ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
 {
     int  rc;
+
+    if (job->store && aiobs_store_same_file(job->store) != AIOBS_STORE_OK) {
+        rc = aiobs_store_leave(job->store);
+
+        if (rc != AIOBS_STORE_OK) {
+            ngx_http_aiobs_key_job_end(job, rc);
+            return rc;
+        }
+
+        aiobs_store_close(job->store);
+        job->store = NULL;
+    }
 
     if (job->store == NULL) {
         rc = aiobs_store_open(job->path, 0, NGX_HTTP_AIOBS_KEY_PATIENCE,

@@ -190,11 +190,9 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
         ngx_http_aiobs_key_prepare_save(w);
     }
 
-    /* a handle of a file that is gone is in the way of the next one */
+    /* a store that was replaced is to be noticed by all who have it open */
 
-    if (job->nkeys == 0 && !job->poll && !job->save
-        && (!w->check || job->store == NULL))
-    {
+    if (job->nkeys == 0 && !job->poll && !job->save && !w->check) {
         return;
     }
 
