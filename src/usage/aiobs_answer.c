@@ -26,6 +26,7 @@ static void aiobs_answer_report(aiobs_usage_t *u, int replace);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
 static void aiobs_answer_document(void *data, int begin);
+static int aiobs_answer_pending(aiobs_usage_t *u);
 static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
 static void aiobs_set(char *to, uint8_t *to_len, size_t max, const char *p,
     size_t len);
@@ -74,6 +75,7 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 
     rec->finish_len = aiobs_answer_finish(u, rec->finish);
 
+    rec->pending = aiobs_answer_pending(u);
     rec->complete = u->ended || u->final;
     rec->midstream_error = u->midstream_error && u->status < 300;
     rec->first_token_ms = u->first_token_ms;
@@ -202,10 +204,13 @@ aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
         return;
     }
 
-    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_SUM_CACHE_WRITE
+    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_ADD_OUTPUT
         && u->report[slot] != AIOBS_ABSENT)
     {
         n += u->report[slot];
+
+    } else if (slot == AIOBS_F_MAX_INPUT && u->figures[slot] > n) {
+        n = u->figures[slot];
     }
 
     u->report[slot] = n;
@@ -245,14 +250,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     case AIOBS_G_USAGE:
     case AIOBS_G_MERGE:
-        if (open) {
-            aiobs_figures_clear(u->report);
-
-        } else {
-            aiobs_answer_report(u, node->slot == AIOBS_G_USAGE);
-        }
-
-        u->in_report = open;
+        aiobs_answer_report(u, !open && node->slot == AIOBS_G_USAGE);
         break;
 
     case AIOBS_G_CHOICE:
@@ -263,6 +261,13 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         if (open) {
             u->error_code = 0;
             u->midstream_error = 1;
+        }
+        break;
+
+    case AIOBS_G_COUNT_INPUT:
+        if (open) {
+            u->report[AIOBS_F_INPUT] = u->report[AIOBS_F_INPUT] < 0 ? 1
+                                       : u->report[AIOBS_F_INPUT] + 1;
         }
         break;
 
@@ -357,6 +362,7 @@ aiobs_answer_document(void *data, int begin)
     aiobs_usage_t *u = data;
 
     if (begin) {
+        u->list |= u->json.list;
         u->choices = 0;
         u->content = 0;
         u->usage_here = 0;
@@ -385,7 +391,7 @@ aiobs_answer_document(void *data, int begin)
         }
     }
 
-    aiobs_answer_report(u, 1);      /* figures outside of a report: Ollama */
+    aiobs_answer_report(u, 0);      /* figures outside of a report */
 
     if (u->reported && (u->usage_here || u->final)
         && (u->reason_len[0] || u->status_len))
@@ -398,6 +404,19 @@ aiobs_answer_document(void *data, int begin)
     {
         u->ended = 1;
     }
+}
+
+
+/* OpenAI's Responses: work that has not come to its end */
+
+static int
+aiobs_answer_pending(aiobs_usage_t *u)
+{
+    return u->api->rule == AIOBS_RULE_OPENAI
+           && ((u->status_len == 6
+                && memcmp(u->status_text, "queued", 6) == 0)
+               || (u->status_len == 11
+                   && memcmp(u->status_text, "in_progress", 11) == 0));
 }
 
 
@@ -427,7 +446,7 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
         len += n;
     }
 
-    if (len == 0 && u->status_len) {
+    if (len == 0 && u->status_len && !aiobs_answer_pending(u)) {
         memcpy(p, u->status_text, u->status_len);
         len = u->status_len;
     }

@@ -14,6 +14,7 @@
 
 #include "aiobs_apis.h"
 #include "aiobs_decode.h"
+#include "aiobs_eventstream.h"
 #include "aiobs_estimate.h"
 #include "aiobs_sse.h"
 
@@ -34,6 +35,7 @@ enum {
     AIOBS_FRAMING_UNKNOWN = 0,
     AIOBS_FRAMING_JSON,             /* documents one after the other, a list */
     AIOBS_FRAMING_SSE,
+    AIOBS_FRAMING_AWS,
     AIOBS_FRAMING_NONE              /* nothing to read */
 };
 
@@ -44,6 +46,12 @@ struct aiobs_usage_s {
     aiobs_sse_t         sse;
     aiobs_json_t        json;
     aiobs_estimate_t    estimate;
+
+    /* AWS event streams: the chunks of Invoke are in base64 in an envelope */
+    aiobs_eventstream_t aws;
+    aiobs_json_t        envelope;
+    aiobs_base64_t      base64;
+    int64_t             before[AIOBS_F_FIGURES];    /* the message */
 
     int                 status;
     uint8_t             type;
@@ -84,7 +92,7 @@ struct aiobs_usage_s {
     char                error[AIOBS_ERROR_MAX];
 
     unsigned            unread:1;       /* it cannot be decoded */
-    unsigned            in_report:1;
+    unsigned            list:1;         /* the documents are in a list */
     unsigned            reported:1;
     unsigned            final:1;        /* the report is the last */
     unsigned            ended:1;        /* the API's own end was seen */
@@ -95,7 +103,24 @@ struct aiobs_usage_s {
     unsigned            error_code:1;   /* "error" is a code, not a type */
     unsigned            content:1;      /* the document has some */
     unsigned            usage_here:1;   /* the document has a report */
+    unsigned            chunk:1;        /* the message is an envelope */
 };
+
+
+/* --- aiobs_usage.c --- */
+
+void aiobs_usage_fail(aiobs_usage_t *u, int failure);
+
+/* a document has to be whole where its frame ends */
+void aiobs_usage_document_end(aiobs_usage_t *u);
+
+
+/* --- aiobs_aws.c: AWS event streams, Bedrock's headers --- */
+
+void aiobs_aws_init(aiobs_usage_t *u);
+void aiobs_aws_feed(aiobs_usage_t *u, const uint8_t *p, size_t len);
+void aiobs_aws_header(aiobs_usage_t *u, const char *name, size_t name_len,
+    const char *value, size_t value_len);
 
 
 /* --- aiobs_answer.c: the documents --- */

@@ -28,10 +28,9 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
     { suffix, "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
       countable, text, aiobs_gemini_answer, aiobs_any_request }
 
-#define AIOBS_BEDROCK(suffix, operation, countable, text)                     \
+#define AIOBS_BEDROCK(suffix, operation, countable, text, answer)             \
     { suffix, "bedrock", operation, AIOBS_DIALECT_BEDROCK,                    \
-      AIOBS_RULE_ANTHROPIC, countable, text, aiobs_converse_answer,           \
-      aiobs_any_request }
+      AIOBS_RULE_BEDROCK, countable, text, answer, aiobs_any_request }
 
 #define AIOBS_COHERE(suffix, operation, countable, text)                      \
     { suffix, "cohere", operation, AIOBS_DIALECT_COHERE, AIOBS_RULE_COHERE,   \
@@ -56,6 +55,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OPENAI("/images/variations", "image_generation", 1, 0),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
+    AIOBS_ANTHROPIC("/complete", "text_completion", 1, 1),
     AIOBS_ANTHROPIC("/messages/count_tokens", "count_tokens", 0, 0),
     AIOBS_ANTHROPIC(":rawPredict", "chat", 1, 1),
     AIOBS_ANTHROPIC(":streamRawPredict", "chat", 1, 1),
@@ -64,16 +64,38 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),
     AIOBS_GEMINI(":batchEmbedContents", "embeddings", 1, 0),
     AIOBS_GEMINI(":countTokens", "count_tokens", 0, 0),
-    AIOBS_BEDROCK("/model/*/converse", "chat", 1, 1),
+    { ":predict", "gemini", "embeddings", AIOBS_DIALECT_GEMINI,
+      AIOBS_RULE_NONE, 1, 0, aiobs_predict_answer, aiobs_any_request },
+    { "/interactions", "gemini", "generate_content", AIOBS_DIALECT_GEMINI,
+      AIOBS_RULE_GEMINI, 1, 1, aiobs_interactions_answer, aiobs_any_request },
+    AIOBS_BEDROCK("/model/*/converse", "chat", 1, 1, aiobs_converse_answer),
+    AIOBS_BEDROCK("/model/*/converse-stream", "chat", 1, 1,
+                  aiobs_converse_answer),
+    AIOBS_BEDROCK("/model/*/invoke", "chat", 1, 1, aiobs_invoke_answer),
+    AIOBS_BEDROCK("/model/*/invoke-with-response-stream", "chat", 1, 1,
+                  aiobs_invoke_answer),
+    AIOBS_BEDROCK("/model/*/count-tokens", "count_tokens", 0, 0,
+                  aiobs_converse_answer),
     AIOBS_COHERE("/v2/chat", "chat", 1, 1),
     AIOBS_COHERE("/v1/chat", "chat", 1, 1),
     AIOBS_COHERE("/v2/embed", "embeddings", 1, 0),
     AIOBS_COHERE("/v1/embed", "embeddings", 1, 0),
+    AIOBS_COHERE("/v1/generate", "text_completion", 1, 1),
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
-    AIOBS_COHERE("/v1/rerank", "rerank", 1, 0),
+    AIOBS_OPENAI("/rerank", "rerank", 1, 0),
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
-    AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0)
+    AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0),
+    { "/generate", "huggingface", "text_completion", AIOBS_DIALECT_OPENAI,
+      AIOBS_RULE_NONE, 1, 0, aiobs_tgi_answer, aiobs_any_request },
+    { "/generate_stream", "huggingface", "text_completion",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_tgi_answer,
+      aiobs_any_request },
+    { "/text/generation", "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
+      AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer, aiobs_any_request },
+    { "/text/generation_stream", "watsonx", "text_completion",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer,
+      aiobs_any_request }
 };
 
 
@@ -85,7 +107,8 @@ static const aiobs_api_t  aiobs_unknown[] = {
     [AIOBS_DIALECT_OPENAI] = AIOBS_OPENAI("", "", 0, 0),
     [AIOBS_DIALECT_ANTHROPIC] = AIOBS_ANTHROPIC("", "", 0, 0),
     [AIOBS_DIALECT_GEMINI] = AIOBS_GEMINI("", "", 0, 0),
-    [AIOBS_DIALECT_BEDROCK] = AIOBS_BEDROCK("", "", 0, 0),
+    [AIOBS_DIALECT_BEDROCK] = AIOBS_BEDROCK("", "", 0, 0,
+                                            aiobs_converse_answer),
     [AIOBS_DIALECT_COHERE] = AIOBS_COHERE("", "", 0, 0),
     [AIOBS_DIALECT_OLLAMA] = AIOBS_OLLAMA("", "", 0, 0)
 };
@@ -277,5 +300,5 @@ aiobs_api_starts(const char *pattern, const char *path, size_t len)
         }
     }
 
-    return 1;
+    return path == last;
 }

@@ -33,6 +33,17 @@ enum {
     AIOBS_F_SUM_OUTPUT,
     AIOBS_F_SUM_CACHE_READ,
     AIOBS_F_SUM_CACHE_WRITE,
+    AIOBS_F_ADD_INPUT,          /* summed up over a document */
+    AIOBS_F_ADD_OUTPUT,
+    AIOBS_F_MAX_INPUT,          /* the largest of all */
+    AIOBS_F_METRIC_INPUT,       /* Bedrock: invocation metrics */
+    AIOBS_F_METRIC_OUTPUT,
+    AIOBS_F_METRIC_CACHE_READ,
+    AIOBS_F_METRIC_CACHE_WRITE,
+    AIOBS_F_HEADER_INPUT,       /* Bedrock: response headers */
+    AIOBS_F_HEADER_OUTPUT,
+    AIOBS_F_HEADER_CACHE_READ,
+    AIOBS_F_HEADER_CACHE_WRITE,
     AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
     AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
     AIOBS_F_FIGURES,
@@ -70,7 +81,8 @@ enum {
     AIOBS_G_ERROR,
     AIOBS_G_ITERATIONS,         /* sums begin anew */
     AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
-    AIOBS_G_OUTPUT_DETAILS
+    AIOBS_G_OUTPUT_DETAILS,
+    AIOBS_G_COUNT_INPUT         /* an element is a token of the prompt */
 };
 
 
@@ -81,7 +93,8 @@ typedef enum {
     AIOBS_RULE_OPENAI,
     AIOBS_RULE_ANTHROPIC,       /* input is what neither cache had */
     AIOBS_RULE_GEMINI,          /* thoughts beside the candidates */
-    AIOBS_RULE_COHERE
+    AIOBS_RULE_COHERE,
+    AIOBS_RULE_BEDROCK          /* body, else metrics, else headers */
 } aiobs_rule_e;
 
 
@@ -101,7 +114,13 @@ struct aiobs_api_s {
 extern const aiobs_node_t  aiobs_openai_answer[];
 extern const aiobs_node_t  aiobs_anthropic_answer[];
 extern const aiobs_node_t  aiobs_gemini_answer[];
+extern const aiobs_node_t  aiobs_interactions_answer[];
+extern const aiobs_node_t  aiobs_predict_answer[];
 extern const aiobs_node_t  aiobs_converse_answer[];
+extern const aiobs_node_t  aiobs_invoke_answer[];
+extern const aiobs_node_t  aiobs_invoke_envelope[];
+extern const aiobs_node_t  aiobs_tgi_answer[];
+extern const aiobs_node_t  aiobs_watsonx_answer[];
 extern const aiobs_node_t  aiobs_cohere_answer[];
 extern const aiobs_node_t  aiobs_ollama_answer[];
 extern const aiobs_node_t  aiobs_any_request[];

@@ -7,23 +7,7 @@
  */
 
 
-#include "aiobs_apis.h"
-
-
-#define AIOBS_PATH(key, children)                                             \
-    { key, AIOBS_NODE_PATH, 0, children }
-#define AIOBS_STRING(key, slot)                                               \
-    { key, AIOBS_NODE_STRING, AIOBS_S_ ## slot, NULL }
-#define AIOBS_NUMBER(key, slot)                                               \
-    { key, AIOBS_NODE_NUMBER, AIOBS_F_ ## slot, NULL }
-#define AIOBS_TEXT(key, children)                                             \
-    { key, AIOBS_NODE_TEXT, 0, children }
-#define AIOBS_GROUP(key, slot, children)                                      \
-    { key, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
-#define AIOBS_FLAG(key, slot)                                                 \
-    { key, AIOBS_NODE_FLAG, AIOBS_S_ ## slot, NULL }
-#define AIOBS_END                                                             \
-    { NULL, AIOBS_NODE_PATH, 0, NULL }
+#include "aiobs_nodes.h"
 
 
 /* --- OpenAI and everything of its kind --- */
@@ -46,7 +30,7 @@ static const aiobs_node_t  aiobs_openai_cost[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_usage[] = {
+const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("prompt_tokens", INPUT),
     AIOBS_NUMBER("completion_tokens", OUTPUT),
     AIOBS_NUMBER("input_tokens", INPUT),
@@ -75,7 +59,7 @@ static const aiobs_node_t  aiobs_openai_function[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_tool[] = {
+const aiobs_node_t  aiobs_openai_tool[] = {
     AIOBS_PATH("function", aiobs_openai_function),
     AIOBS_END
 };
@@ -85,17 +69,17 @@ static const aiobs_node_t  aiobs_openai_tools[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_part[] = {
+const aiobs_node_t  aiobs_openai_part[] = {
     AIOBS_TEXT("text", NULL),
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_parts[] = {
+const aiobs_node_t  aiobs_openai_parts[] = {
     AIOBS_PATH("*", aiobs_openai_part),
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_message[] = {
+const aiobs_node_t  aiobs_openai_message[] = {
     AIOBS_TEXT("content", aiobs_openai_parts),
     AIOBS_TEXT("reasoning_content", NULL),
     AIOBS_TEXT("reasoning", NULL),
@@ -114,12 +98,12 @@ static const aiobs_node_t  aiobs_openai_choice[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_choices[] = {
+const aiobs_node_t  aiobs_openai_choices[] = {
     AIOBS_GROUP("*", CHOICE, aiobs_openai_choice),
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_error[] = {
+const aiobs_node_t  aiobs_error_object[] = {
     AIOBS_STRING("type", ERROR_TYPE),
     AIOBS_STRING("code", ERROR_CODE),
     AIOBS_STRING("status", ERROR_TYPE),         /* Google */
@@ -153,7 +137,7 @@ static const aiobs_node_t  aiobs_openai_response[] = {
     AIOBS_STRING("status", STATUS),
     AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
     AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
-    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };
 
@@ -169,7 +153,7 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_TEXT("delta", NULL),                  /* Responses */
     AIOBS_PATH("output", aiobs_openai_items),
     AIOBS_PATH("x_groq", aiobs_openai_groq),
-    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("code", ERROR_CODE),           /* an error event, xAI */
     AIOBS_END
 };
@@ -200,7 +184,7 @@ static const aiobs_node_t  aiobs_anthropic_iterations[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_anthropic_usage[] = {
+const aiobs_node_t  aiobs_anthropic_usage[] = {
     AIOBS_NUMBER("input_tokens", INPUT),
     AIOBS_NUMBER("output_tokens", OUTPUT),
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),
@@ -222,7 +206,7 @@ static const aiobs_node_t  aiobs_anthropic_blocks[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_anthropic_delta[] = {
+const aiobs_node_t  aiobs_anthropic_delta[] = {
     AIOBS_TEXT("text", NULL),
     AIOBS_TEXT("thinking", NULL),
     AIOBS_TEXT("partial_json", NULL),
@@ -230,7 +214,7 @@ static const aiobs_node_t  aiobs_anthropic_delta[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_anthropic_message[] = {
+const aiobs_node_t  aiobs_anthropic_message[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("stop_reason", FINISH),
@@ -239,6 +223,7 @@ static const aiobs_node_t  aiobs_anthropic_message[] = {
 };
 
 const aiobs_node_t  aiobs_anthropic_answer[] = {
+    AIOBS_TEXT("completion", NULL),             /* of the legacy API */
     AIOBS_STRING("type", TYPE),
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
@@ -247,171 +232,7 @@ const aiobs_node_t  aiobs_anthropic_answer[] = {
     AIOBS_PATH("content", aiobs_anthropic_blocks),
     AIOBS_PATH("message", aiobs_anthropic_message),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
-    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
-    AIOBS_END
-};
-
-
-/* --- Gemini and Vertex --- */
-
-static const aiobs_node_t  aiobs_gemini_modality[] = {
-    AIOBS_STRING("modality", MODALITY),
-    AIOBS_NUMBER("tokenCount", MODALITY_COUNT),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_input_details[] = {
-    AIOBS_GROUP("*", INPUT_DETAILS, aiobs_gemini_modality),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_output_details[] = {
-    AIOBS_GROUP("*", OUTPUT_DETAILS, aiobs_gemini_modality),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_usage[] = {
-    AIOBS_NUMBER("promptTokenCount", INPUT),
-    AIOBS_NUMBER("candidatesTokenCount", OUTPUT),
-    AIOBS_NUMBER("thoughtsTokenCount", REASONING),
-    AIOBS_NUMBER("toolUsePromptTokenCount", TOOL_INPUT),
-    AIOBS_NUMBER("cachedContentTokenCount", CACHE_READ),
-    AIOBS_NUMBER("totalTokenCount", TOTAL),
-    AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
-    AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_content[] = {
-    AIOBS_PATH("parts", aiobs_openai_parts),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_candidate[] = {
-    AIOBS_NUMBER("index", INDEX),
-    AIOBS_STRING("finishReason", FINISH),
-    AIOBS_PATH("content", aiobs_gemini_content),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_gemini_candidates[] = {
-    AIOBS_GROUP("*", CHOICE, aiobs_gemini_candidate),
-    AIOBS_END
-};
-
-const aiobs_node_t  aiobs_gemini_answer[] = {
-    AIOBS_STRING("responseId", ID),
-    AIOBS_STRING("modelVersion", MODEL),
-    AIOBS_PATH("candidates", aiobs_gemini_candidates),
-    AIOBS_GROUP("usageMetadata", USAGE, aiobs_gemini_usage),
-    AIOBS_GROUP("error", ERROR, aiobs_openai_error),
-    AIOBS_END
-};
-
-
-/* --- Bedrock Converse --- */
-
-static const aiobs_node_t  aiobs_converse_usage[] = {
-    AIOBS_NUMBER("inputTokens", INPUT),
-    AIOBS_NUMBER("outputTokens", OUTPUT),
-    AIOBS_NUMBER("totalTokens", TOTAL),
-    AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
-    AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_converse_message[] = {
-    AIOBS_PATH("content", aiobs_openai_parts),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_converse_output[] = {
-    AIOBS_PATH("message", aiobs_converse_message),
-    AIOBS_END
-};
-
-const aiobs_node_t  aiobs_converse_answer[] = {
-    AIOBS_STRING("stopReason", FINISH),
-    AIOBS_GROUP("usage", USAGE, aiobs_converse_usage),
-    AIOBS_PATH("output", aiobs_converse_output),
-    AIOBS_PATH("delta", aiobs_openai_part),
-    AIOBS_END
-};
-
-
-/* --- Cohere --- */
-
-static const aiobs_node_t  aiobs_cohere_billed[] = {
-    AIOBS_NUMBER("input_tokens", BILLED_INPUT),
-    AIOBS_NUMBER("output_tokens", BILLED_OUTPUT),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_tokens[] = {
-    AIOBS_NUMBER("input_tokens", INPUT),
-    AIOBS_NUMBER("output_tokens", OUTPUT),
-    AIOBS_NUMBER("reasoning_tokens", REASONING),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_usage[] = {
-    AIOBS_PATH("billed_units", aiobs_cohere_billed),
-    AIOBS_PATH("tokens", aiobs_cohere_tokens),
-    AIOBS_NUMBER("cached_tokens", CACHE_READ),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_message[] = {
-    AIOBS_PATH("content", aiobs_openai_parts),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_delta_message[] = {
-    AIOBS_PATH("content", aiobs_openai_part),
-    AIOBS_PATH("tool_calls", aiobs_openai_tool),
-    AIOBS_TEXT("tool_plan", NULL),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_delta[] = {
-    AIOBS_STRING("finish_reason", FINISH),
-    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
-    AIOBS_PATH("message", aiobs_cohere_delta_message),
-    AIOBS_END
-};
-
-static const aiobs_node_t  aiobs_cohere_response[] = {
-    AIOBS_STRING("response_id", ID),
-    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
-    AIOBS_STRING("finish_reason", FINISH),
-    AIOBS_END
-};
-
-const aiobs_node_t  aiobs_cohere_answer[] = {
-    AIOBS_STRING("id", ID),
-    AIOBS_STRING("response_id", ID),
-    AIOBS_STRING("type", TYPE),
-    AIOBS_STRING("finish_reason", FINISH),
-    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
-    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
-    AIOBS_PATH("message", aiobs_cohere_message),
-    AIOBS_TEXT("text", NULL),
-    AIOBS_PATH("delta", aiobs_cohere_delta),
-    AIOBS_PATH("response", aiobs_cohere_response),
-    AIOBS_END
-};
-
-
-/* --- Ollama: the report is the document itself --- */
-
-const aiobs_node_t  aiobs_ollama_answer[] = {
-    AIOBS_STRING("model", MODEL),
-    AIOBS_STRING("done_reason", FINISH),
-    AIOBS_NUMBER("prompt_eval_count", INPUT),
-    AIOBS_NUMBER("eval_count", OUTPUT),
-    AIOBS_PATH("message", aiobs_openai_message),
-    AIOBS_TEXT("response", NULL),
-    AIOBS_STRING("error", ERROR_TYPE),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };
 
@@ -462,6 +283,7 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_TEXT("prompt", aiobs_request_parts),
     AIOBS_TEXT("input", aiobs_request_parts),
     AIOBS_TEXT("message", NULL),
+    AIOBS_TEXT("inputs", aiobs_request_parts),
     AIOBS_TEXT("instructions", NULL),
     AIOBS_TEXT("system", aiobs_request_system),
     AIOBS_PATH("systemInstruction", aiobs_request_system),

@@ -12,6 +12,8 @@
 static int64_t aiobs_sum(int64_t a, int64_t b);
 static void aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec);
+static int64_t aiobs_first(int64_t a, int64_t b, int64_t c);
+static void aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_gemini(const int64_t *f, aiobs_usage_record_t *rec);
 
 
@@ -191,7 +193,20 @@ aiobs_apply_rule(const aiobs_api_t *api, const int64_t *f,
     rec->audio_output = f[AIOBS_F_AUDIO_OUTPUT];
     rec->cost_nanousd = f[AIOBS_F_COST];
 
+    if (rec->input == AIOBS_ABSENT) {
+        rec->input = aiobs_first(f[AIOBS_F_ADD_INPUT], f[AIOBS_F_MAX_INPUT],
+                                 AIOBS_ABSENT);
+    }
+
+    if (rec->output == AIOBS_ABSENT) {
+        rec->output = f[AIOBS_F_ADD_OUTPUT];
+    }
+
     switch (api->rule) {
+
+    case AIOBS_RULE_BEDROCK:
+        aiobs_rule_bedrock(f, rec);
+        break;
 
     case AIOBS_RULE_OPENAI:
         aiobs_rule_openai(f, rec);
@@ -233,6 +248,40 @@ aiobs_sum(int64_t a, int64_t b)
 }
 
 
+static int64_t
+aiobs_first(int64_t a, int64_t b, int64_t c)
+{
+    if (a != AIOBS_ABSENT) {
+        return a;
+    }
+
+    return b != AIOBS_ABSENT ? b : c;
+}
+
+
+/* a guardrail cuts the body's report short: what is missing is elsewhere */
+
+static void
+aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec)
+{
+    rec->input = aiobs_first(rec->input, f[AIOBS_F_METRIC_INPUT],
+                             f[AIOBS_F_HEADER_INPUT]);
+    rec->output = aiobs_first(rec->output, f[AIOBS_F_METRIC_OUTPUT],
+                              f[AIOBS_F_HEADER_OUTPUT]);
+    rec->cache_read = aiobs_first(rec->cache_read,
+                                  f[AIOBS_F_METRIC_CACHE_READ],
+                                  f[AIOBS_F_HEADER_CACHE_READ]);
+    rec->cache_write = aiobs_first(rec->cache_write,
+                                   f[AIOBS_F_METRIC_CACHE_WRITE],
+                                   f[AIOBS_F_HEADER_CACHE_WRITE]);
+
+    if (rec->input != AIOBS_ABSENT) {
+        rec->input = aiobs_sum(rec->input, rec->cache_read);
+        rec->input = aiobs_sum(rec->input, rec->cache_write);
+    }
+}
+
+
 /*
  * Cache and reasoning are inside, but for xAI's chat (its total says so) and
  * for hosts that count cache reads beside the prompt.  Embeddings and rerank
@@ -271,13 +320,12 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
 static void
 aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec)
 {
-    if (f[AIOBS_F_SUM_INPUT] != AIOBS_ABSENT
-        || f[AIOBS_F_SUM_OUTPUT] != AIOBS_ABSENT)
-    {
+    if (f[AIOBS_F_SUM_INPUT] != AIOBS_ABSENT) {
         rec->input = f[AIOBS_F_SUM_INPUT];
-        rec->output = aiobs_sum(f[AIOBS_F_SUM_OUTPUT], AIOBS_ABSENT);
-        rec->cache_read = f[AIOBS_F_SUM_CACHE_READ];
-        rec->cache_write = f[AIOBS_F_SUM_CACHE_WRITE];
+    }
+
+    if (f[AIOBS_F_SUM_OUTPUT] != AIOBS_ABSENT) {
+        rec->output = f[AIOBS_F_SUM_OUTPUT];
     }
 
     if (rec->input != AIOBS_ABSENT) {

@@ -19,8 +19,6 @@ static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
 static void aiobs_usage_payload(void *data, const uint8_t *p, size_t len);
 static void aiobs_usage_event_name(void *data, const char *name, size_t len);
 static void aiobs_usage_event(void *data);
-static void aiobs_usage_json_end(aiobs_usage_t *u);
-static void aiobs_usage_fail(aiobs_usage_t *u, int failure);
 static void aiobs_usage_source(aiobs_usage_t *u, int complete,
     int64_t text_tokens, aiobs_usage_record_t *rec);
 
@@ -67,6 +65,9 @@ aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
         failure = aiobs_decoder_create(&u->decoder, value, value_len);
         aiobs_usage_fail(u, failure);
         u->unread = (failure != AIOBS_FAILURE_NONE);
+
+    } else if (name_len && name[0] == 'x') {
+        aiobs_aws_header(u, name, name_len, value, value_len);
     }
 }
 
@@ -111,8 +112,13 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     if (u->framing == AIOBS_FRAMING_SSE) {
         aiobs_sse_finish(&u->sse);
 
+    } else if (u->framing == AIOBS_FRAMING_AWS) {
+        if (complete && !aiobs_eventstream_idle(&u->aws)) {
+            aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
+        }
+
     } else if (complete) {
-        aiobs_usage_json_end(u);
+        aiobs_usage_document_end(u);
     }
 
     aiobs_usage_release(u);
@@ -120,7 +126,8 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_answer_record(u, rec);
 
     rec->stream = (u->framing == AIOBS_FRAMING_SSE
-                   || u->type != AIOBS_TYPE_OTHER || u->documents > 1);
+                   || u->type != AIOBS_TYPE_OTHER || u->documents > 1
+                   || (u->list && u->api->rule == AIOBS_RULE_GEMINI));
 
     aiobs_usage_source(u, complete, text_tokens, rec);
 }
@@ -192,6 +199,10 @@ aiobs_usage_plain(void *data, const uint8_t *p, size_t len)
         aiobs_json_feed(&u->json, p, last - p);
         break;
 
+    case AIOBS_FRAMING_AWS:
+        aiobs_aws_feed(u, p, last - p);
+        break;
+
     default:
         break;
     }
@@ -204,7 +215,8 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
     static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
 
     if (u->type == AIOBS_TYPE_AWS) {
-        u->framing = AIOBS_FRAMING_NONE;
+        u->framing = AIOBS_FRAMING_AWS;
+        aiobs_aws_init(u);
         return p;
     }
 
@@ -302,7 +314,7 @@ aiobs_usage_event(void *data)
         u->ended = 1;
     }
 
-    aiobs_usage_json_end(u);
+    aiobs_usage_document_end(u);
 
     u->done = 0;
     u->in_event = 0;
@@ -317,8 +329,8 @@ aiobs_usage_event(void *data)
 
 /* a document has to be whole where its frame ends */
 
-static void
-aiobs_usage_json_end(aiobs_usage_t *u)
+void
+aiobs_usage_document_end(aiobs_usage_t *u)
 {
     if (u->json.failure) {
         aiobs_usage_fail(u, u->json.failure);
@@ -331,7 +343,7 @@ aiobs_usage_json_end(aiobs_usage_t *u)
 }
 
 
-static void
+void
 aiobs_usage_fail(aiobs_usage_t *u, int failure)
 {
     if (u->failure == AIOBS_FAILURE_NONE) {

@@ -1,0 +1,139 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Paths of Gemini and Vertex.
+ */
+
+
+#include "aiobs_nodes.h"
+
+
+/* --- Gemini and Vertex --- */
+
+static const aiobs_node_t  aiobs_gemini_modality[] = {
+    AIOBS_STRING("modality", MODALITY),
+    AIOBS_NUMBER("tokenCount", MODALITY_COUNT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_input_details[] = {
+    AIOBS_GROUP("*", INPUT_DETAILS, aiobs_gemini_modality),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_output_details[] = {
+    AIOBS_GROUP("*", OUTPUT_DETAILS, aiobs_gemini_modality),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_usage[] = {
+    AIOBS_NUMBER("promptTokenCount", INPUT),
+    AIOBS_NUMBER("candidatesTokenCount", OUTPUT),
+    AIOBS_NUMBER("thoughtsTokenCount", REASONING),
+    AIOBS_NUMBER("toolUsePromptTokenCount", TOOL_INPUT),
+    AIOBS_NUMBER("cachedContentTokenCount", CACHE_READ),
+    AIOBS_NUMBER("totalTokenCount", TOTAL),
+    AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
+    AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_content[] = {
+    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_candidate[] = {
+    AIOBS_NUMBER("index", INDEX),
+    AIOBS_STRING("finishReason", FINISH),
+    AIOBS_PATH("content", aiobs_gemini_content),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_candidates[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_gemini_candidate),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_gemini_answer[] = {
+    AIOBS_STRING("responseId", ID),
+    AIOBS_STRING("modelVersion", MODEL),
+    AIOBS_PATH("candidates", aiobs_gemini_candidates),
+    AIOBS_GROUP("usageMetadata", USAGE, aiobs_gemini_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+
+/* --- Gemini interactions --- */
+
+static const aiobs_node_t  aiobs_interaction_usage[] = {
+    AIOBS_NUMBER("total_input_tokens", INPUT),
+    AIOBS_NUMBER("total_output_tokens", OUTPUT),
+    AIOBS_NUMBER("total_thought_tokens", REASONING),
+    AIOBS_NUMBER("total_tool_use_tokens", TOOL_INPUT),
+    AIOBS_NUMBER("total_cached_tokens", CACHE_READ),
+    AIOBS_NUMBER("total_tokens", TOTAL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction_step[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction_steps[] = {
+    AIOBS_PATH("*", aiobs_interaction_step),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_GROUP("usage", USAGE, aiobs_interaction_usage),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_interactions_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_GROUP("usage", USAGE, aiobs_interaction_usage),
+    AIOBS_PATH("interaction", aiobs_interaction),
+    AIOBS_PATH("delta", aiobs_openai_part),
+    AIOBS_PATH("steps", aiobs_interaction_steps),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+/* --- Vertex predict: embeddings, a count for each --- */
+
+static const aiobs_node_t  aiobs_predict_statistics[] = {
+    AIOBS_NUMBER("token_count", ADD_INPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_predict_embeddings[] = {
+    AIOBS_PATH("statistics", aiobs_predict_statistics),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_prediction[] = {
+    AIOBS_PATH("embeddings", aiobs_predict_embeddings),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_predictions[] = {
+    AIOBS_PATH("*", aiobs_prediction),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_predict_answer[] = {
+    AIOBS_PATH("predictions", aiobs_predictions),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};

@@ -1,0 +1,155 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Paths of Cohere, Ollama, text generation servers.
+ */
+
+
+#include "aiobs_nodes.h"
+
+
+/* --- Cohere --- */
+
+static const aiobs_node_t  aiobs_cohere_billed[] = {
+    AIOBS_NUMBER("input_tokens", BILLED_INPUT),
+    AIOBS_NUMBER("output_tokens", BILLED_OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_tokens[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_NUMBER("reasoning_tokens", REASONING),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_usage[] = {
+    AIOBS_PATH("billed_units", aiobs_cohere_billed),
+    AIOBS_PATH("tokens", aiobs_cohere_tokens),
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_message[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_delta_message[] = {
+    AIOBS_PATH("content", aiobs_openai_part),
+    AIOBS_PATH("tool_calls", aiobs_openai_tool),
+    AIOBS_TEXT("tool_plan", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_delta[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
+    AIOBS_PATH("message", aiobs_cohere_delta_message),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_generation[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_generations[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_cohere_generation),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_cohere_response[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_PATH("generations", aiobs_cohere_generations),
+    AIOBS_STRING("response_id", ID),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_cohere_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("response_id", ID),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_PATH("generations", aiobs_cohere_generations),
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_PATH("message", aiobs_cohere_message),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("delta", aiobs_cohere_delta),
+    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_END
+};
+
+
+
+/* --- Ollama: the report is the document itself --- */
+
+const aiobs_node_t  aiobs_ollama_answer[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("done_reason", FINISH),
+    AIOBS_NUMBER("prompt_eval_count", INPUT),
+    AIOBS_NUMBER("eval_count", OUTPUT),
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_TEXT("response", NULL),
+    AIOBS_STRING("error", ERROR_TYPE),
+    AIOBS_END
+};
+
+
+
+/* --- Hugging Face text generation: an object, or a list of one --- */
+
+static const aiobs_node_t  aiobs_tgi_prompt_token[] = {
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_tgi_prefill[] = {
+    AIOBS_GROUP("*", COUNT_INPUT, aiobs_tgi_prompt_token),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_tgi_details[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_NUMBER("generated_tokens", OUTPUT),
+    AIOBS_NUMBER("input_length", INPUT),
+    AIOBS_PATH("prefill", aiobs_tgi_prefill),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_tgi_token[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_tgi_answer[] = {
+    AIOBS_PATH("details", aiobs_tgi_details),
+    AIOBS_PATH("token", aiobs_tgi_token),
+    AIOBS_STRING("error_type", ERROR_CODE),
+    AIOBS_END
+};
+
+
+/* --- watsonx: the prompt is counted in the first event only --- */
+
+static const aiobs_node_t  aiobs_watsonx_result[] = {
+    AIOBS_NUMBER("input_token_count", MAX_INPUT),
+    AIOBS_NUMBER("generated_token_count", OUTPUT),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_TEXT("generated_text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_watsonx_results[] = {
+    AIOBS_PATH("*", aiobs_watsonx_result),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_watsonx_answer[] = {
+    AIOBS_STRING("model_id", MODEL),
+    AIOBS_PATH("results", aiobs_watsonx_results),
+    AIOBS_END
+};
