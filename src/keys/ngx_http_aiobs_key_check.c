@@ -184,6 +184,7 @@ static ngx_int_t
 ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
     ngx_str_t *store, u_char *path, ngx_uint_t want)
 {
+    char            mode[16];
     ngx_uint_t      refused;
     struct stat     st;
     struct passwd  *pw;
@@ -214,12 +215,16 @@ ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
 
     pw = getpwuid(st.st_uid);
 
+    /* nginx prints no octal numbers */
+
+    snprintf(mode, sizeof(mode), "%04o", (unsigned) st.st_mode & 07777);
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "key store \"%V\": workers run as user \"%s\", who "
-                       "may not %s \"%s\" (mode %04uo, owner %s)", store,
+                       "may not %s \"%s\" (mode %s, owner %s)", store,
                        user->name ? user->name : "of this process",
                        want == 1 ? "enter" : "read and write", path,
-                       (ngx_uint_t) (st.st_mode & 07777),
+                       mode,
                        pw ? pw->pw_name : "without a name");
 
     return NGX_ERROR;
