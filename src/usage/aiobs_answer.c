@@ -155,6 +155,8 @@ aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
 static void
 aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
 {
+    u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
+
     if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {
         return;
     }

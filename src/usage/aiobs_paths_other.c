@@ -45,6 +45,8 @@ static const aiobs_node_t  aiobs_cohere_delta_message[] = {
 
 static const aiobs_node_t  aiobs_cohere_delta[] = {
     AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_STRING("error", ERROR_TYPE),
+    AIOBS_STRING("error_type", ERROR_CODE),
     AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
     AIOBS_PATH("message", aiobs_cohere_delta_message),
     AIOBS_END
