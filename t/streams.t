@@ -1,0 +1,277 @@
+#!/usr/bin/perl
+
+# Streams flow: each event reaches the client when the upstream sends it, with
+# nginx's default proxy settings and with gzip, HTTP/2 and TLS in front; those
+# that end early are counted; aiobs_stream_usage asks and hides.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use IO::Select;
+use JSON::PP;
+use Test::More;
+
+my $t = Aiobs->new;
+
+sub event {
+    my ($delta, $finish) = @_;
+    return 'data: {"id":"c","model":"m","choices":[{"index":0,"delta":'
+        . "{\"content\":\"$delta\"},\"finish_reason\":"
+        . ($finish ? "\"$finish\"" : 'null') . "}]%USAGE%}\n\n";
+}
+
+my $last = 'data: {"id":"c","model":"m","choices":[],"usage":{"prompt_tokens":7,'
+    . '"completion_tokens":3,"total_tokens":10}}' . "\n\n";
+
+# waits for a file of the test between events: nothing here depends on time
+
+my $dir = $t->dir;
+
+sub step { my ($n) = @_; Aiobs::wait_for(sub { -e "$dir/go$n" }, 20) }
+
+$t->upstream(0, sub {
+    my ($req, $c) = @_;
+
+    my $asked = $req->{body} =~ /"include_usage":true/;
+    my ($mode) = $req->{uri} =~ /mode=(\w+)/;
+    $mode ||= '';
+
+    Aiobs::spew("$dir/asked", $req->{head} . "\n\n" . $req->{body});
+
+    if ($mode eq 'refuse') {
+        return if !-e "$dir/refused" && do { Aiobs::spew("$dir/refused", ''); 1 };
+    }
+
+    $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        . "Connection: close\r\n"
+        . ($mode eq 'cut' || $mode eq 'error' ? "Content-Length: 100000\r\n" : '')
+        . "\r\n");
+
+    my $n = 0;
+
+    for my $e (event('One '), event('two '), event('three', 'stop')) {
+        (my $bytes = $e) =~ s/%USAGE%/$asked ? ',"usage":null' : ''/e;
+        return if $mode eq 'cut' && $n == 2;
+
+        if ($mode eq 'error' && $n == 2) {
+            $c->syswrite('data: {"error":{"message":"x","type":"overloaded_error"}}'
+                . "\n\n");
+            return;
+        }
+
+        $c->syswrite($bytes);
+        step($n) if $mode eq 'flow';
+        $n++;
+    }
+
+    $c->syswrite($last) if $asked;
+    $c->syswrite("data: [DONE]\n\n");
+});
+
+my $openssl = 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
+    . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem -out $dir/cert.pem";
+`$openssl 2>&1`;
+$? == 0 or BAIL_OUT('no certificate');
+
+
+my ($version) = `$t->{nginx} -v 2>&1` =~ m{nginx/1\.(\d+)};
+my ($listen_h2, $http2) = $version >= 26 ? ('', 'http2 on;') : (' http2', '');
+
+$t->start(<<EOF);
+upstream tries {
+    server 127.0.0.1:%%PORT_0%% max_fails=0;
+    server 127.0.0.1:%%PORT_0%% max_fails=0;
+}
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    gzip on;
+    gzip_types text/event-stream;
+    location / { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /ask/ {
+        aiobs_llm openai;
+        aiobs_stream_usage on limit=1m;
+        proxy_next_upstream error timeout non_idempotent;
+        proxy_pass http://tries;
+    }
+    location = /metrics { aiobs_metrics; }
+}
+server {
+    listen 127.0.0.1:%%PORT_2%% ssl$listen_h2;
+    $http2
+    ssl_certificate %%DIR%%/cert.pem;
+    ssl_certificate_key %%DIR%%/key.pem;
+    aiobs on;
+    aiobs_llm openai;
+    aiobs_stream_usage on;
+    location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+}
+EOF
+
+my $body = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Count."}]}';
+
+# each event arrives before the upstream goes on
+
+sub flow {
+    my ($name, $read) = @_;
+
+    unlink glob("$dir/go*");
+    my $got = '';
+
+    for my $n (0 .. 2) {
+        my $want = (qw(One two three))[$n];
+        Aiobs::wait_for(sub { $got .= $read->(); $got =~ /$want/ }, 10);
+        like($got, qr/$want/, "$name: event $n is there before the next is sent");
+        Aiobs::spew("$dir/go$n", '');
+    }
+
+    Aiobs::wait_for(sub { $got .= $read->(); $got =~ /DONE/ }, 10);
+    like($got, qr/\[DONE\]/, "$name: and the end");
+    return $got;
+}
+
+my $s = $t->connect(1);
+my $select = IO::Select->new($s);
+my $reader = sub {
+    my $data = '';
+    $s->sysread($data, 65536) if $select->can_read(0.05);
+    return $data;
+};
+
+$s->syswrite("POST /v1/chat/completions?mode=flow HTTP/1.1\r\nHost: a\r\n"
+    . "X-Request-ID: flow\r\nConnection: close\r\nContent-Length: " . length($body)
+    . "\r\n\r\n$body");
+flow('default proxy settings', $reader);
+
+for my $case (
+    ['gzip', '--compressed', 'http://127.0.0.1:' . $t->port(1) . '/v1/chat/completions'],
+    ['HTTP/2 over TLS', '-k', '--http2',
+        'https://127.0.0.1:' . $t->port(2) . '/v1/chat/completions'],
+) {
+    my ($name, @args) = @$case;
+    my $url = pop @args;
+
+    my $pid = $t->spawn(['curl', '-sN', '--max-time', '60', @args, '-d', $body,
+        "$url?mode=flow"], log => "$dir/curl.out");
+    my $seen = 0;
+    my $got = flow($name, sub {
+        my $all = Aiobs::slurp("$dir/curl.out");
+        my $new = substr $all, $seen;
+        $seen = length $all;
+        return $new;
+    });
+    Aiobs::wait_for(sub { $t->reap($pid) }, 10);
+    unlink "$dir/curl.out";
+
+    unlike($got, qr/usage/, "$name: no trace of usage") if $name =~ /TLS/;
+}
+
+my $line = $t->log_of('flow');
+ok($line->{stream}, 'it is a stream');
+ok(defined $line->{ttft} && $line->{ttft} <= $line->{duration}, 'with a first token');
+
+# ends that come early
+
+for my $case (['cut', 'upstream_reset', 'estimated'], ['error', 'stream_error', 'estimated']) {
+    my ($mode, $type, $source) = @$case;
+    $t->post(1, "/v1/chat/completions?mode=$mode", $body, 'X-Request-ID', $mode);
+    $line = $t->log_of($mode);
+    is($line->{error_type}, $type, "$mode: $type");
+    is($line->{usage_source}, $source, "$mode: $source");
+    cmp_ok($line->{output_tokens}, '>', 0, "$mode: what came is counted");
+    cmp_ok($line->{input_tokens}, '>', 0, "$mode: and what was asked");
+    is($line->{level}, 'error', "$mode: an error");
+}
+
+# the client leaves
+
+unlink glob("$dir/go*");
+$s = $t->connect(1);
+$s->syswrite("POST /v1/chat/completions?mode=flow HTTP/1.1\r\nHost: a\r\n"
+    . "X-Request-ID: left\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+$select = IO::Select->new($s);
+my $got = '';
+Aiobs::wait_for(sub { $got .= $reader->(); $got =~ /One/ }, 10);
+close $s;
+Aiobs::spew("$dir/go$_", '') for 0 .. 2;
+$line = $t->log_of('left');
+is($line->{error_type}, 'client_abort', 'a client that leaves');
+like($line->{usage_source}, qr/estimated|partial/, 'has not called for free');
+
+# aiobs_stream_usage
+
+sub ask {
+    my ($json, $mode, @headers) = @_;
+    our $n; $n++;
+    my $r = $t->post(1, '/ask/v1/chat/completions?mode=' . ($mode || 'x'), $json,
+        'X-Request-ID', "ask$n", @headers);
+    $r->{line} = $t->log_of("ask$n");
+    $r->{sent} = Aiobs::slurp("$dir/asked");
+    ($r->{sent_head}, $r->{sent_body}) = split /\n\n/, $r->{sent}, 2;
+    return $r;
+}
+
+my $plain = join '', map { s/%USAGE%//r } event('One '), event('two '),
+    event('three', 'stop'), "data: [DONE]\n\n";
+
+my $r = ask($body);
+is($r->{body}, $plain, 'the client sees what it would have seen');
+is($r->{line}{usage_source}, 'reported', 'and the usage is reported');
+is($r->{line}{input_tokens}, 7, 'input');
+is($r->{line}{output_tokens}, 3, 'output');
+is_deeply(decode_json($r->{sent_body}), { %{decode_json($body)},
+    stream_options => { include_usage => JSON::PP::true } }, 'the question is added');
+unlike($r->{sent_head}, qr/^Accept-Encoding/mi, 'without compression');
+
+$r = ask('{"stream":true,"stream_options":{"include_usage":true}}');
+like($r->{body}, qr/\Q$last\E/, 'who asks himself gets the usage');
+
+$r = ask('{"stream":true,"stream_options":{"include_usage":false}}');
+is($r->{line}{usage_source}, 'estimated', 'who refuses is obeyed');
+is($r->{sent_body}, '{"stream":true,"stream_options":{"include_usage":false}}',
+    'not a byte is changed');
+
+$r = ask('{"stream":false}');
+is($r->{sent_body}, '{"stream":false}', 'no stream, no question');
+
+for my $h (['Content-Digest', 'sha-256=:x:'], ['Authorization', 'AWS4-HMAC-SHA256 x'],
+    ['Content-Encoding', 'gzip']) {
+    $r = ask($body, 'x', @$h);
+    is($r->{sent_body}, $body, "$h->[0]: left alone");
+}
+
+# large bodies lie on disk; tried again at another server
+
+unlink "$dir/refused";
+my $pad = 'p' x 300000;
+$r = ask(qq({"pad":"$pad","stream":true,"messages":[]}), 'refuse');
+is($r->{line}{attempts}, 2, 'a try fails, another is made');
+is(length $r->{sent_body}, length(qq({"pad":"$pad","stream":true,"messages":[]}))
+    + length(',"stream_options":{"include_usage":true}'), 'with the whole body');
+is($r->{line}{input_tokens}, 7, 'and the usage');
+
+unlink "$dir/refused";
+$r = ask(qq({"stream":true,"stream_options":{"a":1},"pad":"$pad"}), 'refuse');
+is_deeply(decode_json($r->{sent_body})->{stream_options},
+    { a => 1, include_usage => JSON::PP::true }, 'an option is added in the middle');
+is(length decode_json($r->{sent_body})->{pad}, 300000, 'of a body on disk');
+
+$pad = 'p' x 1100000;
+$r = ask(qq({"pad":"$pad","stream":true}), 'x');
+is(index($r->{sent_body}, 'include_usage'), -1, 'past the limit it is left alone');
+
+# chunked
+
+my $chunked = join '', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
+    $body =~ /(.{1,9})/gs;
+my $raw = $t->raw(1, "POST /ask/v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+    . "X-Request-ID: chunked\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    . "${chunked}0\r\n\r\n");
+is($t->log_of('chunked')->{input_tokens}, 7, 'a chunked request');
+is(Aiobs::parse_response($raw)->{body}, $plain, 'and its answer');
+
+$t->done;
