@@ -1,0 +1,140 @@
+#!/usr/bin/perl
+
+# A wrong directive is an error of the configuration that says where it is and
+# what is accepted; a store that is none is told with path and reason.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use Test::More;
+
+my $t = Aiobs->new;
+
+sub server { return "server { listen 127.0.0.1:%%PORT_0%%; @_ }" }
+
+sub refused {
+    my ($name, $http, $want) = @_;
+    my ($rc, $out) = $t->check($http);
+    isnt($rc, 0, "$name: refused");
+    like($out, $want, "$name: says so");
+    return;
+}
+
+sub accepted {
+    my ($name, $http, $main) = @_;
+    my ($rc, $out) = $t->check($http, main => $main);
+    is($rc, 0, "$name: accepted") or diag($out);
+    return;
+}
+
+accepted('nothing at all', server());
+accepted('everything', <<'EOF' . server(<<'EOF'), 'thread_pool keys threads=2;');
+aiobs on;
+aiobs_zone 16m series=5000 keys=1000;
+aiobs_thread_pool keys;
+aiobs_service gateway production;
+aiobs_user $remote_user;
+aiobs_forward identity trace;
+EOF
+aiobs_log %%DIR%%/b.json format=json buffer=64k flush=1s if=$arg_log;
+aiobs_log stderr;
+location / { aiobs_llm anthropic; aiobs_endpoint e; aiobs_auth_query on;
+    aiobs_auth_key $http_x_key; aiobs_stream_usage on limit=4m; }
+location /off { aiobs off; aiobs_log off; aiobs_llm off; aiobs_auth off; }
+location = /metrics { aiobs_metrics remote; }
+EOF
+
+for my $dialect (qw(auto openai anthropic gemini bedrock cohere ollama off)) {
+    accepted("aiobs_llm $dialect", server("aiobs on; aiobs_llm $dialect;"));
+}
+
+my @cases = (
+    ['aiobs maybe', 'aiobs maybe;', server(), qr/invalid value "maybe".*nginx\.conf:\d+/],
+    ['aiobs_zone without a size', 'aiobs_zone x;', server(), qr/a size such as "32m".*nginx\.conf:\d+/],
+    ['aiobs_zone with a wrong parameter', 'aiobs_zone 32m rows=5;', server(),
+        qr/"series=number" and "keys=number" are accepted/],
+    ['aiobs_zone twice', 'aiobs_zone 32m; aiobs_zone 16m;', server(), qr/duplicate/],
+    ['a zone that is too small', 'aiobs on; aiobs_zone 1m series=100000;', server(),
+        qr/too small: 100000 series and 0 keys need \d+k/],
+    ['aiobs_auth perhaps', 'aiobs_auth perhaps;', server(), qr/invalid value "perhaps"/],
+    ['aiobs_llm of nobody', 'aiobs_llm nobody;', server(), qr/invalid value "nobody"/],
+    ['aiobs_forward all', 'aiobs_forward all;', server(), qr/invalid value "all"/],
+    ['aiobs_stream_usage maybe', 'aiobs_stream_usage maybe;', server(), qr/"on" or "off"/],
+    ['aiobs_stream_usage with a wrong parameter', 'aiobs_stream_usage on size=1;', server(),
+        qr/"limit=size" is accepted/],
+    ['aiobs_log with a wrong parameter', 'aiobs_log /dev/null format=xml;', server(),
+        qr/"format=json", "buffer=size", "flush=time" and "if=condition" are accepted/],
+    ['a buffer smaller than a line', 'aiobs_log /dev/null buffer=1k;', server(), qr/at least one line, 4096/],
+    ['flush without a buffer', 'aiobs_log /dev/null flush=1s;', server(), qr/"flush=" needs "buffer="/],
+    ['aiobs_log off and on', 'aiobs_log off; aiobs_log /dev/null;', server(), qr/"off" stands alone/],
+    ['aiobs_metrics with a wrong parameter', '', server('location /m { aiobs_metrics public; }'),
+        qr/"remote" is accepted/],
+    ['a store of another kind', 'aiobs_key_store mysql:x;', server(), qr/"sqlite:PATH" is expected/],
+    ['keys without a store', 'aiobs on; aiobs_auth on;', server(),
+        qr/needs a key store: add "aiobs_key_store sqlite:/],
+);
+
+$t->{no_log} = 1;
+
+for my $case (@cases) {
+    my ($name, $http, $server, $want) = @$case;
+    my ($rc, $out) = $t->check("$http\n$server", no_log => 1);
+    isnt($rc, 0, "$name: refused");
+    like($out, $want, "$name: says so");
+}
+
+# stores
+
+refused('a store that is not there', 'aiobs_key_store sqlite:%%DIR%%/none.db;' . server(),
+    qr/none\.db.*(?:no such file|does not exist).*/i);
+like(($t->check('aiobs_key_store sqlite:%%DIR%%/none.db;' . server()))[1],
+    qr/aiobs-keys create/, 'it tells the way out');
+
+Aiobs::spew($t->dir . '/text.db', "this is no database\n" x 100);
+refused('a file that is no database', 'aiobs_key_store sqlite:%%DIR%%/text.db;' . server(),
+    qr/text\.db.*not a database/);
+
+refused('a directory', 'aiobs_key_store sqlite:%%DIR%%/tmp;' . server(), qr{/tmp});
+
+# a relative path is taken from the configuration's directory
+
+$t->key('alice');
+accepted('a relative path', 'aiobs_key_store sqlite:keys.db; aiobs on; aiobs_auth on;' . server());
+
+# the metrics are for this machine, unless it is said otherwise
+
+$t->start(<<'EOF');
+server {
+    listen 127.0.0.1:%%PORT_0%%;
+    aiobs on;
+    set_real_ip_from 127.0.0.1;
+    real_ip_header X-Real-IP;
+    location = /metrics { aiobs_metrics; }
+    location = /open { aiobs_metrics remote; }
+}
+EOF
+
+is($t->get(0, '/metrics')->{status}, 200, 'from this machine');
+is($t->get(0, '/metrics', 'X-Real-IP', '192.0.2.1')->{status}, 403, 'not from another');
+is($t->get(0, '/metrics', 'X-Real-IP', '::1')->{status}, 200, 'IPv6 loopback is this one');
+is($t->get(0, '/open', 'X-Real-IP', '192.0.2.1')->{status}, 200, 'remote allows it');
+is($t->request(0, 'POST', '/metrics', [], '')->{status}, 405, 'only GET and HEAD');
+is($t->request(0, 'HEAD', '/metrics', [])->{body}, '', 'HEAD has no body');
+
+# a changed capacity at the same size
+
+my ($rc) = $t->check('aiobs on; aiobs_zone 32m series=10000;' . server());
+is($rc, 0, 'a changed capacity is no wrong configuration by itself');
+$t->write_conf('aiobs on; aiobs_zone 32m series=10000;'
+    . server('location = /metrics { aiobs_metrics; }'));
+kill HUP => $t->{nginx_pid};
+ok(Aiobs::wait_for(sub { $t->error_log =~ /"aiobs_zone" was series=20000/ }, 10),
+    'but a reload refuses it');
+$t->expect_error('aiobs_zone" was series=20000');
+is($t->get(0, '/metrics')->{status}, 200, 'and goes on as before');
+
+$t->done;

@@ -1,0 +1,191 @@
+#!/usr/bin/perl
+
+# One request, one story: the id, the user and the figures survive internal
+# redirects, named locations, error_page and X-Accel-Redirect; subrequests
+# tell none of their own; requests that never find a location are told too.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use Test::More;
+
+my $t = Aiobs->new;
+my $answer = '{"id":"c","model":"m","choices":[{"index":0,"message":{"content":"hi"},'
+    . '"finish_reason":"stop"}],"usage":{"prompt_tokens":4,"completion_tokens":2}}';
+
+$t->upstream(0, sub {
+    my ($req, $c) = @_;
+    my ($status) = $req->{uri} =~ /fail=(\d+)/;
+
+    return if $req->{uri} =~ /drop/;
+    if ($status) {
+        return $t->answer($c, $status, ['Content-Type', 'application/json'],
+            '{"error":{"message":"m","type":"t","code":"rate_limit_exceeded"}}');
+    }
+
+    return $t->answer($c, 200, ['Content-Type', 'application/json'], $answer)
+        if $req->{uri} =~ /completions/;
+
+    $t->answer($c, 200, ['Content-Type', 'text/plain'], join "\n", @{$req->{lines}});
+});
+
+$t->upstream(3, sub { $t->answer($_[1], 200, ['X-Accel-Redirect', '@provider'], '') });
+
+my $key = $t->key('alice');
+
+$t->start(<<'EOF');
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+log_format vars '$aiobs_request_id $aiobs_user_id $aiobs_model $aiobs_input_tokens '
+    '$aiobs_output_tokens $aiobs_status_code $aiobs_endpoint $aiobs_error_type';
+limit_req_zone $aiobs_user_id zone=users:1m rate=1000r/s;
+
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    access_log %%DIR%%/vars.log vars;
+    proxy_intercept_errors on;
+
+    location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /llm/ {
+        aiobs_auth on;
+        aiobs_llm openai;
+        aiobs_endpoint first;
+        limit_req zone=users burst=100;
+        error_page 500 502 503 504 = @other;
+        proxy_pass http://127.0.0.1:%%PORT_2%%;
+    }
+    location @other {
+        aiobs_auth on;
+        aiobs_llm openai;
+        aiobs_endpoint second;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /page/ {
+        aiobs_llm openai;
+        error_page 429 /sorry.html;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location = /sorry.html { return 200 "sorry $aiobs_request_id\n"; }
+    location /accel/ { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_3%%; }
+    location @provider { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /try/ { try_files /none @app; }
+    location @app { aiobs_auth optional; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /mirrored/ {
+        aiobs_llm openai;
+        mirror /copy;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /copy { internal; proxy_pass http://127.0.0.1:%%PORT_0%%/copy; }
+    location /index/ { root %%DIR%%/html; index page.html; }
+    location /quiet/ { aiobs off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /metrics { aiobs_metrics; }
+}
+EOF
+
+my @auth = ('Authorization', "Bearer $key");
+my $body = '{"model":"m","messages":[]}';
+
+sub post {
+    my ($id, $path, @h) = @_;
+    my $r = $t->post(1, $path, $body, 'X-Request-ID', $id, @h);
+    $r->{line} = $t->log_of($id);
+    return $r;
+}
+
+# error_page to a named location that calls another provider
+
+my $r = post('named', '/llm/v1/chat/completions', @auth);
+is($r->{status}, 200, 'a fallback answers');
+is($r->{body}, $answer, 'with its answer');
+is($r->{headers}{'x-request-id'}, 'named', 'under the same id');
+is($r->{line}{user_id}, 'alice', 'the user is kept');
+is($r->{line}{endpoint}, 'first', 'the endpoint is where it arrived');
+is($r->{line}{attempts}, 2, 'both tries are told');
+is($r->{line}{input_tokens}, 4, 'the tokens are those of the answer');
+is($r->{line}{upstream_status}, 200, 'of the last try');
+is($r->{line}{error_type}, undef, 'it is no failure');
+
+my ($var) = grep { /^named / } split /\n/, Aiobs::slurp($t->dir . '/vars.log');
+is($var, 'named alice m 4 2 200 first -', 'variables say the same in access_log');
+
+like($t->error_log, qr/connect\(\) failed.*request_id: "named", user_id: "alice"/,
+    "nginx's own error-log lines carry the ids");
+
+# error_page to a page
+
+$r = post('page', '/page/v1/chat/completions?fail=429');
+is($r->{body}, "sorry page\n", 'a page of the user');
+is($r->{line}{error_type}, 'rate_limited', 'what failed is still told');
+is($r->{line}{upstream_status}, 429, 'with the real status');
+is($r->{line}{input_tokens}, undef, 'and nothing is counted');
+
+$r = post('drop', '/page/v1/chat/completions?drop');
+is($r->{status}, 502, 'an upstream that drops the connection');
+is($r->{line}{error_type}, 'upstream_reset', 'upstream_reset');
+
+# X-Accel-Redirect
+
+$r = post('accel', '/accel/v1/chat/completions', @auth);
+is($r->{body}, $answer, 'X-Accel-Redirect leads to a provider');
+is($r->{line}{event}, 'llm_called', 'an LLM call');
+is($r->{line}{user_id}, 'alice', 'of the same user');
+is($r->{line}{input_tokens}, 4, 'counted once');
+
+# try_files
+
+$r = $t->get(1, '/try/x', 'X-Request-ID', 'try', @auth);
+like($r->{body}, qr/^X-Request-ID: try$/m, 'try_files keeps the id');
+like($r->{body}, qr/^X-User-ID: alice$/m, 'and finds the user where keys are asked for');
+unlike($r->{body}, qr/\Q$key\E/, 'the key stays here');
+
+# subrequests
+
+post('mirror', '/mirrored/v1/chat/completions');
+is(scalar(grep { $_->{request_id} eq 'mirror' } $t->log_lines(1)), 1,
+    'a mirror tells no story of its own');
+is($t->log_of('mirror')->{input_tokens}, 4, 'the tokens are counted once');
+
+mkdir $t->dir . "/html/index";
+Aiobs::spew($t->dir . '/html/index/page.html', 'index');
+$r = $t->get(1, '/index/', 'X-Request-ID', 'index');
+is($r->{body}, 'index', 'a file');
+is($t->log_of('index')->{path}, '/index/', 'the path is the one that was asked for');
+
+# off, in one location
+
+$r = $t->get(1, '/quiet/', 'X-Request-ID', 'quiet');
+is($r->{headers}{'x-request-id'}, undef, 'where it is off nothing is added');
+unlike(Aiobs::slurp($t->dir . '/aiobs.json'), qr/"quiet"/, 'nor logged');
+
+# requests that skip all phases
+
+for my $raw ("GET / HTT\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\n: x\r\nConnection: close\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    "GET /" . 'a' x 40000 . " HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n",
+    "\x16\x03\x01\x00\r\n\r\n") {
+    my $n = () = Aiobs::slurp($t->dir . '/aiobs.json') =~ /\n/g;
+    $t->raw(1, $raw);
+    my @new = $t->log_lines(1, $n);
+    my ($line) = $raw =~ /^([ -~]{0,20})/;
+    ok($new[0] && $new[0]{status_code} >= 200, "logged: $line");
+    is($new[0]{event}, 'request', 'as a request');
+}
+
+like($t->get(1, '/metrics')->{body},
+    qr/^http_requests_inprogress\{handler="none",method="[A-Z]+"\} 0$/m,
+    'none of them is left under way');
+
+# a reload keeps what was counted, and requests that are under way
+
+my ($before) = $t->get(1, '/metrics')->{body} =~ /^http_requests_total\{handler="\/llm\/".* (\d+)$/m;
+ok($t->reload, 'a reload');
+my ($after) = $t->get(1, '/metrics')->{body} =~ /^http_requests_total\{handler="\/llm\/".* (\d+)$/m;
+is($after, $before, 'keeps the counters');
+
+$t->done;
