@@ -9,9 +9,11 @@
 #include "aiobs_store_sqlite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 
@@ -89,6 +91,13 @@ static const char  *aiobs_sql[AIOBS_SQL_N] = {
 };
 
 
+void
+aiobs_store_forked(void)
+{
+    sqlite3_randomness(0, NULL);
+}
+
+
 int
 aiobs_store_open(const char *path, unsigned flags, int patience,
     aiobs_store_t **result)
@@ -114,36 +123,31 @@ aiobs_store_open(const char *path, unsigned flags, int patience,
     *result = store;
     store->patience = patience;
 
-    switch (aiobs_store_connect(store)) {
-    case AIOBS_STORE_OK:
-        break;
-    case AIOBS_STORE_MISSING:
-        return AIOBS_STORE_MISSING;
-    default:
-        return AIOBS_STORE_FAILED;
-    }
+    store->fd = -1;
 
-    /* a file that is no database is found out by the first reading */
+    rc = aiobs_store_connect(store);
 
-    adopted = aiobs_store_adopted(store);
+    if (rc == AIOBS_STORE_OK) {
 
-    if (adopted < 0) {
-        return aiobs_store_fail(store, "read it");
-    }
+        /* a file that is no database is found out by the first reading */
 
-    if (adopted == 0) {
-        rc = aiobs_store_adopt(store, flags);
+        adopted = aiobs_store_adopted(store);
 
-        if (rc != AIOBS_STORE_OK) {
-            return rc;
+        if (adopted < 0) {
+            rc = aiobs_store_fail(store, "read it");
+
+        } else if (adopted == 0) {
+            rc = aiobs_store_adopt(store, flags);
         }
+
+        store->wal_ino = aiobs_store_wal(store);
     }
 
-    store->wal_ino = aiobs_store_wal(store);
-
-    return AIOBS_STORE_OK;
+    return rc;
 }
 
+
+/* the file is opened beside SQLite, to know it by, and to have its lock */
 
 static int
 aiobs_store_connect(aiobs_store_t *store)
@@ -151,7 +155,9 @@ aiobs_store_connect(aiobs_store_t *store)
     int          rc;
     struct stat  st;
 
-    if (stat(store->path, &st) == -1) {
+    store->fd = open(store->path, O_RDONLY | O_CLOEXEC);
+
+    if (store->fd == -1 || fstat(store->fd, &st) == -1) {
         snprintf(store->error, sizeof(store->error), "%s", strerror(errno));
         return errno == ENOENT ? AIOBS_STORE_MISSING : AIOBS_STORE_FAILED;
     }
@@ -198,6 +204,13 @@ aiobs_store_close(aiobs_store_t *store)
     }
 
     sqlite3_close(store->db);
+
+    /* not before: it would take SQLite's locks with it */
+
+    if (store->fd != -1) {
+        close(store->fd);
+    }
+
     sqlite3_free(store->path);
     free(store);
 }
@@ -206,14 +219,14 @@ aiobs_store_close(aiobs_store_t *store)
 /*
  * SQLite finds the log beside a file by its name.  When another file came
  * into the place of ours, our log is not to be taken for its own: it is
- * emptied into the file it belongs to, and removed.  Others who leave at this
- * moment wait for the writer's lock, and then find it gone.
+ * emptied into the file it belongs to, as far as others who have that open
+ * let us, and removed.  All who leave the old file do so one by one.
  */
 
-int
+void
 aiobs_store_leave(aiobs_store_t *store)
 {
-    int          tries;
+    int          tries, rc, all, done;
     struct stat  st;
 
     for (tries = 0; /* void */ ; tries++) {
@@ -222,15 +235,22 @@ aiobs_store_leave(aiobs_store_t *store)
             || (st.st_dev == store->dev && st.st_ino == store->ino)
             || store->wal_ino == 0 || aiobs_store_wal(store) != store->wal_ino)
         {
-            return AIOBS_STORE_OK;
+            return;
         }
 
-        aiobs_store_remove_log(store);
+        if (flock(store->fd, LOCK_EX | LOCK_NB) == 0) {
 
-        if (!aiobs_store_wait(store, tries)) {
-            snprintf(store->error, sizeof(store->error), "it was replaced"
-                     " while another program uses the old one");
-            return AIOBS_STORE_BUSY;
+            rc = sqlite3_wal_checkpoint_v2(store->db, NULL,
+                                           SQLITE_CHECKPOINT_FULL, &all, &done);
+
+            if ((rc & 0xff) != SQLITE_BUSY || !aiobs_store_wait(store, tries)) {
+                aiobs_store_remove_log(store);
+            }
+
+            (void) flock(store->fd, LOCK_UN);
+
+        } else if (!aiobs_store_wait(store, tries)) {
+            return;
         }
     }
 }
@@ -239,26 +259,16 @@ aiobs_store_leave(aiobs_store_t *store)
 static void
 aiobs_store_remove_log(aiobs_store_t *store)
 {
-    int   all, done;
     char  path[4096];
 
-    if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_FULL,
-                                  &all, &done)
-           != SQLITE_OK
-        || all != done
-        || aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE) != SQLITE_OK)
-    {
+    if (aiobs_store_wal(store) != store->wal_ino) {
         return;
     }
 
-    if (aiobs_store_wal(store) == store->wal_ino) {
-        snprintf(path, sizeof(path), "%s-wal", store->path);
-        (void) unlink(path);
-        snprintf(path, sizeof(path), "%s-shm", store->path);
-        (void) unlink(path);
-    }
-
-    aiobs_store_rollback(store);
+    snprintf(path, sizeof(path), "%s-wal", store->path);
+    (void) unlink(path);
+    snprintf(path, sizeof(path), "%s-shm", store->path);
+    (void) unlink(path);
 }
 
 

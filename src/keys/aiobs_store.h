@@ -88,6 +88,9 @@ typedef struct {
 typedef int (*aiobs_key_row_pt)(void *data, const aiobs_key_row_t *row);
 
 
+/* in a child process: its random marks are not to be its siblings' */
+void aiobs_store_forked(void);
+
 /*
  * Adds side tables and triggers where they are missing.  *store is NULL only
  * when memory ran out; otherwise it is to be closed, after a failure too.
@@ -102,16 +105,14 @@ const char *aiobs_store_error(aiobs_store_t *store);
 void aiobs_store_patience(aiobs_store_t *store, int msec, int (*give_up)(void));
 
 /*
- * MISSING, or FAILED with another file in its place: to be left, closed, and
- * opened again.  A process that keeps a store open has to ask this often.
+ * MISSING: to be kept open, it may come back.  FAILED: another file is in its
+ * place, it is to be left, closed, and opened again.  A process that has a
+ * store open has to ask this often.
  */
 int aiobs_store_same_file(aiobs_store_t *store);
 
-/*
- * Before closing a store that was replaced.  BUSY: nobody can use the new one
- * as yet, try again.
- */
-int aiobs_store_leave(aiobs_store_t *store);
+/* before closing a store that was replaced */
+void aiobs_store_leave(aiobs_store_t *store);
 
 
 /* --- what admission needs: aiobs_store_lookup.c --- */

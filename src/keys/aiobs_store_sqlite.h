@@ -43,7 +43,8 @@ struct aiobs_store_s {
     int                     patience;       /* milliseconds */
     int                   (*give_up)(void);
 
-    dev_t                   dev;            /* of the file that is open */
+    int                     fd;             /* of the file that is open */
+    dev_t                   dev;
     ino_t                   ino;
     ino_t                   wal_ino;        /* 0: not seen yet */
 

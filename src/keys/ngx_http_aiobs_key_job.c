@@ -87,35 +87,41 @@ ngx_http_aiobs_key_job_save(ngx_http_aiobs_key_job_t *job)
 }
 
 
+/*
+ * The old file of a store that was replaced must have been left by all who
+ * had it open before one opens the new file.  Hence a handle is kept, even
+ * when it is of no use, until the next one takes its place.
+ */
+
 static int
 ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
 {
     int  rc;
 
-    if (job->store && aiobs_store_same_file(job->store) != AIOBS_STORE_OK) {
-        rc = aiobs_store_leave(job->store);
+    if (job->store) {
+        rc = aiobs_store_same_file(job->store);
 
-        if (rc != AIOBS_STORE_OK) {
+        if (rc == AIOBS_STORE_MISSING) {
             ngx_http_aiobs_key_job_end(job, rc);
             return rc;
         }
 
-        aiobs_store_close(job->store);
-        job->store = NULL;
+        if (rc != AIOBS_STORE_OK || job->reopen) {
+            aiobs_store_leave(job->store);
+            aiobs_store_close(job->store);
+            job->store = NULL;
+        }
     }
 
     if (job->store == NULL) {
+        job->reopen = 0;
+
         rc = aiobs_store_open(job->path, 0, NGX_HTTP_AIOBS_KEY_PATIENCE,
                               &job->store);
 
         if (rc != AIOBS_STORE_OK) {
             ngx_http_aiobs_key_job_end(job, rc);
-
-            /* of one that is only locked, not everything may be prepared */
-
-            aiobs_store_close(job->store);
-            job->store = NULL;
-
+            job->reopen = 1;
             return rc;
         }
     }
@@ -126,8 +132,6 @@ ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
     return AIOBS_STORE_OK;
 }
 
-
-/* a lock goes away; after anything else it is opened anew */
 
 static void
 ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc)
@@ -140,9 +144,10 @@ ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc)
                        (u_char *) aiobs_store_error(job->store),
                        sizeof(job->error));
 
-    if (rc != AIOBS_STORE_BUSY) {
-        aiobs_store_close(job->store);
-        job->store = NULL;
+    /* a lock goes away; after anything else a new handle is tried */
+
+    if (rc == AIOBS_STORE_FAILED) {
+        job->reopen = 1;
     }
 }
 

@@ -18,6 +18,9 @@ static void ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
     const aiobs_key_t *key);
 static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
     ngx_http_aiobs_key_worker_t *w, const u_char *hash);
+static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
+    ngx_http_aiobs_key_worker_t *w, ngx_http_aiobs_key_lookup_t *lookup,
+    aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *others);
 static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
 static void ngx_http_aiobs_key_resume(ngx_http_request_t *r);
@@ -209,6 +212,14 @@ ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
     ngx_http_aiobs_key_waiter_t   *waiter;
 
     if (w->nwaiting == NGX_HTTP_AIOBS_KEY_WAITING) {
+
+        if (w->crowded != ngx_time()) {
+            w->crowded = ngx_time();
+            ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                          "key store \"%s\": %ui requests wait for it, "
+                          "others are turned away", w->job->path, w->nwaiting);
+        }
+
         return NGX_BUSY;
     }
 
@@ -308,33 +319,32 @@ void
 ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
 {
     ngx_uint_t                     i, n;
+    ngx_queue_t                   *q;
+    aiobs_key_t                    key;
     ngx_http_aiobs_key_job_t      *job;
-    ngx_http_aiobs_key_lookup_t   *lookup, **place;
-    ngx_http_aiobs_key_waiter_t   *waiter, *next, *all, **last;
+    ngx_http_aiobs_key_lookup_t   *lookup;
+    ngx_http_aiobs_key_waiter_t   *waiter, *next, *all;
 
     job = w->job;
     n = job->nkeys;
     job->nkeys = 0;
-
     all = NULL;
-    last = &all;
 
     for (i = 0; i < n; i++) {
-        lookup = w->asked[i];
+        all = ngx_http_aiobs_key_finish(w, w->asked[i], &job->keys[i], all);
+    }
 
-        place = ngx_http_aiobs_key_place(w, lookup->hash);
-        *place = lookup->next;
+    /* those behind them have waited as long: they would fail alike */
 
-        ngx_http_aiobs_key_settle(w, &job->keys[i], lookup->waiters);
+    while (n && job->keys_rc != AIOBS_STORE_OK
+           && !ngx_queue_empty(&w->waiting))
+    {
+        q = ngx_queue_head(&w->waiting);
+        ngx_queue_remove(q);
 
-        *last = lookup->waiters;
-
-        while (*last) {
-            last = &(*last)->next;
-            w->nwaiting--;
-        }
-
-        ngx_queue_insert_tail(&w->free, &lookup->queue);
+        lookup = ngx_queue_data(q, ngx_http_aiobs_key_lookup_t, queue);
+        ngx_memcpy(key.hash, lookup->hash, AIOBS_KEY_HASH_LEN);
+        all = ngx_http_aiobs_key_finish(w, lookup, &key, all);
     }
 
     if (w->nwaiting == 0 && w->guard.timer_set) {
@@ -345,6 +355,31 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
         next = waiter->next;
         ngx_http_aiobs_key_resume(waiter->request);
     }
+}
+
+
+/* its waiters have their verdict, and are put before the others */
+
+static ngx_http_aiobs_key_waiter_t *
+ngx_http_aiobs_key_finish(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_aiobs_key_lookup_t *lookup, aiobs_key_t *key,
+    ngx_http_aiobs_key_waiter_t *others)
+{
+    ngx_http_aiobs_key_waiter_t  **last;
+
+    *ngx_http_aiobs_key_place(w, lookup->hash) = lookup->next;
+
+    ngx_http_aiobs_key_settle(w, key, lookup->waiters);
+
+    for (last = &lookup->waiters; *last; last = &(*last)->next) {
+        w->nwaiting--;
+    }
+
+    *last = others;
+
+    ngx_queue_insert_tail(&w->free, &lookup->queue);
+
+    return lookup->waiters;
 }
 
 

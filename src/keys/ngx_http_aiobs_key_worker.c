@@ -44,6 +44,8 @@ ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
         return NGX_ERROR;
     }
 
+    aiobs_store_forked();
+
     w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_aiobs_key_worker_t));
     if (w == NULL) {
         return NGX_ERROR;
@@ -397,6 +399,14 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
 
     job = w->job;
     start = ngx_current_msec;
+
+    if (job->store && (job->reopen
+                       || aiobs_store_same_file(job->store) != AIOBS_STORE_OK))
+    {
+        aiobs_store_leave(job->store);
+        aiobs_store_close(job->store);
+        job->store = NULL;
+    }
 
     for ( ;; ) {
         ngx_http_aiobs_key_prepare_save(w);

@@ -27,6 +27,7 @@
 typedef struct {
     const char                     *path;
     aiobs_store_t                  *store;
+    unsigned                        reopen;
 
     size_t                          nkeys;      /* to be looked up */
     aiobs_key_t                     keys[NGX_HTTP_AIOBS_KEY_BATCH];
@@ -94,6 +95,7 @@ typedef struct {
 
     ngx_uint_t                      polls;
     time_t                          complained;
+    time_t                          crowded;
 
     unsigned                        busy:1;     /* a job is under way */
     unsigned                        poll:1;     /* is due */

@@ -1,0 +1,304 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The table of keys, put under strain: writers and readers in processes of
+ * their own, writers killed at any moment.  Prints what readers saw.
+ *
+ * key_table KEYS CAPACITY READERS KILLS
+ */
+
+
+#include "keys/ngx_http_aiobs_key_table.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+
+typedef struct {
+    ngx_atomic_t   stop;
+    ngx_atomic_t   hits;
+    ngx_atomic_t   misses;
+    ngx_atomic_t   torn;
+    ngx_atomic_t   writes;
+    ngx_atomic_t   lock;
+} shared_t;
+
+
+/* what of nginx the table uses */
+
+ngx_uint_t  ngx_pagesize = 4096;
+
+static shared_t  *shared;
+
+
+void
+ngx_shmtx_lock(ngx_shmtx_t *mtx)
+{
+    ngx_atomic_uint_t  me = getpid();
+
+    while (!__sync_bool_compare_and_swap(&shared->lock, 0, me)) {
+        sched_yield();
+    }
+}
+
+
+void
+ngx_shmtx_unlock(ngx_shmtx_t *mtx)
+{
+    (void) __sync_bool_compare_and_swap(&shared->lock,
+                                        (ngx_atomic_uint_t) getpid(), 0);
+}
+
+
+void *
+ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size)
+{
+    void  *p;
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+}
+
+
+static uint64_t
+next(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+
+    return *state >> 33;
+}
+
+
+static void
+hash_of(uint64_t key, u_char *hash)
+{
+    int       i;
+    uint64_t  state = key + 1;
+
+    for (i = 0; i < AIOBS_KEY_HASH_LEN; i++) {
+        hash[i] = next(&state);
+    }
+}
+
+
+/* texts that tell whose they are: a byte of the key, any length */
+
+static void
+key_of(uint64_t n, uint64_t round, aiobs_key_t *key)
+{
+    hash_of(n, key->hash);
+
+    key->found = 1;
+    key->active = 1;
+    key->user_len = 1 + (n + round) % AIOBS_KEY_USER_MAX;
+    key->name_len = (n * 7 + round) % (AIOBS_KEY_NAME_MAX + 1);
+    memset(key->user, 'a' + n % 26, key->user_len);
+    memset(key->name, 'A' + n % 26, key->name_len);
+}
+
+
+static int
+is_torn(uint64_t n, aiobs_key_t *key)
+{
+    int  i;
+
+    for (i = 0; i < key->user_len; i++) {
+        if (key->user[i] != (char) ('a' + n % 26)) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i < key->name_len; i++) {
+        if (key->name[i] != (char) ('A' + n % 26)) {
+            return 1;
+        }
+    }
+
+    return key->user_len == 0;
+}
+
+
+static void
+write_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
+{
+    uint64_t             state = getpid(), round;
+    aiobs_key_t          key;
+    aiobs_key_use_t      uses[2];
+    aiobs_store_place_t  at = { 1, 1 };
+
+    for (round = 0; ; round++) {
+        key_of(next(&state) % n, round, &key);
+        key.found = next(&state) % 16 != 0;
+
+        (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                            1000 + round % 1000, uses);
+        (void) ngx_atomic_fetch_add(&shared->writes, 1);
+    }
+}
+
+
+static void
+read_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
+{
+    u_char       hash[AIOBS_KEY_HASH_LEN];
+    uint64_t     i, state = getpid();
+    aiobs_key_t  key;
+
+    while (!shared->stop) {
+        i = next(&state) % n;
+        hash_of(i, hash);
+
+        if (ngx_http_aiobs_key_table_get(keys, hash, 2000, &key)
+            == NGX_DECLINED)
+        {
+            (void) ngx_atomic_fetch_add(&shared->misses, 1);
+            continue;
+        }
+
+        (void) ngx_atomic_fetch_add(&shared->hits, 1);
+
+        if (is_torn(i, &key)) {
+            (void) ngx_atomic_fetch_add(&shared->torn, 1);
+        }
+    }
+
+    _exit(0);
+}
+
+
+static pid_t
+start(void (*work)(ngx_http_aiobs_keys_t *, ngx_slab_pool_t *, uint64_t),
+    ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
+{
+    pid_t  pid = fork();
+
+    if (pid == 0) {
+        work(keys, pool, n);
+        _exit(0);
+    }
+
+    return pid;
+}
+
+
+/* every key can be put and is found, whatever was left behind */
+
+static uint64_t
+settle(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t capacity)
+{
+    uint64_t             i, lost = 0;
+    aiobs_key_t          key, got;
+    aiobs_key_use_t      uses[2];
+    aiobs_store_place_t  at = { 2, 2 };
+
+    for (i = 0; i < capacity * 8; i++) {
+        key_of(i, i, &key);
+        (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                            3000, uses);
+
+        if (ngx_http_aiobs_key_table_get(keys, key.hash, 0, &got) != NGX_OK
+            || is_torn(i, &got) || got.user_len != key.user_len
+            || got.name_len != key.name_len)
+        {
+            lost++;
+        }
+    }
+
+    return lost;
+}
+
+
+static uint64_t
+present(ngx_http_aiobs_keys_t *keys, uint64_t from, uint64_t n)
+{
+    u_char       hash[AIOBS_KEY_HASH_LEN];
+    uint64_t     i, found = 0;
+    aiobs_key_t  key;
+
+    for (i = from; i < from + n; i++) {
+        hash_of(i, hash);
+        found += ngx_http_aiobs_key_table_get(keys, hash, 0, &key) == NGX_OK;
+    }
+
+    return found;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int                     i, kills, readers;
+    pid_t                   writers[2], pids[16];
+    uint64_t                n, capacity, lost, state = 1;
+    ngx_slab_pool_t         pool;
+    ngx_http_aiobs_keys_t  *keys;
+
+    n = strtoul(argv[1], NULL, 10);
+    capacity = strtoul(argv[2], NULL, 10);
+    readers = atoi(argv[3]);
+    kills = atoi(argv[4]);
+
+    memset(&pool, 0, sizeof(pool));
+    shared = ngx_slab_calloc(&pool, sizeof(shared_t));
+    keys = ngx_http_aiobs_keys_create(&pool, capacity, NULL);
+
+    for (i = 0; i < readers; i++) {
+        pids[i] = start(read_on, keys, &pool, n);
+    }
+
+    for (i = 0; i < 2; i++) {
+        writers[i] = start(write_on, keys, &pool, n);
+    }
+
+    for (i = 0; i < kills; i++) {
+        usleep(500 + next(&state) % 2000);
+
+        kill(writers[i % 2], SIGKILL);
+        waitpid(writers[i % 2], NULL, 0);
+
+        /* as nginx's master does */
+
+        (void) __sync_bool_compare_and_swap(&shared->lock,
+                                            (ngx_atomic_uint_t) writers[i % 2],
+                                            0);
+
+        writers[i % 2] = start(write_on, keys, &pool, n);
+    }
+
+    for (i = 0; i < 2; i++) {
+        kill(writers[i], SIGKILL);
+        waitpid(writers[i], NULL, 0);
+        (void) __sync_bool_compare_and_swap(&shared->lock,
+                                            (ngx_atomic_uint_t) writers[i], 0);
+    }
+
+    shared->stop = 1;
+
+    for (i = 0; i < readers; i++) {
+        waitpid(pids[i], NULL, 0);
+    }
+
+    lost = settle(keys, &pool, capacity);
+
+    printf("hits %d misses %d torn %lu writes %d lost %lu kept %d bytes %lu\n",
+           shared->hits > 1000, shared->misses > 0,
+           (unsigned long) shared->torn, shared->writes > 1000,
+           (unsigned long) lost,
+           present(keys, capacity * 7, capacity) >= capacity / 16,
+           (unsigned long) (ngx_http_aiobs_keys_size(1000000) / 1000000));
+
+    return 0;
+}
