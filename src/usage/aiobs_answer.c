@@ -216,6 +216,7 @@ aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
     }
 
     u->report[slot] = n;
+    u->figures_here = 1;
 }
 
 
@@ -270,6 +271,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         if (open) {
             u->report[AIOBS_F_INPUT] = u->report[AIOBS_F_INPUT] < 0 ? 1
                                        : u->report[AIOBS_F_INPUT] + 1;
+            u->figures_here = 1;
         }
         break;
 
@@ -295,17 +297,13 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 static void
 aiobs_answer_report(aiobs_usage_t *u, int replace)
 {
-    int  i, any;
+    int  i;
 
-    any = 0;
-
-    for (i = 0; i < AIOBS_F_FIGURES; i++) {
-        any |= (u->report[i] != AIOBS_ABSENT);
-    }
-
-    if (!any) {
+    if (!u->figures_here) {
         return;
     }
+
+    u->figures_here = 0;
 
     for (i = 0; i < AIOBS_F_FIGURES; i++) {
         if (replace || u->report[i] != AIOBS_ABSENT) {
@@ -354,6 +352,7 @@ aiobs_answer_modality(aiobs_usage_t *u, int open, int slot)
         && u->modality_count != AIOBS_ABSENT)
     {
         u->report[slot] = u->modality_count;
+        u->figures_here = 1;
     }
 }
 

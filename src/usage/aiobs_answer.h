@@ -21,6 +21,7 @@
 
 #define AIOBS_CHOICES     8         /* whose finish reasons are told */
 #define AIOBS_REASON_MAX  32
+#define AIOBS_HEAD_MAX    512       /* bytes of an event's head */
 
 
 enum {
@@ -40,12 +41,31 @@ enum {
 };
 
 
+/*
+ * The events of a stream begin alike: the reader as it was behind the head of
+ * the last one, to go on from when the next has the same.
+ */
+
+typedef struct {
+    aiobs_json_t        json;
+    size_t              len;            /* of the head; 0: there is none */
+    uint8_t             model_len;
+    uint8_t             status_len;
+    uint8_t             type_len;
+    char                model[AIOBS_MODEL_MAX];
+    char                status[AIOBS_REASON_MAX];
+    char                type[AIOBS_ID_MAX];
+    uint8_t             head[AIOBS_HEAD_MAX];
+} aiobs_head_t;
+
+
 struct aiobs_usage_s {
     const aiobs_api_t  *api;
     aiobs_decoder_t    *decoder;
     aiobs_sse_t         sse;
     aiobs_json_t        json;
     aiobs_estimate_t    estimate;
+    aiobs_head_t        head;
 
     /* AWS event streams: the chunks of Invoke are in base64 in an envelope */
     aiobs_eventstream_t aws;
@@ -102,6 +122,7 @@ struct aiobs_usage_s {
     unsigned            midstream_error:1;
     unsigned            error_code:1;   /* "error" is a code, not a type */
     unsigned            content:1;      /* the document has some */
+    unsigned            figures_here:1; /* "report" has some */
     unsigned            usage_here:1;   /* the document has a report */
     unsigned            chunk:1;        /* the message is an envelope */
 };
@@ -121,6 +142,12 @@ void aiobs_aws_init(aiobs_usage_t *u);
 void aiobs_aws_feed(aiobs_usage_t *u, const uint8_t *p, size_t len);
 void aiobs_aws_header(aiobs_usage_t *u, const char *name, size_t name_len,
     const char *value, size_t value_len);
+
+
+/* --- aiobs_head.c: heads of events --- */
+
+/* the start of a document; returns how many bytes of it are done with */
+size_t aiobs_head_feed(aiobs_usage_t *u, const uint8_t *p, size_t len);
 
 
 /* --- aiobs_answer.c: the documents --- */

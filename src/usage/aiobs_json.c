@@ -27,6 +27,8 @@ enum {
 };
 
 
+static inline const uint8_t *aiobs_json_step(aiobs_json_t *j,
+    const uint8_t *p, const uint8_t *last);
 static const uint8_t *aiobs_json_structure(aiobs_json_t *j,
     const uint8_t *p);
 static int aiobs_json_start(aiobs_json_t *j, uint8_t c);
@@ -95,33 +97,50 @@ aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len)
 {
     const uint8_t  *last;
 
-    last = p + len;
+    for (last = p + len; p < last && !j->failure; /* void */ ) {
+        p = aiobs_json_step(j, p, last);
+    }
+}
 
-    while (p < last && !j->failure) {
 
-        switch (j->state) {
+const uint8_t *
+aiobs_json_feed_head(aiobs_json_t *j, const uint8_t *p, size_t len)
+{
+    const uint8_t  *last;
 
-        case AIOBS_JSON_SKIP:
-            p = aiobs_json_skip(j, p, last);
-            break;
+    for (last = p + len; p < last && !j->failure; /* void */ ) {
 
-        case AIOBS_JSON_SKIP_STRING:
-            p = aiobs_json_skip_string(j, p, last);
-            break;
+        p = aiobs_json_step(j, p, last);
 
-        case AIOBS_JSON_IN_KEY:
-        case AIOBS_JSON_IN_STRING:
-            p = aiobs_json_string(j, p, last);
-            break;
-
-        case AIOBS_JSON_IN_SCALAR:
-            p = aiobs_json_scalar(j, p, last);
-            break;
-
-        default:
-            p = aiobs_json_structure(j, p);
+        if (j->depth == 2) {
             break;
         }
+    }
+
+    return p;
+}
+
+
+static inline const uint8_t *
+aiobs_json_step(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
+{
+    switch (j->state) {
+
+    case AIOBS_JSON_SKIP:
+        return aiobs_json_skip(j, p, last);
+
+    case AIOBS_JSON_SKIP_STRING:
+        return aiobs_json_skip_string(j, p, last);
+
+    case AIOBS_JSON_IN_KEY:
+    case AIOBS_JSON_IN_STRING:
+        return aiobs_json_string(j, p, last);
+
+    case AIOBS_JSON_IN_SCALAR:
+        return aiobs_json_scalar(j, p, last);
+
+    default:
+        return aiobs_json_structure(j, p);
     }
 }
 
@@ -682,7 +701,7 @@ aiobs_json_child(aiobs_json_t *j, const char *key, size_t len)
     node = j->stack[j->depth];
 
     for ( /* void */ ; node && node->key; node++) {
-        if (strncmp(node->key, key, len) == 0 && node->key[len] == '\0') {
+        if (node->len == len && memcmp(node->key, key, len) == 0) {
             return node;
         }
     }

@@ -39,6 +39,7 @@ typedef struct aiobs_node_s  aiobs_node_t;
 
 struct aiobs_node_s {
     const char          *key;
+    uint8_t              len;       /* of the key */
     uint8_t              type;      /* aiobs_node_e */
     uint8_t              slot;
     const aiobs_node_t  *children;
@@ -89,6 +90,13 @@ void aiobs_json_reset(aiobs_json_t *j);
 
 /* failures are kept in j->failure; nothing is read after one */
 void aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len);
+
+/*
+ * The same, but returns where the first container inside of a document opens
+ * (behind its bracket), or the end of the bytes.
+ */
+const uint8_t *aiobs_json_feed_head(aiobs_json_t *j, const uint8_t *p,
+    size_t len);
 
 /* true between documents, false inside of one */
 int aiobs_json_idle(const aiobs_json_t *j);

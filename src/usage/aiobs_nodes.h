@@ -15,19 +15,19 @@
 
 
 #define AIOBS_PATH(key, children)                                             \
-    { key, AIOBS_NODE_PATH, 0, children }
+    { key, sizeof(key) - 1, AIOBS_NODE_PATH, 0, children }
 #define AIOBS_STRING(key, slot)                                               \
-    { key, AIOBS_NODE_STRING, AIOBS_S_ ## slot, NULL }
+    { key, sizeof(key) - 1, AIOBS_NODE_STRING, AIOBS_S_ ## slot, NULL }
 #define AIOBS_NUMBER(key, slot)                                               \
-    { key, AIOBS_NODE_NUMBER, AIOBS_F_ ## slot, NULL }
+    { key, sizeof(key) - 1, AIOBS_NODE_NUMBER, AIOBS_F_ ## slot, NULL }
 #define AIOBS_TEXT(key, children)                                             \
-    { key, AIOBS_NODE_TEXT, 0, children }
+    { key, sizeof(key) - 1, AIOBS_NODE_TEXT, 0, children }
 #define AIOBS_GROUP(key, slot, children)                                      \
-    { key, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
+    { key, sizeof(key) - 1, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
 #define AIOBS_FLAG(key, slot)                                                 \
-    { key, AIOBS_NODE_FLAG, AIOBS_S_ ## slot, NULL }
+    { key, sizeof(key) - 1, AIOBS_NODE_FLAG, AIOBS_S_ ## slot, NULL }
 #define AIOBS_END                                                             \
-    { NULL, AIOBS_NODE_PATH, 0, NULL }
+    { NULL, 0, AIOBS_NODE_PATH, 0, NULL }
 
 
 extern const aiobs_node_t  aiobs_openai_usage[];

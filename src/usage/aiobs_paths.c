@@ -49,7 +49,7 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Databricks */
     AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
-    { "cost", AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
+    { "cost", 4, AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
     AIOBS_END
 };
 

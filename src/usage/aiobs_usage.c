@@ -38,8 +38,12 @@ aiobs_usage_size(void)
 void
 aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status)
 {
-    memset(u, 0, sizeof(aiobs_usage_t));
+    memset(u, 0, offsetof(aiobs_usage_t, head));
+    memset((char *) u + offsetof(aiobs_usage_t, head) + sizeof(aiobs_head_t), 0,
+           sizeof(aiobs_usage_t) - offsetof(aiobs_usage_t, head)
+           - sizeof(aiobs_head_t));
 
+    u->head.len = 0;
     u->api = api;
     u->status = status;
 
@@ -287,7 +291,15 @@ aiobs_usage_payload(void *data, const uint8_t *p, size_t len)
         }
 
         u->done = 0;
-        aiobs_json_feed(&u->json, (const uint8_t *) done, n);
+
+        if (n) {
+            aiobs_json_feed(&u->json, (const uint8_t *) done, n);
+
+        } else {
+            n = aiobs_head_feed(u, p, len);
+            p += n;
+            len -= n;
+        }
     }
 
     aiobs_json_feed(&u->json, p, len);
