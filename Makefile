@@ -10,7 +10,7 @@ CC        ?= cc
 
 BUILD   = $(abspath $(OBJS))
 SOURCES = $(sort config ngx_http_aiobs_module.c \
-            $(wildcard src/*.[ch] src/*/*.[ch]))
+            $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch]))
 CLI     = $(wildcard src/cli/*.c src/keys/aiobs_*.c)
 WARN    = -Wall -Wextra -Wno-unused-parameter -Werror
 

@@ -95,6 +95,13 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       offsetof(ngx_http_aiobs_main_conf_t, thread_pool_name),
       NULL },
 
+    { ngx_string("aiobs_prices"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_aiobs_prices,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("aiobs_service"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_aiobs_service,

@@ -14,6 +14,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "usage/aiobs_price.h"
 #include "usage/aiobs_usage.h"
 #include "keys/ngx_http_aiobs_keys.h"
 #include "metrics/ngx_http_aiobs_metrics.h"
@@ -48,6 +49,8 @@ typedef struct {
     ngx_str_t                   store;          /* path of the SQLite file */
     ngx_str_t                   thread_pool_name;
     ngx_thread_pool_t          *thread_pool;
+
+    aiobs_prices_t             *prices;         /* NULL: none are given */
 
     ngx_str_t                   service;
     ngx_str_t                   environment;
@@ -94,6 +97,7 @@ char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

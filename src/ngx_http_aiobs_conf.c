@@ -9,6 +9,7 @@
 #include "ngx_http_aiobs.h"
 
 
+static void ngx_http_aiobs_prices_cleanup(void *data);
 static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
     ngx_uint_t *n);
 static ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
@@ -244,6 +245,57 @@ ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_aiobs_keys_check_store(cf, &amcf->store);
+}
+
+
+/* aiobs_prices path */
+
+char *
+ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    char                 error[512];
+    ngx_str_t           *value;
+    ngx_pool_cleanup_t  *cln;
+
+    if (amcf->prices) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (cln == NULL || ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    amcf->prices = aiobs_prices_load((char *) value[1].data, error,
+                                     sizeof(error));
+    if (amcf->prices == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "price file: %s", error);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_aiobs_prices_cleanup;
+    cln->data = amcf->prices;
+
+    if (aiobs_prices_skipped(amcf->prices)) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "price file \"%V\": %uz models are left out for "
+                           "prices that are none", &value[1],
+                           aiobs_prices_skipped(amcf->prices));
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_aiobs_prices_cleanup(void *data)
+{
+    aiobs_prices_free(data);
 }
 
 

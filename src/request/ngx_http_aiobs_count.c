@@ -37,8 +37,8 @@ static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_str_t *provider);
 static void ngx_http_aiobs_count_retries(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_label_model(ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *model);
+static void ngx_http_aiobs_label_model(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model);
 static void ngx_http_aiobs_c_str(ngx_str_t *s, const char *text);
 
 
@@ -86,11 +86,19 @@ ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_str_t  labels[5], pair[2];
 
-    ngx_http_aiobs_label_model(ctx, &ctx->label_model);
+    ngx_http_aiobs_label_model(r, ctx, &ctx->label_model);
 
     ngx_http_aiobs_c_str(&labels[0], aiobs_api_provider(ctx->api));
     labels[1] = ctx->label_model;
     labels[2] = ctx->location->endpoint;
+
+    if (ctx->cost > 0) {
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_COST, labels, ctx->cost);
+    }
+
+    if (ctx->unpriced) {
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_UNPRICED_CALLS, NULL, 1);
+    }
 
     ngx_http_aiobs_count_tokens(labels, &ctx->answer);
     ngx_http_aiobs_count_latency(r, ctx, labels);
@@ -239,16 +247,18 @@ ngx_http_aiobs_count_retries(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
 /*
  * The answer's model.  A call without one takes the model last answered for
- * the same endpoint and the model asked for; what only a client has claimed
- * is "other".
+ * the same endpoint and the model asked for, else the model asked for if the
+ * price file lists it; what only a client has claimed is "other".
  */
 
 static void
-ngx_http_aiobs_label_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
+ngx_http_aiobs_label_model(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *model)
 {
     ngx_str_t                      asked, *endpoint;
     ngx_uint_t                     slot;
     aiobs_usage_record_t          *rec;
+    ngx_http_aiobs_main_conf_t    *amcf;
     ngx_http_aiobs_known_model_t  *known;
 
     rec = &ctx->answer;
@@ -286,6 +296,16 @@ ngx_http_aiobs_label_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
     {
         model->data = known->answered;
         model->len = known->answered_len;
+        return;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->prices && asked.len
+        && aiobs_price_find(amcf->prices, aiobs_api_provider(ctx->api),
+                            (char *) asked.data, asked.len))
+    {
+        *model = asked;
         return;
     }
 

@@ -63,7 +63,7 @@ enum {
     NGX_HTTP_AIOBS_F_PROVIDER, NGX_HTTP_AIOBS_F_OPERATION,
     NGX_HTTP_AIOBS_F_REQUEST_MODEL, NGX_HTTP_AIOBS_F_STREAM,
     NGX_HTTP_AIOBS_F_MODEL, NGX_HTTP_AIOBS_F_FINISH, NGX_HTTP_AIOBS_F_ID,
-    NGX_HTTP_AIOBS_F_SOURCE, NGX_HTTP_AIOBS_F_TTFT, NGX_HTTP_AIOBS_F_TPOT
+    NGX_HTTP_AIOBS_F_SOURCE, NGX_HTTP_AIOBS_F_COST, NGX_HTTP_AIOBS_F_TTFT, NGX_HTTP_AIOBS_F_TPOT
 };
 
 
@@ -190,6 +190,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
 
     { ngx_string("provider_request_id"), ngx_http_aiobs_get_str,
       offsetof(ngx_http_aiobs_ctx_t, provider_request_id), 136 },
+
+    { ngx_string("cost_usd"), ngx_http_aiobs_get_answer,
+      NGX_HTTP_AIOBS_F_COST, NGX_HTTP_AIOBS_NUMBER_MAX },
 
     { ngx_string("error_type"), ngx_http_aiobs_get_event,
       NGX_HTTP_AIOBS_F_ERROR, 32 },
@@ -500,6 +503,13 @@ ngx_http_aiobs_get_answer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     case NGX_HTTP_AIOBS_F_SOURCE:
         ngx_http_aiobs_set_text(v, aiobs_source_name(rec->source));
+        break;
+
+    case NGX_HTTP_AIOBS_F_COST:
+        if (ctx->cost != AIOBS_ABSENT) {
+            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_USD, ctx->cost);
+        }
+
         break;
 
     case NGX_HTTP_AIOBS_F_TTFT:

@@ -13,6 +13,8 @@ static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
+static void ngx_http_aiobs_price(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
@@ -33,6 +35,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ctx->finished = 1;
     ctx->error_type = "";
+    ctx->cost = AIOBS_ABSENT;
 
     ngx_http_aiobs_no_answer(&ctx->answer);
 
@@ -48,6 +51,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         }
 
         ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts, last);
+        ngx_http_aiobs_price(r, ctx);
 
     } else if (ctx->refused) {
         ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
@@ -219,4 +223,53 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     return r->connection->error
            || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
+}
+
+
+/*
+ * What the provider says it costs, else the price of the model that answered,
+ * else of the one asked for (deployments have names of their own).
+ */
+
+static void
+ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    const char                  *provider;
+    const aiobs_price_t         *price;
+    aiobs_usage_record_t        *rec;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    rec = &ctx->answer;
+
+    if (rec->cost_nanousd != AIOBS_ABSENT) {
+        ctx->cost = rec->cost_nanousd;
+        return;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->prices == NULL || rec->source == AIOBS_SOURCE_NONE) {
+        return;
+    }
+
+    provider = aiobs_api_provider(ctx->api);
+    price = aiobs_price_find(amcf->prices, provider, rec->model,
+                             rec->model_len);
+
+    if (price == NULL) {
+        price = aiobs_price_find(amcf->prices, provider, ctx->asked.model,
+                                 ctx->asked.model_len);
+    }
+
+    if (price == NULL) {
+        price = aiobs_price_find(amcf->prices, provider,
+                                 (char *) ctx->path_model.data,
+                                 ctx->path_model.len);
+    }
+
+    if (price) {
+        ctx->cost = aiobs_price_cost(price, rec, NULL, AIOBS_TIER_STANDARD);
+    }
+
+    ctx->unpriced = (ctx->cost == AIOBS_ABSENT);
 }

@@ -67,6 +67,7 @@ typedef struct {
     ngx_str_t                   provider_request_id;
     ngx_str_t                   label_model;    /* value of label "model" */
     const char                 *error_type;
+    int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
 
     unsigned                    refused:1;
     unsigned                    validated:1;
@@ -76,6 +77,7 @@ typedef struct {
     unsigned                    last_buf:1;
     unsigned                    called:1;       /* went to an LLM upstream */
     unsigned                    finished:1;     /* the record is complete */
+    unsigned                    unpriced:1;     /* no price for what was used */
 } ngx_http_aiobs_ctx_t;
 
 
