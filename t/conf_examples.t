@@ -1,0 +1,48 @@
+#!/usr/bin/perl
+
+# The examples are configurations that nginx accepts, and README's is one.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use Test::More;
+
+my $root = Aiobs::root();
+my $t = Aiobs->new;
+
+$t->key('alice');
+
+my $objs = Aiobs::objs();
+my @examples = (glob("$root/conf-examples/*.conf"), glob("$root/docker/*.conf"));
+cmp_ok(scalar @examples, '>=', 2, 'there are examples');
+
+for my $file (@examples) {
+    (my $name = $file) =~ s{.*/}{};
+    my $conf = Aiobs::slurp($file);
+    my $dir = $t->dir;
+
+    # what is elsewhere on a machine of its own; no name is looked up here
+
+    $conf =~ s{modules/ngx_http_aiobs_module\.so|/usr/lib/nginx/\S+\.so}{$objs/ngx_http_aiobs_module.so};
+    $conf =~ s{/var/lib/aiobs/}{$dir/}g;
+    $conf =~ s{/var/log/nginx/}{$dir/}g;
+    $conf =~ s{/etc/nginx/(\w+)\.key}{$dir/$1.key}g;
+    $conf =~ s{api\.(?:openai|anthropic)\.com(?=:443|;)}{127.0.0.1}g;
+    $conf = "user root;\n$conf" if $> == 0 && $conf !~ /^user/m;
+
+    Aiobs::spew("$dir/$_.key", "set \$${_}_key \"sk-x\";\n") for qw(openai anthropic);
+    Aiobs::spew("$dir/$name", $conf);
+
+    my $out = `$t->{nginx} -t -c $dir/$name -g 'pid $dir/$name.pid; error_log $dir/error.log;' 2>&1`;
+    is($?, 0, "$name is accepted") or diag($out);
+}
+
+my $readme = Aiobs::slurp("$root/README.md");
+my $minimal = Aiobs::slurp("$root/conf-examples/minimal.conf");
+ok(index($readme, $minimal) >= 0, "README's configuration is minimal.conf");
+
+$t->done;
