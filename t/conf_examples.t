@@ -30,14 +30,17 @@ for my $file (@examples) {
     $conf =~ s{modules/ngx_http_aiobs_module\.so|/usr/lib/nginx/\S+\.so}{$objs/ngx_http_aiobs_module.so};
     $conf =~ s{/var/lib/aiobs/}{$dir/}g;
     $conf =~ s{/var/log/nginx/}{$dir/}g;
-    $conf =~ s{/etc/nginx/(\w+)\.key}{$dir/$1.key}g;
+    $conf =~ s{/etc/aiobs/prices\.json}{$root/conf-examples/prices.json}g;
+    $conf =~ s{/(?:var/cache|run)/aiobs/}{$dir/}g;
+    $conf =~ s{/etc/(?:nginx|aiobs)/(\w+)\.key}{$dir/$1.key}g;
     $conf =~ s{api\.(?:openai|anthropic)\.com(?=:443|;)}{127.0.0.1}g;
     $conf = "user root;\n$conf" if $> == 0 && $conf !~ /^user/m;
 
     Aiobs::spew("$dir/$_.key", "set \$${_}_key \"sk-x\";\n") for qw(openai anthropic);
+    $conf = "pid $dir/$name.pid;\nerror_log $dir/error.log;\n$conf" if $conf !~ /^pid/m;
     Aiobs::spew("$dir/$name", $conf);
 
-    my $out = `$t->{nginx} -t -c $dir/$name -g 'pid $dir/$name.pid; error_log $dir/error.log;' 2>&1`;
+    my $out = `$t->{nginx} -t -c $dir/$name 2>&1`;
     is($?, 0, "$name is accepted") or diag($out);
 }
 
