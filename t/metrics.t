@@ -36,6 +36,11 @@ server {
         gzip_types text/plain application/openmetrics-text;
     }
 
+    location = /limited {
+        aiobs_metrics;
+        limit_rate 200k;
+    }
+
     location = /text {
         aiobs off;
         proxy_set_header Accept text/plain;
@@ -248,6 +253,9 @@ sub compressed {
 
     is($t->get(1, '/gzip')->{headers}{'content-encoding'}, undef,
         'not when it is not asked for');
+
+    is_deeply([sort keys %{ parse_text($t->get(1, '/limited')->{body}) }],
+        [sort keys %{ parse_text($plain) }], 'and the same at a limited rate');
 }
 
 

@@ -51,6 +51,20 @@ load_probe($full);
 $full->start("aiobs_zone 2m series=2000 keys=1;$conf",
     main => 'load_module ' . $full->dir . '/probe.so;');
 full_zone();
+$full->stop;
+
+my $small = Aiobs->new;
+load_probe($small);
+$small->start("aiobs_zone 2m series=64 keys=1;$conf",
+    main => 'load_module ' . $small->dir . '/probe.so;');
+small_zone();
+$small->stop;
+
+my $chains = Aiobs->new;
+load_probe($chains);
+$chains->start("aiobs_zone 2m series=1024 keys=1;$conf",
+    main => 'load_module ' . $chains->dir . '/probe.so;');
+one_chain();
 
 $t->done;
 
@@ -375,6 +389,80 @@ sub full_zone {
     Aiobs::spew($full->dir . '/full', $exposition);
     my $lint = `promtool check metrics < ${\$full->dir}/full 2>&1`;
     is($?, 0, 'promtool has nothing against it') or diag($lint);
+}
+
+
+# as many series as it says, half of them of one family
+
+sub small_zone {
+    $small->get(1, "/probe?family=$_&n=100&names=100")
+        for qw(llm_tokens llm_token_details llm_calls);
+
+    my $m = scrape($small);
+
+    is($m->{'aiobs_series{family="llm_tokens_total"}'}, 33,
+        'half of a small zone, and "other"');
+    is($m->{'aiobs_series{family="llm_token_details_total"}'}, 16,
+        'another up to three quarters, and "other"');
+    is($m->{'aiobs_series_dropped_total{family="llm_calls_total"}'}, 100,
+        'a third has no share of its own');
+    is($m->{'llm_calls_total{provider="other",model="other",'
+        . 'endpoint="other",operation="other",error_type="other"}'}, 100,
+        'and is counted all the same');
+}
+
+
+# names made to fall into one chain of the hash table
+
+sub one_chain {
+    my @names;
+    my $n = 0;
+
+    while (@names < 60) {
+        my $name = 'm' . $n++;
+        my $key = join '', map { chr(length) . $_ } 'provider', $name,
+            'endpoint', 'token_type';
+        push @names, $name if murmur2($key) % 1024 == 77;
+    }
+
+    $chains->get(1, "/probe?family=llm_tokens&model=$_") for @names;
+    $chains->get(1, '/probe?family=llm_tokens&model=elsewhere');
+
+    my $m = scrape($chains);
+
+    is($m->{'aiobs_series{family="llm_tokens_total"}'}, 32 + 1 + 1,
+        'a chain has its bound');
+    is($m->{'llm_tokens_total{provider="other",model="other",'
+        . 'endpoint="other",token_type="other"}'}, 60 - 32,
+        'what is beyond is in "other"');
+    is($m->{'llm_tokens_total{provider="provider",model="elsewhere",'
+        . 'endpoint="endpoint",token_type="token_type"}'}, 1,
+        'and other chains are free');
+}
+
+
+sub murmur2 {
+    my ($key) = @_;
+
+    use integer;
+
+    my ($m, $mask) = (0x5bd1e995, 0xffffffff);
+    my $h = length $key;
+
+    while (length $key >= 4) {
+        my $k = unpack('V', substr $key, 0, 4, '') * $m & $mask;
+        $k = (($k ^ $k >> 24) * $m) & $mask;
+        $h = ($h * $m & $mask) ^ $k;
+    }
+
+    if (length $key) {
+        $h ^= unpack 'V', $key . "\0" x (4 - length $key);
+        $h = $h * $m & $mask;
+    }
+
+    $h = (($h ^ $h >> 13) * $m) & $mask;
+
+    return $h ^ $h >> 15;
 }
 
 

@@ -346,7 +346,8 @@ ngx_http_aiobs_series_room(ngx_http_aiobs_family_e family, size_t size)
     }
 
     return m->series < m->capacity / 4 * 3
-           && left >= keep + size + m->arena_size / 4;
+           && left >= keep + size
+                      + m->capacity / 4 * NGX_HTTP_AIOBS_SERIES_SIZE;
 }
 
 

@@ -23,15 +23,16 @@ sub load_probe {
     my $root = Aiobs::root();
     my $objs = Aiobs::objs();
     my $src = nginx_src($t);
-    my ($cflags) = Aiobs::slurp("$objs/Makefile") =~ /^CFLAGS\s*=(.*)$/m;
-    my ($cc) = Aiobs::slurp("$objs/Makefile") =~ /^CC\s*=(.*)$/m;
+    my $makefile = Aiobs::slurp("$objs/Makefile") =~ s/\\\n//gr;
+    my %var = $makefile =~ /^(CC|CFLAGS|ALL_INCS)\s*=\s*(.*)$/mg;
 
-    my $cmd = join ' ', $cc // 'cc', $cflags // BAIL_OUT("no build in $objs"),
-        '-Wno-unused-parameter', '-fPIC', '-shared', "-I$objs", "-I$root/src",
-        (map { "-I$src/src/$_" } qw(core event event/modules os/unix http
-            http/modules http/v2)),
-        '-o', $t->dir . '/probe.so',
-        "$root/t/probe/ngx_http_aiobs_probe_module.c";
+    keys %var == 3 or BAIL_OUT("no build in $objs");
+
+    # include paths are those of the module's build, seen from the source
+
+    my $cmd = "cd $src && $var{CC} $var{CFLAGS} -fPIC -shared $var{ALL_INCS}"
+        . " -I$root/src -o " . $t->dir . '/probe.so'
+        . " $root/t/probe/ngx_http_aiobs_probe_module.c";
 
     my $out = `$cmd 2>&1`;
     BAIL_OUT("the probe does not build: $cmd\n$out") if $?;
