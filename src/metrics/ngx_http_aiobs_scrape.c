@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_aiobs_scrape_send(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_scrape_wait(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_scrape_event(ngx_event_t *ev);
 static void ngx_http_aiobs_scrape_writer(ngx_http_request_t *r);
+static ngx_http_aiobs_scrape_t *ngx_http_aiobs_scrape_find(
+    ngx_http_request_t *r);
 static void ngx_http_aiobs_scrape_cleanup(void *data);
 
 
@@ -234,22 +236,12 @@ ngx_http_aiobs_scrape_writer(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
     ngx_connection_t         *c;
-    ngx_http_cleanup_t       *cln;
     ngx_http_aiobs_scrape_t  *scrape;
 
     c = r->connection;
 
-    for (cln = r->main->cleanup; cln; cln = cln->next) {
-        scrape = cln->data;
-
-        if (cln->handler == ngx_http_aiobs_scrape_cleanup
-            && scrape->request == r)
-        {
-            break;
-        }
-    }
-
-    if (cln == NULL) {
+    scrape = ngx_http_aiobs_scrape_find(r);
+    if (scrape == NULL) {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;
     }
@@ -278,6 +270,31 @@ ngx_http_aiobs_scrape_writer(ngx_http_request_t *r)
     }
 
     ngx_http_aiobs_scrape_wait(scrape);
+}
+
+
+/* subrequests have their own, all on the list of the main request */
+
+static ngx_http_aiobs_scrape_t *
+ngx_http_aiobs_scrape_find(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t       *cln;
+    ngx_http_aiobs_scrape_t  *scrape;
+
+    for (cln = r->main->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler != ngx_http_aiobs_scrape_cleanup) {
+            continue;
+        }
+
+        scrape = cln->data;
+
+        if (scrape->request == r) {
+            return scrape;
+        }
+    }
+
+    return NULL;
 }
 
 
