@@ -125,6 +125,12 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
         return NGX_ERROR;
     }
 
+    if (ngx_http_aiobs_metrics_same(shared->metrics, zone->shm.log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (amcf->store.len && shared->table == NULL) {
         shared->table = ngx_http_aiobs_keys_create(amcf->shpool, amcf->keys,
                                                    zone->shm.log);
