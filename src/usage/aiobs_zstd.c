@@ -88,7 +88,8 @@ aiobs_zstd_feed(aiobs_stage_t *s, const uint8_t *p, size_t len)
 /*
  * The library forgets what it has decoded in a call that fails, so a call gets
  * no byte beyond the block under way: its hint less the header of the block
- * that follows.  A frame's header is given by bytes, which also keeps whole
+ * that follows.  A block's last byte comes alone: an uncompressed one, decoded
+ * by pieces, may fail there only.  A frame's header is given by bytes, which also keeps whole
  * small frames from being decoded, and lost, in one go, and a format of before
  * version 1, whose decoders allocate on their own, from being recognised.
  */
@@ -100,12 +101,12 @@ aiobs_zstd_input(const aiobs_stage_t *s)
 
     hint = s->u.zstd.hint;
 
-    if (s->u.zstd.head < AIOBS_ZSTD_HEADER_MAX || hint == 0) {
+    if (s->u.zstd.head < AIOBS_ZSTD_HEADER_MAX) {
         return 1;
     }
 
-    return (hint > AIOBS_ZSTD_BLOCK_HEADER) ? hint - AIOBS_ZSTD_BLOCK_HEADER
-                                            : hint;
+    return (hint > AIOBS_ZSTD_BLOCK_HEADER + 1)
+           ? hint - AIOBS_ZSTD_BLOCK_HEADER - 1 : 1;
 }
 
 

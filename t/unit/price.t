@@ -30,7 +30,7 @@ my $exe;
 
 for my $variant (sort keys %variants) {
     $exe = build('price', $variant, ['usage/aiobs_price.c',
-        'usage/aiobs_price_find.c', reader()], qw(-ljansson -lm));
+        'usage/aiobs_price_find.c', reader()], '-ljansson');
 
     bad_files();
     skipped();

@@ -7,7 +7,6 @@
  */
 
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,6 +395,8 @@ aiobs_price_parse_suffixes(const char *p, aiobs_rate_t *rate)
 {
     size_t  i, n;
 
+    n = 0;
+
     while (*p != '\0') {
 
         if (rate->above == 0 && aiobs_price_parse_above(&p, &rate->above)) {
@@ -471,7 +472,7 @@ aiobs_price_parse_value(const json_t *value, int64_t *femtousd)
         return 0;
     }
 
-    *femtousd = llround(usd * AIOBS_FEMTO_PER_USD);
+    *femtousd = usd * AIOBS_FEMTO_PER_USD + 0.5;
 
     return 1;
 }
