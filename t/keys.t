@@ -198,7 +198,11 @@ flood(2000, sub { "warm-$$-$_[0]" });
 my $before = memory();
 is_deeply(flood(20000, sub { "flood-$$-$_[0]" }), { 401 => 20000 },
     '20000 unknown keys are refused');
-cmp_ok(memory() - $before, '<', 1024, 'they take no memory');
+
+# AddressSanitizer holds back what is freed: there this says nothing
+
+my $sanitized = Aiobs::slurp('/proc/' . ($t->workers)[0] . '/maps') =~ /libasan/;
+cmp_ok(memory() - $before, '<', $sanitized ? 1024 * 1024 : 1024, 'they take no memory');
 is_deeply(flood(200, sub { $alice }), { 200 => 200 }, 'a good key works on');
 
 # --- a killed worker ---

@@ -504,6 +504,11 @@ aiobs_json_string(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
             }
 
             aiobs_json_escape(j, *p++);
+
+            if (j->failure) {
+                break;
+            }
+
             continue;
         }
 
