@@ -140,6 +140,7 @@ aiobs_aws_end(void *data, int valid)
     aiobs_usage_t *u = data;
 
     if (!valid) {
+        aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
         memcpy(u->figures, u->before, sizeof(u->before));
     }
 
