@@ -363,6 +363,15 @@ aiobs_answer_document(void *data, int begin)
     aiobs_usage_t *u = data;
 
     if (begin) {
+
+        if (u->figures_here) {
+
+            /* of a document that broke off: they count for nothing */
+
+            u->figures_here = 0;
+            aiobs_figures_clear(u->report);
+        }
+
         u->list |= u->json.list;
         u->choices = 0;
         u->content = 0;
