@@ -115,6 +115,8 @@ aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         return;
     }
 
+    u->strings |= 1U << slot;
+
     switch (slot) {
 
     case AIOBS_S_MODEL:
@@ -155,6 +157,7 @@ aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
 static void
 aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
 {
+    u->strings |= 1U << slot;
     u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
 
     if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {

@@ -49,6 +49,7 @@ enum {
 typedef struct {
     aiobs_json_t        json;
     size_t              len;            /* of the head; 0: there is none */
+    uint32_t            strings;        /* set by it, bits of AIOBS_S_* */
     uint8_t             model_len;
     uint8_t             status_len;
     uint8_t             type_len;
@@ -91,6 +92,7 @@ struct aiobs_usage_s {
     int64_t             report[AIOBS_F_FIGURES];    /* the one under way */
     int64_t             modality_count;
 
+    uint32_t            strings;        /* set since this was cleared */
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */
     uint8_t             reason_len[AIOBS_CHOICES];

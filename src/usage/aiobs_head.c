@@ -12,6 +12,11 @@
 #include "aiobs_answer.h"
 
 
+#define AIOBS_HEAD_STRINGS                                                    \
+    (1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID | 1U << AIOBS_S_STATUS            \
+     | 1U << AIOBS_S_TYPE)
+
+
 static void aiobs_head_restore(aiobs_usage_t *u);
 static void aiobs_head_save(aiobs_usage_t *u, const uint8_t *p, size_t len);
 
@@ -30,13 +35,15 @@ aiobs_head_feed(aiobs_usage_t *u, const uint8_t *p, size_t len)
     }
 
     h->len = 0;
+    u->strings = 0;
 
     n = aiobs_json_feed_head(&u->json, p, len) - p;
 
-    /* figures in front of it would have to be reported again */
+    /* what has more effects than these strings has to be read again */
 
     if (u->json.depth == 2 && !u->json.failure && !u->json.list
-        && !u->figures_here && n <= AIOBS_HEAD_MAX)
+        && !u->figures_here && !u->content
+        && (u->strings & ~AIOBS_HEAD_STRINGS) == 0 && n <= AIOBS_HEAD_MAX)
     {
         aiobs_head_save(u, p, n);
     }
@@ -55,14 +62,20 @@ aiobs_head_restore(aiobs_usage_t *u)
     u->json.handler->document(u, 1);
     u->json = h->json;
 
-    u->model_len = h->model_len;
-    memcpy(u->model, h->model, h->model_len);
+    if (h->strings & 1U << AIOBS_S_MODEL) {
+        u->model_len = h->model_len;
+        memcpy(u->model, h->model, h->model_len);
+    }
 
-    u->status_len = h->status_len;
-    memcpy(u->status_text, h->status, h->status_len);
+    if (h->strings & 1U << AIOBS_S_STATUS) {
+        u->status_len = h->status_len;
+        memcpy(u->status_text, h->status, h->status_len);
+    }
 
-    u->type_len = h->type_len;
-    memcpy(u->type_text, h->type, h->type_len);
+    if (h->strings & 1U << AIOBS_S_TYPE) {
+        u->type_len = h->type_len;
+        memcpy(u->type_text, h->type, h->type_len);
+    }
 }
 
 
@@ -75,6 +88,7 @@ aiobs_head_save(aiobs_usage_t *u, const uint8_t *p, size_t len)
 
     h->json = u->json;
     h->len = len;
+    h->strings = u->strings;
     memcpy(h->head, p, len);
 
     h->model_len = u->model_len;
