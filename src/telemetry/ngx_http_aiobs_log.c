@@ -35,6 +35,9 @@ typedef struct {
 
 static char *ngx_http_aiobs_log_options(ngx_conf_t *cf,
     ngx_http_aiobs_log_t *log, ngx_http_aiobs_log_options_t *options);
+static ngx_int_t ngx_http_aiobs_log_option(ngx_conf_t *cf,
+    ngx_http_aiobs_log_t *log, ngx_http_aiobs_log_options_t *options,
+    ngx_str_t *value);
 static char *ngx_http_aiobs_log_buffer(ngx_conf_t *cf,
     ngx_http_aiobs_log_t *log, ngx_http_aiobs_log_options_t *options);
 static char *ngx_http_aiobs_log_if(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
@@ -144,7 +147,7 @@ static char *
 ngx_http_aiobs_log_options(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
     ngx_http_aiobs_log_options_t *options)
 {
-    ngx_str_t   *value, s;
+    ngx_str_t   *value;
     ngx_uint_t   i;
 
     options->size = 0;
@@ -154,54 +157,22 @@ ngx_http_aiobs_log_options(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        s.data = (u_char *) ngx_strchr(value[i].data, '=');
+        switch (ngx_http_aiobs_log_option(cf, log, options, &value[i])) {
 
-        if (s.data == NULL) {
-            goto invalid;
+        case NGX_OK:
+            break;
+
+        case NGX_DECLINED:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" of \"aiobs_log\": "
+                               "\"format=json\", \"buffer=size\", "
+                               "\"flush=time\" and \"if=condition\" are "
+                               "accepted", &value[i]);
+            return NGX_CONF_ERROR;
+
+        default:
+            return NGX_CONF_ERROR;
         }
-
-        s.data++;
-        s.len = value[i].len - (s.data - value[i].data);
-
-        if (ngx_strcmp(value[i].data, "format=json") == 0) {
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "buffer=", 7) == 0) {
-            options->size = ngx_parse_size(&s);
-
-            if (options->size < NGX_HTTP_AIOBS_LINE_MAX) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"%V\": a buffer holds at least one line, "
-                                   "%d bytes", &value[i],
-                                   NGX_HTTP_AIOBS_LINE_MAX);
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "flush=", 6) == 0) {
-            options->flush = ngx_parse_time(&s, 0);
-
-            if (options->flush == (ngx_msec_t) NGX_ERROR
-                || options->flush == 0)
-            {
-                goto invalid;
-            }
-
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "if=", 3) == 0) {
-            if (ngx_http_aiobs_log_if(cf, log, &s) != NGX_CONF_OK) {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        goto invalid;
     }
 
     if (options->flush && options->size == 0) {
@@ -211,15 +182,56 @@ ngx_http_aiobs_log_options(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
     }
 
     return NGX_CONF_OK;
+}
 
-invalid:
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" of \"aiobs_log\": "
-                       "\"format=json\", \"buffer=size\", \"flush=time\" and "
-                       "\"if=condition\" are accepted", &value[i]);
+/* NGX_DECLINED: no option, or no value of it; NGX_ERROR: logged */
 
-    return NGX_CONF_ERROR;
+static ngx_int_t
+ngx_http_aiobs_log_option(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
+    ngx_http_aiobs_log_options_t *options, ngx_str_t *value)
+{
+    ngx_str_t  s;
+
+    s.data = (u_char *) ngx_strchr(value->data, '=');
+
+    if (s.data == NULL) {
+        return NGX_DECLINED;
+    }
+
+    s.data++;
+    s.len = value->len - (s.data - value->data);
+
+    if (ngx_strcmp(value->data, "format=json") == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "if=", 3) == 0) {
+        return ngx_http_aiobs_log_if(cf, log, &s) == NGX_CONF_OK ? NGX_OK
+                                                                 : NGX_ERROR;
+    }
+
+    if (ngx_strncmp(value->data, "flush=", 6) == 0) {
+        options->flush = ngx_parse_time(&s, 0);
+
+        return options->flush == (ngx_msec_t) NGX_ERROR || options->flush == 0
+               ? NGX_DECLINED : NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "buffer=", 7) != 0) {
+        return NGX_DECLINED;
+    }
+
+    options->size = ngx_parse_size(&s);
+
+    if (options->size < NGX_HTTP_AIOBS_LINE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": a buffer holds at least one line, "
+                           "%d bytes", value, NGX_HTTP_AIOBS_LINE_MAX);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

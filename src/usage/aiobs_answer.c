@@ -252,6 +252,8 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     int  slot;
 
+    u->strings |= AIOBS_HEAD_NEVER;
+
     switch (node->slot) {
 
     case AIOBS_G_USAGE:

@@ -22,6 +22,7 @@
 #define AIOBS_CHOICES     8         /* whose finish reasons are told */
 #define AIOBS_REASON_MAX  32
 #define AIOBS_HEAD_MAX    512       /* bytes of an event's head */
+#define AIOBS_HEAD_NEVER  (1U << 31)    /* in "strings": to be read again */
 
 
 enum {

@@ -1,0 +1,94 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Inside of the JSON reader: its states, and what its two halves share.
+ */
+
+
+#ifndef _AIOBS_JSON_STATE_H_INCLUDED_
+#define _AIOBS_JSON_STATE_H_INCLUDED_
+
+
+#include "aiobs_json.h"
+
+
+enum {
+    AIOBS_JSON_START = 0,       /* between documents */
+    AIOBS_JSON_VALUE,           /* a value, or the end of an empty array */
+    AIOBS_JSON_NEXT_VALUE,
+    AIOBS_JSON_KEY,             /* a key, or the end of an empty object */
+    AIOBS_JSON_NEXT_KEY,
+    AIOBS_JSON_IN_KEY,
+    AIOBS_JSON_COLON,
+    AIOBS_JSON_IN_STRING,
+    AIOBS_JSON_IN_SCALAR,       /* a number or a literal */
+    AIOBS_JSON_COMMA,           /* a comma, or the end of the container */
+    AIOBS_JSON_SKIP,            /* inside of a container of no interest */
+    AIOBS_JSON_SKIP_STRING
+};
+
+
+/* the child of the container under way, NULL if nobody asks for it */
+const aiobs_node_t *aiobs_json_child(aiobs_json_t *j, const char *key,
+    size_t len);
+
+
+/*
+ * --- aiobs_json_text.c: runs of bytes ---
+ *
+ * All return where the run ends, or the end of the bytes.
+ */
+
+const uint8_t *aiobs_json_skip(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+const uint8_t *aiobs_json_skip_string(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+const uint8_t *aiobs_json_string(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+const uint8_t *aiobs_json_scalar(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+
+
+static inline int
+aiobs_json_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+
+static inline int
+aiobs_json_in_object(const aiobs_json_t *j)
+{
+    int  i;
+
+    i = j->depth - 1;
+
+    return j->objects[i / 64] >> (i % 64) & 1;
+}
+
+
+/* a container opens; -1: too deep */
+
+static inline int
+aiobs_json_push(aiobs_json_t *j, uint8_t c)
+{
+    if (j->depth == AIOBS_JSON_DEPTH) {
+        j->failure = AIOBS_FAILURE_DEPTH;
+        return -1;
+    }
+
+    if (c == '{') {
+        j->objects[j->depth / 64] |= 1ULL << (j->depth % 64);
+
+    } else {
+        j->objects[j->depth / 64] &= ~(1ULL << (j->depth % 64));
+    }
+
+    j->depth++;
+
+    return 0;
+}
+
+
+#endif /* _AIOBS_JSON_STATE_H_INCLUDED_ */
