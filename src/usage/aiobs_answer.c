@@ -252,7 +252,9 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     int  slot;
 
-    u->strings |= AIOBS_HEAD_NEVER;
+    if (node->slot != AIOBS_G_CHOICE) {
+        u->strings |= AIOBS_SHAPE_NEVER;
+    }
 
     switch (node->slot) {
 

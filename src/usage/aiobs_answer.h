@@ -16,13 +16,13 @@
 #include "aiobs_decode.h"
 #include "aiobs_eventstream.h"
 #include "aiobs_estimate.h"
+#include "aiobs_shape.h"
 #include "aiobs_sse.h"
 
 
 #define AIOBS_CHOICES     8         /* whose finish reasons are told */
 #define AIOBS_REASON_MAX  32
-#define AIOBS_HEAD_MAX    512       /* bytes of an event's head */
-#define AIOBS_HEAD_NEVER  (1U << 31)    /* in "strings": to be read again */
+#define AIOBS_SHAPE_NEVER (1U << 31)    /* in "strings": to be read again */
 
 
 enum {
@@ -42,32 +42,13 @@ enum {
 };
 
 
-/*
- * The events of a stream begin alike: the reader as it was behind the head of
- * the last one, to go on from when the next has the same.
- */
-
-typedef struct {
-    aiobs_json_t        json;
-    size_t              len;            /* of the head; 0: there is none */
-    uint32_t            strings;        /* set by it, bits of AIOBS_S_* */
-    uint8_t             model_len;
-    uint8_t             status_len;
-    uint8_t             type_len;
-    char                model[AIOBS_MODEL_MAX];
-    char                status[AIOBS_REASON_MAX];
-    char                type[AIOBS_ID_MAX];
-    uint8_t             head[AIOBS_HEAD_MAX];
-} aiobs_head_t;
-
-
 struct aiobs_usage_s {
     const aiobs_api_t  *api;
     aiobs_decoder_t    *decoder;
     aiobs_sse_t         sse;
     aiobs_json_t        json;
     aiobs_estimate_t    estimate;
-    aiobs_head_t        head;
+    aiobs_shapes_t     *shapes;         /* of a stream, or NULL */
 
     /* AWS event streams: the chunks of Invoke are in base64 in an envelope */
     aiobs_eventstream_t aws;
@@ -147,10 +128,12 @@ void aiobs_aws_header(aiobs_usage_t *u, const char *name, size_t name_len,
     const char *value, size_t value_len);
 
 
-/* --- aiobs_head.c: heads of events --- */
+/* --- aiobs_events.c: server-sent events --- */
 
-/* the start of a document; returns how many bytes of it are done with */
-size_t aiobs_head_feed(aiobs_usage_t *u, const uint8_t *p, size_t len);
+void aiobs_events_init(aiobs_usage_t *u);
+void aiobs_events_feed(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+void aiobs_events_finish(aiobs_usage_t *u);
 
 
 /* --- aiobs_answer.c: the documents --- */

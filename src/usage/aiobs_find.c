@@ -2,114 +2,189 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Runs over bytes that do not matter, 16 at a time where the machine can.
+ * Runs over bytes that do not matter: portable C, SSE2 and AVX2.
  */
 
 
-#include "aiobs_json.h"
+#include <string.h>
 
-#if defined(__SSE2__)
+#include "aiobs_find.h"
 
-#include <emmintrin.h>
 
-#define AIOBS_LANES  16
+/* --- portable: 8 bytes at a time --- */
 
-typedef __m128i  aiobs_lanes_t;
+#define AIOBS_FIND(name)  aiobs_find_portable_##name
+#define AIOBS_TARGET
+#define AIOBS_LANE        8
+#define AIOBS_MASK        uint64_t
+#define AIOBS_INDEX(m)    (aiobs_first_byte(m))
 
-#define aiobs_load(p)    _mm_loadu_si128((const __m128i *) (p))
-#define aiobs_eq(v, c)   _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
-#define aiobs_or(a, b)   _mm_or_si128(a, b)
-#define aiobs_fold(v, c) _mm_or_si128(v, _mm_set1_epi8(c))
-#define aiobs_first(v)   aiobs_first_lane(_mm_movemask_epi8(v))
+typedef uint64_t  aiobs_lane8_t;
+
+#define AIOBS_ONES        0x0101010101010101ULL
+#define AIOBS_HIGHS       0x8080808080808080ULL
+
+
+static inline aiobs_lane8_t
+aiobs_load8(const uint8_t *p)
+{
+    aiobs_lane8_t  v;
+
+    memcpy(&v, p, sizeof(v));
+
+    return v;
+}
+
+
+/* 0x80 in each byte that equals c; exact, no borrow goes across bytes */
+
+static inline aiobs_lane8_t
+aiobs_eq8(aiobs_lane8_t v, uint8_t c)
+{
+    v ^= AIOBS_ONES * c;
+
+    return ~(((v & ~AIOBS_HIGHS) + ~AIOBS_HIGHS) | v | ~AIOBS_HIGHS);
+}
+
 
 static inline int
-aiobs_first_lane(int mask)
+aiobs_first_byte(uint64_t m)
 {
-    return mask ? __builtin_ctz(mask) : -1;
-}
-
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_clzll(m) / 8;
+#else
+    return __builtin_ctzll(m) / 8;
 #endif
-
-
-/* '"' or '\\' */
-
-const uint8_t *
-aiobs_find_quote(const uint8_t *p, const uint8_t *last)
-{
-#if defined(AIOBS_LANES)
-    int            i;
-    aiobs_lanes_t  v;
-
-    for ( /* void */ ; last - p >= AIOBS_LANES; p += AIOBS_LANES) {
-        v = aiobs_load(p);
-        i = aiobs_first(aiobs_or(aiobs_eq(v, '"'), aiobs_eq(v, '\\')));
-
-        if (i >= 0) {
-            return p + i;
-        }
-    }
-#endif
-
-    while (p < last && *p != '"' && *p != '\\') {
-        p++;
-    }
-
-    return p;
 }
 
 
-/* '"' or a bracket; '[' and '{', ']' and '}' differ in one bit */
+#define AIOBS_VECTOR      aiobs_lane8_t
+#define AIOBS_LOAD(p)     aiobs_load8(p)
+#define AIOBS_EQ(v, c)    aiobs_eq8(v, c)
+#define AIOBS_OR(a, b)    ((a) | (b))
+#define AIOBS_LOWER(v)    ((v) | AIOBS_ONES * 0x20)
+#define AIOBS_BITS(v)     (v)
 
-const uint8_t *
-aiobs_find_bracket(const uint8_t *p, const uint8_t *last)
+#include "aiobs_find_lanes.h"
+
+#undef AIOBS_FIND
+#undef AIOBS_TARGET
+#undef AIOBS_LANE
+#undef AIOBS_MASK
+#undef AIOBS_INDEX
+#undef AIOBS_VECTOR
+#undef AIOBS_LOAD
+#undef AIOBS_EQ
+#undef AIOBS_OR
+#undef AIOBS_LOWER
+#undef AIOBS_BITS
+
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define AIOBS_MASK        uint32_t
+#define AIOBS_INDEX(m)    (__builtin_ctz(m))
+
+/* --- SSE2: every x86-64 --- */
+
+#define AIOBS_FIND(name)  aiobs_find_sse2_##name
+#define AIOBS_TARGET
+#define AIOBS_LANE        16
+#define AIOBS_VECTOR      __m128i
+#define AIOBS_LOAD(p)     _mm_loadu_si128((const __m128i *) (p))
+#define AIOBS_EQ(v, c)    _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
+#define AIOBS_OR(a, b)    _mm_or_si128(a, b)
+#define AIOBS_LOWER(v)    _mm_or_si128(v, _mm_set1_epi8(0x20))
+#define AIOBS_BITS(v)     ((uint32_t) _mm_movemask_epi8(v))
+#define AIOBS_SET(c)      _mm_set1_epi8(c)
+#define AIOBS_SUB(v, c)   _mm_sub_epi8(v, _mm_set1_epi8(c))
+#define AIOBS_MAX(a, b)   _mm_max_epu8(a, b)
+#define AIOBS_ALL         0xffffU
+
+#include "aiobs_find_lanes.h"
+
+#undef AIOBS_FIND
+#undef AIOBS_TARGET
+#undef AIOBS_LANE
+#undef AIOBS_VECTOR
+#undef AIOBS_LOAD
+#undef AIOBS_EQ
+#undef AIOBS_OR
+#undef AIOBS_LOWER
+#undef AIOBS_BITS
+#undef AIOBS_SET
+#undef AIOBS_SUB
+#undef AIOBS_MAX
+#undef AIOBS_ALL
+
+/* --- AVX2: where the processor has it; what is left goes to SSE2 --- */
+
+#define AIOBS_FIND(name)  aiobs_find_avx2_##name
+#define AIOBS_TARGET      __attribute__((target("avx2")))
+#define AIOBS_LANE        32
+#define AIOBS_VECTOR      __m256i
+#define AIOBS_LOAD(p)     _mm256_loadu_si256((const __m256i *) (p))
+#define AIOBS_EQ(v, c)    _mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))
+#define AIOBS_OR(a, b)    _mm256_or_si256(a, b)
+#define AIOBS_LOWER(v)    _mm256_or_si256(v, _mm256_set1_epi8(0x20))
+#define AIOBS_BITS(v)     ((uint32_t) _mm256_movemask_epi8(v))
+#define AIOBS_SET(c)      _mm256_set1_epi8(c)
+#define AIOBS_SUB(v, c)   _mm256_sub_epi8(v, _mm256_set1_epi8(c))
+#define AIOBS_MAX(a, b)   _mm256_max_epu8(a, b)
+#define AIOBS_ALL         0xffffffffU
+#define AIOBS_TAIL(name)  aiobs_find_sse2_##name
+
+#include "aiobs_find_lanes.h"
+
+#endif
+
+
+static const aiobs_find_t  aiobs_finds[] = {
+    { "portable", aiobs_find_portable_quote, aiobs_find_portable_bracket,
+      aiobs_find_portable_eol },
+#if defined(__x86_64__)
+    { "sse2", aiobs_find_sse2_quote, aiobs_find_sse2_bracket,
+      aiobs_find_sse2_eol },
+    { "avx2", aiobs_find_avx2_quote, aiobs_find_avx2_bracket,
+      aiobs_find_avx2_eol },
+#endif
+};
+
+
+aiobs_find_t  aiobs_find = {
+    "portable", aiobs_find_portable_quote, aiobs_find_portable_bracket,
+    aiobs_find_portable_eol
+};
+
+
+const aiobs_find_t *
+aiobs_find_get(unsigned i)
 {
-#if defined(AIOBS_LANES)
-    int            i;
-    aiobs_lanes_t  v, w;
+    unsigned  n;
 
-    for ( /* void */ ; last - p >= AIOBS_LANES; p += AIOBS_LANES) {
-        v = aiobs_load(p);
-        w = aiobs_fold(v, 0x20);
-        i = aiobs_first(aiobs_or(aiobs_eq(v, '"'),
-                                 aiobs_or(aiobs_eq(w, '{'),
-                                          aiobs_eq(w, '}'))));
+    n = sizeof(aiobs_finds) / sizeof(aiobs_finds[0]);
 
-        if (i >= 0) {
-            return p + i;
-        }
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+
+    if (!__builtin_cpu_supports("avx2")) {
+        n--;
     }
 #endif
 
-    while (p < last && *p != '"' && (*p | 0x20) != '{' && (*p | 0x20) != '}') {
-        p++;
-    }
-
-    return p;
+    return i < n ? &aiobs_finds[i] : NULL;
 }
 
 
-/* CR or LF */
-
-const uint8_t *
-aiobs_find_eol(const uint8_t *p, const uint8_t *last)
+static void __attribute__((constructor))
+aiobs_find_init(void)
 {
-#if defined(AIOBS_LANES)
-    int            i;
-    aiobs_lanes_t  v;
+    unsigned             i;
+    const aiobs_find_t  *f;
 
-    for ( /* void */ ; last - p >= AIOBS_LANES; p += AIOBS_LANES) {
-        v = aiobs_load(p);
-        i = aiobs_first(aiobs_or(aiobs_eq(v, '\n'), aiobs_eq(v, '\r')));
-
-        if (i >= 0) {
-            return p + i;
-        }
+    for (i = 0; (f = aiobs_find_get(i)) != NULL; i++) {
+        aiobs_find = *f;
     }
-#endif
-
-    while (p < last && *p != '\n' && *p != '\r') {
-        p++;
-    }
-
-    return p;
 }

@@ -29,6 +29,7 @@ aiobs_json_init(aiobs_json_t *j, const aiobs_node_t *root,
     j->root = root;
     j->handler = handler;
     j->data = data;
+    j->spans = NULL;
 
     aiobs_json_reset(j);
 }
@@ -63,24 +64,6 @@ aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len)
     for (last = p + len; p < last && !j->failure; /* void */ ) {
         p = aiobs_json_step(j, p, last);
     }
-}
-
-
-const uint8_t *
-aiobs_json_feed_head(aiobs_json_t *j, const uint8_t *p, size_t len)
-{
-    const uint8_t  *last;
-
-    for (last = p + len; p < last && !j->failure; /* void */ ) {
-
-        p = aiobs_json_step(j, p, last);
-
-        if (j->depth == 2) {
-            break;
-        }
-    }
-
-    return p;
 }
 
 
@@ -171,6 +154,7 @@ aiobs_json_structure(aiobs_json_t *j, const uint8_t *p)
         /* fall through */
 
     default:
+        j->start = p;
         aiobs_json_value(j, c);
         return p;
     }

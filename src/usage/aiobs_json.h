@@ -12,12 +12,14 @@
 #define _AIOBS_JSON_H_INCLUDED_
 
 
+#include "aiobs_find.h"
 #include "aiobs_usage.h"
 
 
 #define AIOBS_JSON_DEPTH    512     /* nested containers at most */
 #define AIOBS_JSON_PATH     10      /* levels of a path at most */
 #define AIOBS_JSON_SCALAR   128     /* bytes of a scalar that are kept */
+#define AIOBS_JSON_SPANS    24      /* noted of one document */
 
 
 typedef enum {
@@ -60,10 +62,34 @@ typedef struct {
 } aiobs_json_handler_t;
 
 
+/* values whose content says nothing about the rest of their document */
+
+typedef enum {
+    AIOBS_SPAN_TEXT = 0,            /* a string that is a TEXT node */
+    AIOBS_SPAN_STRING,              /* a string, a scalar that nobody asks for */
+    AIOBS_SPAN_SCALAR
+} aiobs_span_e;
+
+typedef struct {
+    uint16_t                     start;     /* of a string: behind its quote */
+    uint16_t                     end;
+    uint16_t                     type;      /* aiobs_span_e */
+} aiobs_span_t;
+
+typedef struct {
+    const uint8_t               *base;      /* at most 64 KB before */
+    uint8_t                      n;         /* above AIOBS_JSON_SPANS: more */
+    aiobs_span_t                 span[AIOBS_JSON_SPANS];
+} aiobs_spans_t;
+
+
 typedef struct {
     const aiobs_node_t          *root;
     const aiobs_json_handler_t  *handler;
     void                        *data;
+
+    aiobs_spans_t               *spans;     /* to be filled, or NULL */
+    const uint8_t               *start;     /* of the value under way */
 
     const aiobs_node_t          *stack[AIOBS_JSON_PATH + 1];
     const aiobs_node_t          *node;      /* of the value under way */
@@ -91,22 +117,8 @@ void aiobs_json_reset(aiobs_json_t *j);
 /* failures are kept in j->failure; nothing is read after one */
 void aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len);
 
-/*
- * The same, but returns where the first container inside of a document opens
- * (behind its bracket), or the end of the bytes.
- */
-const uint8_t *aiobs_json_feed_head(aiobs_json_t *j, const uint8_t *p,
-    size_t len);
-
 /* true between documents, false inside of one */
 int aiobs_json_idle(const aiobs_json_t *j);
-
-
-/* --- aiobs_find.c: to the first byte of a kind, or to the end --- */
-
-const uint8_t *aiobs_find_quote(const uint8_t *p, const uint8_t *last);
-const uint8_t *aiobs_find_bracket(const uint8_t *p, const uint8_t *last);
-const uint8_t *aiobs_find_eol(const uint8_t *p, const uint8_t *last);
 
 
 #endif /* _AIOBS_JSON_H_INCLUDED_ */

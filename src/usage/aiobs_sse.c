@@ -96,6 +96,13 @@ aiobs_sse_feed(aiobs_sse_t *s, const uint8_t *p, size_t len)
 }
 
 
+int
+aiobs_sse_idle(const aiobs_sse_t *s)
+{
+    return s->state == AIOBS_SSE_LINE && s->lines == 0 && !s->cr;
+}
+
+
 void
 aiobs_sse_finish(aiobs_sse_t *s)
 {

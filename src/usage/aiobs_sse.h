@@ -40,6 +40,9 @@ void aiobs_sse_init(aiobs_sse_t *s, const aiobs_sse_handler_t *handler,
     void *data);
 void aiobs_sse_feed(aiobs_sse_t *s, const uint8_t *p, size_t len);
 
+/* true between events */
+int aiobs_sse_idle(const aiobs_sse_t *s);
+
 /* the end of the stream: an event without its blank line counts as well */
 void aiobs_sse_finish(aiobs_sse_t *s);
 

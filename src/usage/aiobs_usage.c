@@ -6,6 +6,7 @@
  */
 
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "aiobs_answer.h"
@@ -16,16 +17,8 @@ static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
 static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
 static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
-static void aiobs_usage_payload(void *data, const uint8_t *p, size_t len);
-static void aiobs_usage_event_name(void *data, const char *name, size_t len);
-static void aiobs_usage_event(void *data);
 static void aiobs_usage_source(aiobs_usage_t *u, int complete,
     int64_t text_tokens, aiobs_usage_record_t *rec);
-
-
-static const aiobs_sse_handler_t  aiobs_usage_sse = {
-    aiobs_usage_payload, aiobs_usage_event_name, aiobs_usage_event
-};
 
 
 size_t
@@ -38,17 +31,13 @@ aiobs_usage_size(void)
 void
 aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status)
 {
-    memset(u, 0, offsetof(aiobs_usage_t, head));
-    memset((char *) u + offsetof(aiobs_usage_t, head) + sizeof(aiobs_head_t), 0,
-           sizeof(aiobs_usage_t) - offsetof(aiobs_usage_t, head)
-           - sizeof(aiobs_head_t));
+    memset(u, 0, sizeof(aiobs_usage_t));
 
-    u->head.len = 0;
     u->api = api;
     u->status = status;
 
     aiobs_answer_init(u);
-    aiobs_sse_init(&u->sse, &aiobs_usage_sse, u);
+    aiobs_events_init(u);
 }
 
 
@@ -114,7 +103,7 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_usage_record_t *rec)
 {
     if (u->framing == AIOBS_FRAMING_SSE) {
-        aiobs_sse_finish(&u->sse);
+        aiobs_events_finish(u);
 
     } else if (u->framing == AIOBS_FRAMING_AWS) {
         if (complete && !aiobs_eventstream_idle(&u->aws)) {
@@ -144,6 +133,9 @@ aiobs_usage_release(aiobs_usage_t *u)
         aiobs_decoder_destroy(u->decoder);
         u->decoder = NULL;
     }
+
+    free(u->shapes);
+    u->shapes = NULL;
 }
 
 
@@ -196,7 +188,7 @@ aiobs_usage_plain(void *data, const uint8_t *p, size_t len)
     switch (u->framing) {
 
     case AIOBS_FRAMING_SSE:
-        aiobs_sse_feed(&u->sse, p, last - p);
+        aiobs_events_feed(u, p, last);
         break;
 
     case AIOBS_FRAMING_JSON:
@@ -253,89 +245,6 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
     }
 
     return p;
-}
-
-
-/* "[DONE]" is the one payload that looks like JSON and is none */
-
-static void
-aiobs_usage_payload(void *data, const uint8_t *p, size_t len)
-{
-    aiobs_usage_t *u = data;
-
-    size_t  n;
-
-    static const char  done[] = "[DONE]";
-
-    while (len && u->done < sizeof(done) - 1
-           && *p == (uint8_t) done[u->done]
-           && (u->done || aiobs_json_idle(&u->json)) && !u->in_event)
-    {
-        u->done++;
-        p++;
-        len--;
-    }
-
-    if (len == 0 || u->no_json) {
-        return;
-    }
-
-    if (!u->in_event) {
-
-        n = u->done;
-        u->in_event = 1;
-
-        if (n == 0 && *p != '{' && *p != '[' && *p > ' ') {
-            u->no_json = 1;                 /* "data: ping" */
-            return;
-        }
-
-        u->done = 0;
-
-        if (n) {
-            aiobs_json_feed(&u->json, (const uint8_t *) done, n);
-
-        } else {
-            n = aiobs_head_feed(u, p, len);
-            p += n;
-            len -= n;
-        }
-    }
-
-    aiobs_json_feed(&u->json, p, len);
-}
-
-
-static void
-aiobs_usage_event_name(void *data, const char *name, size_t len)
-{
-    aiobs_usage_t *u = data;
-
-    if (len == 5 && memcmp(name, "error", 5) == 0) {
-        u->error_event = 1;
-    }
-}
-
-
-static void
-aiobs_usage_event(void *data)
-{
-    aiobs_usage_t *u = data;
-
-    if (u->done == sizeof("[DONE]") - 1) {
-        u->ended = 1;
-    }
-
-    aiobs_usage_document_end(u);
-
-    u->done = 0;
-    u->in_event = 0;
-    u->no_json = 0;
-
-    if (u->error_event) {
-        u->midstream_error = 1;
-        u->error_event = 0;
-    }
 }
 
 

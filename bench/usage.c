@@ -1,0 +1,112 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What reading a response costs without nginx: usage FILE API TYPE BUFFER,
+ * the file fed again and again in buffers of that size.
+ */
+
+
+#define _GNU_SOURCE
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "usage/aiobs_usage.h"
+
+
+static double  bench_now(void);
+static size_t  bench_once(aiobs_usage_t *u, const aiobs_api_t *api,
+    const char *type, const char *body, size_t len, size_t buffer,
+    aiobs_usage_record_t *rec);
+
+
+int
+main(int argc, char **argv)
+{
+    int                    i, n;
+    FILE                  *f;
+    char                  *body;
+    size_t                 len, buffer;
+    double                 best, t;
+    aiobs_usage_t         *u;
+    const aiobs_api_t     *api;
+    aiobs_usage_record_t   rec;
+
+    if (argc != 5) {
+        fprintf(stderr, "usage: %s FILE PATH TYPE BUFFER\n", argv[0]);
+        return 2;
+    }
+
+    f = fopen(argv[1], "rb");
+
+    if (f == NULL) {
+        perror(argv[1]);
+        return 1;
+    }
+
+    body = malloc(1 << 26);
+    len = fread(body, 1, 1 << 26, f);
+    fclose(f);
+
+    api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, argv[2],
+                         strlen(argv[2]));
+    u = malloc(aiobs_usage_size());
+    buffer = strtoul(argv[4], NULL, 10);
+    n = 20000000 / len + 1;
+    best = 1e9;
+
+    for (i = 0; i < 30; i++) {
+        int  k;
+
+        t = bench_now();
+
+        for (k = 0; k < n; k++) {
+            bench_once(u, api, argv[3], body, len, buffer, &rec);
+        }
+
+        t = (bench_now() - t) / n;
+        best = t < best ? t : best;
+    }
+
+    printf("%zu bytes: %.3f us, %.2f GB/s, %u events, %.1f ns each; "
+           "input %lld output %lld state %zu\n", len, best * 1e6,
+           len / best / 1e9, rec.content_events,
+           rec.content_events ? best * 1e9 / rec.content_events : 0,
+           (long long) rec.input, (long long) rec.output, aiobs_usage_size());
+
+    return 0;
+}
+
+
+static size_t
+bench_once(aiobs_usage_t *u, const aiobs_api_t *api, const char *type,
+    const char *body, size_t len, size_t buffer, aiobs_usage_record_t *rec)
+{
+    size_t  i, n;
+
+    aiobs_usage_init(u, api, 200);
+    aiobs_usage_header(u, "content-type", 12, type, strlen(type));
+
+    for (i = 0; i < len; i += n) {
+        n = len - i < buffer ? len - i : buffer;
+        aiobs_usage_feed(u, body + i, n, 1);
+    }
+
+    aiobs_usage_finish(u, 1, AIOBS_ABSENT, rec);
+
+    return i;
+}
+
+
+static double
+bench_now(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+
+    return ts.tv_sec + ts.tv_nsec / 1e9;
+}

@@ -1,0 +1,430 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Server-sent events: those of a known shape are compared, others are read.
+ */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "aiobs_answer.h"
+
+
+#define AIOBS_SHAPE_STRINGS                                                   \
+    (1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID | 1U << AIOBS_S_STATUS            \
+     | 1U << AIOBS_S_TYPE)
+
+
+/* what an event with a shape leaves as it was */
+
+typedef struct {
+    uint32_t  documents;
+    uint8_t   failure;
+    uint8_t   midstream_error;
+    uint8_t   ended;
+} aiobs_events_before_t;
+
+
+static void aiobs_events_rest(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+static const uint8_t *aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+static const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
+    const aiobs_holes_t *holes);
+static void aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s);
+static void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *end);
+static int aiobs_events_shaped(const aiobs_usage_t *u,
+    const aiobs_events_before_t *before, const aiobs_spans_t *spans);
+static void aiobs_events_payload(void *data, const uint8_t *p, size_t len);
+static void aiobs_events_name(void *data, const char *name, size_t len);
+static void aiobs_events_end(void *data);
+
+
+static const aiobs_sse_handler_t  aiobs_events_sse = {
+    aiobs_events_payload, aiobs_events_name, aiobs_events_end
+};
+
+
+void
+aiobs_events_init(aiobs_usage_t *u)
+{
+    aiobs_sse_init(&u->sse, &aiobs_events_sse, u);
+}
+
+
+void
+aiobs_events_feed(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
+{
+    const uint8_t  *end;
+
+    if (u->shapes && u->shapes->carried) {
+        p = aiobs_events_carried(u, p, last);
+    }
+
+    while (p < last) {
+
+        if (aiobs_sse_idle(&u->sse)) {
+            p = aiobs_events_known(u, p, last);
+        }
+
+        if (p == last) {
+            return;
+        }
+
+        end = aiobs_shape_event_end(p, last);
+
+        if (end && aiobs_sse_idle(&u->sse)) {
+            aiobs_events_read(u, p, end);
+
+        } else if (end) {
+            aiobs_sse_feed(&u->sse, p, end - p);
+
+        } else {
+            aiobs_events_rest(u, p, last);
+            return;
+        }
+
+        p = end;
+    }
+}
+
+
+/* the beginning of an event waits for its end, if that may be compared */
+
+static void
+aiobs_events_rest(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
+{
+    aiobs_shapes_t  *m;
+
+    m = u->shapes;
+
+    if (m && m->len && aiobs_sse_idle(&u->sse) && last - p < AIOBS_SHAPE_MAX) {
+        m->carried = (uint16_t) (last - p);
+        memcpy(m->carry, p, m->carried);
+        return;
+    }
+
+    aiobs_sse_feed(&u->sse, p, last - p);
+}
+
+
+/* how far into the new bytes the event went that had waited */
+
+static const uint8_t *
+aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
+{
+    size_t           n, had;
+    const uint8_t   *end, *all;
+    aiobs_shapes_t  *m;
+
+    m = u->shapes;
+    had = m->carried;
+    n = AIOBS_SHAPE_MAX - had;
+    n = n < (size_t) (last - p) ? n : (size_t) (last - p);
+
+    memcpy(m->carry + had, p, n);
+
+    all = m->carry + had + n;
+    end = aiobs_shape_event_end(m->carry + (had < 2 ? 0 : had - 2), all);
+
+    if (end == NULL) {
+
+        if (had + n < AIOBS_SHAPE_MAX) {
+            m->carried += n;
+            return last;
+        }
+
+        m->carried = 0;
+        aiobs_sse_feed(&u->sse, m->carry, had);
+        return p;
+    }
+
+    m->carried = 0;
+
+    if (aiobs_events_known(u, m->carry, end) != end) {
+        aiobs_events_read(u, m->carry, end);
+    }
+
+    return p + (end - m->carry - had);
+}
+
+
+void
+aiobs_events_finish(aiobs_usage_t *u)
+{
+    size_t  n;
+
+    if (u->shapes && u->shapes->carried) {
+        n = u->shapes->carried;
+        u->shapes->carried = 0;
+        aiobs_sse_feed(&u->sse, u->shapes->carry, n);
+    }
+
+    aiobs_sse_finish(&u->sse);
+}
+
+
+/* as many events as there are of known shapes */
+
+static const uint8_t *
+aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
+{
+    int              i;
+    aiobs_holes_t    holes;
+    aiobs_shape_t   *s;
+    const uint8_t   *end;
+    aiobs_shapes_t  *m;
+
+    m = u->shapes;
+
+    if (m == NULL) {
+        return p;
+    }
+
+    for (i = 0; i < AIOBS_SHAPES; /* void */ ) {
+
+        s = &m->shapes[m->last];
+        end = aiobs_shape_match(s, p, last, &holes);
+
+        if (end) {
+            aiobs_events_apply(u, s, &holes);
+            p = end;
+            i = 0;
+            continue;
+        }
+
+        m->last = (m->last + 1) % AIOBS_SHAPES;
+        i++;
+    }
+
+    return p;
+}
+
+
+/* what reading the event would have done */
+
+static void
+aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
+    const aiobs_holes_t *holes)
+{
+    size_t    i, len, text;
+
+    if (!s->fresh) {
+        aiobs_events_refresh(u, s);
+    }
+
+    text = 0;
+
+    for (i = 0; i < s->holes; i++) {
+        len = holes->end[i] - holes->start[i];
+
+        if (s->hole[i] == AIOBS_HOLE_TEXT && len) {
+            aiobs_estimate_text(&u->estimate, holes->start[i], len);
+            text += len;
+        }
+    }
+
+    u->documents++;
+
+    if (text) {
+        u->content_events++;
+        u->last_token_ms = u->now_ms;
+
+        if (u->first_token_ms == 0) {
+            u->first_token_ms = u->now_ms;
+        }
+    }
+}
+
+
+/* another event has come between */
+
+static void
+aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s)
+{
+    int  i;
+
+    for (i = 0; i < AIOBS_SHAPES; i++) {
+        u->shapes->shapes[i].fresh = 0;
+    }
+
+    s->fresh = 1;
+
+    if (s->strings & 1U << AIOBS_S_MODEL) {
+        u->model_len = s->model_len;
+        memcpy(u->model, s->model, s->model_len);
+    }
+
+    if (s->strings & 1U << AIOBS_S_STATUS) {
+        u->status_len = s->status_len;
+        memcpy(u->status_text, s->status, s->status_len);
+    }
+}
+
+
+/* a whole event */
+
+static void
+aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
+{
+    aiobs_shape_t          *s;
+    aiobs_spans_t           spans;
+    aiobs_events_before_t   before;
+
+    if (end - p > AIOBS_SHAPE_MAX) {
+        aiobs_sse_feed(&u->sse, p, end - p);
+        return;
+    }
+
+    spans.base = p;
+    spans.n = 0;
+
+    before.documents = u->documents;
+    before.failure = u->failure;
+    before.midstream_error = u->midstream_error;
+    before.ended = u->ended;
+
+    u->strings = 0;
+    u->json.spans = &spans;
+
+    aiobs_sse_feed(&u->sse, p, end - p);
+
+    u->json.spans = NULL;
+
+    if (!aiobs_events_shaped(u, &before, &spans)) {
+        return;
+    }
+
+    if (u->shapes == NULL) {
+        u->shapes = malloc(sizeof(aiobs_shapes_t));
+
+        if (u->shapes == NULL) {
+            return;                 /* all events will be read */
+        }
+
+        aiobs_shapes_init(u->shapes);
+    }
+
+    s = aiobs_shape_learn(u->shapes, p, end - p, &spans);
+
+    if (s) {
+        s->strings = u->strings;
+        s->model_len = u->model_len;
+        memcpy(s->model, u->model, u->model_len);
+        s->status_len = u->status_len;
+        memcpy(s->status, u->status_text, u->status_len);
+    }
+}
+
+
+/* nothing in it had effects but text and strings that stay */
+
+static int
+aiobs_events_shaped(const aiobs_usage_t *u,
+    const aiobs_events_before_t *before, const aiobs_spans_t *spans)
+{
+    int  i;
+
+    if (u->documents != before->documents + 1 || u->usage_here
+        || (u->strings & ~AIOBS_SHAPE_STRINGS)
+        || u->failure != before->failure
+        || u->midstream_error != before->midstream_error
+        || u->ended != before->ended || !aiobs_sse_idle(&u->sse)
+        || spans->n > AIOBS_JSON_SPANS)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < spans->n; i++) {
+        if (spans->span[i].type == AIOBS_SPAN_TEXT) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* "[DONE]" is the one payload that looks like JSON and is none */
+
+static void
+aiobs_events_payload(void *data, const uint8_t *p, size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    int     i;
+    size_t  n;
+
+    static const char  done[] = "[DONE]";
+
+    while (len && u->done < sizeof(done) - 1
+           && *p == (uint8_t) done[u->done]
+           && (u->done || aiobs_json_idle(&u->json)) && !u->in_event)
+    {
+        u->done++;
+        p++;
+        len--;
+    }
+
+    if (len == 0 || u->no_json) {
+        return;
+    }
+
+    if (!u->in_event) {
+
+        for (i = 0; u->shapes && i < AIOBS_SHAPES; i++) {
+            u->shapes->shapes[i].fresh = 0;
+        }
+
+        n = u->done;
+        u->in_event = 1;
+
+        if (n == 0 && *p != '{' && *p != '[' && *p > ' ') {
+            u->no_json = 1;                 /* "data: ping" */
+            return;
+        }
+
+        u->done = 0;
+        aiobs_json_feed(&u->json, (const uint8_t *) done, n);
+    }
+
+    aiobs_json_feed(&u->json, p, len);
+}
+
+
+static void
+aiobs_events_name(void *data, const char *name, size_t len)
+{
+    aiobs_usage_t *u = data;
+
+    if (len == 5 && memcmp(name, "error", 5) == 0) {
+        u->error_event = 1;
+    }
+}
+
+
+static void
+aiobs_events_end(void *data)
+{
+    aiobs_usage_t *u = data;
+
+    if (u->done == sizeof("[DONE]") - 1) {
+        u->ended = 1;
+    }
+
+    aiobs_usage_document_end(u);
+
+    u->done = 0;
+    u->in_event = 0;
+    u->no_json = 0;
+
+    if (u->error_event) {
+        u->midstream_error = 1;
+        u->error_event = 0;
+    }
+}

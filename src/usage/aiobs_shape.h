@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Events of one shape: from one chunk of a stream to the next, nothing changes
+ * but the text and a few values nobody asks for.  What was read twice is from
+ * then on only compared.
+ */
+
+
+#ifndef _AIOBS_SHAPE_H_INCLUDED_
+#define _AIOBS_SHAPE_H_INCLUDED_
+
+
+#include "aiobs_json.h"
+
+
+#define AIOBS_SHAPE_MAX    1024     /* bytes of an event */
+#define AIOBS_SHAPES       2        /* kinds of events that take turns */
+#define AIOBS_SHAPE_HOLES  4        /* places where events differ */
+
+
+typedef enum {
+    AIOBS_HOLE_TEXT = 0,            /* text of the answer */
+    AIOBS_HOLE_STRING,              /* a string of no interest */
+    AIOBS_HOLE_DIGITS               /* a number of no interest */
+} aiobs_hole_e;
+
+
+typedef struct {
+    uint16_t         segment[AIOBS_SHAPE_HOLES + 1];    /* bytes of each */
+    uint8_t          hole[AIOBS_SHAPE_HOLES];           /* aiobs_hole_e */
+    uint8_t          holes;
+    uint8_t          fresh;         /* what the segments say is known */
+    uint32_t         strings;       /* they say, bits of AIOBS_S_* */
+    uint16_t         least;         /* bytes of all segments; 0: not in use */
+    uint8_t          model_len;
+    uint8_t          status_len;
+    char             model[AIOBS_MODEL_MAX];
+    char             status[32];
+    uint8_t          bytes[AIOBS_SHAPE_MAX + 32];       /* the segments */
+} aiobs_shape_t;
+
+
+/* memory of a stream, beside its state: 5 KB */
+
+typedef struct {
+    aiobs_shape_t    shapes[AIOBS_SHAPES];
+    uint8_t          last;          /* the shape of the event before */
+    uint8_t          victim;        /* the one to be replaced next */
+    uint16_t         len;           /* the last event read, 0: none */
+    uint16_t         carried;       /* bytes of one that is not whole yet */
+    aiobs_spans_t    spans;         /* of "event" */
+    uint8_t          event[AIOBS_SHAPE_MAX];
+    uint8_t          carry[AIOBS_SHAPE_MAX];
+} aiobs_shapes_t;
+
+
+/* where the text of an event went, between its quotes */
+
+typedef struct {
+    const uint8_t   *start[AIOBS_SHAPE_HOLES];
+    const uint8_t   *end[AIOBS_SHAPE_HOLES];
+} aiobs_holes_t;
+
+
+void aiobs_shapes_init(aiobs_shapes_t *m);
+
+/* the end of the event at p if it has this shape, or NULL */
+const uint8_t *aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
+    const uint8_t *last, aiobs_holes_t *holes);
+
+/*
+ * An event that was read, and may have a shape: compared with the one before.
+ * Returns the shape if there is a new one, its strings not yet set, or NULL.
+ */
+aiobs_shape_t *aiobs_shape_learn(aiobs_shapes_t *m, const uint8_t *p,
+    size_t len, const aiobs_spans_t *spans);
+
+/* behind the blank line that ends the first event, or NULL */
+const uint8_t *aiobs_shape_event_end(const uint8_t *p, const uint8_t *last);
+
+
+#endif /* _AIOBS_SHAPE_H_INCLUDED_ */
