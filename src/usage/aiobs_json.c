@@ -62,6 +62,15 @@ aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len)
     const uint8_t  *last;
 
     for (last = p + len; p < last && !j->failure; /* void */ ) {
+
+        if (j->state == AIOBS_JSON_KEY || j->state == AIOBS_JSON_NEXT_KEY) {
+            p = aiobs_json_members(j, p, last);
+
+            if (p == last) {
+                break;
+            }
+        }
+
         p = aiobs_json_step(j, p, last);
     }
 }
@@ -228,29 +237,20 @@ aiobs_json_start(aiobs_json_t *j, uint8_t c)
 static void
 aiobs_json_value(aiobs_json_t *j, uint8_t c)
 {
-    switch (c) {
-
-    case '"':
+    if (c == '"') {
         j->state = AIOBS_JSON_IN_STRING;
         j->len = 0;
         return;
+    }
 
-    case '{':
-    case '[':
+    if (c == '{' || c == '[') {
         aiobs_json_open(j, c);
         return;
+    }
 
-    case '-':
-    case 't':
-    case 'f':
-    case 'n':
-        break;
-
-    default:
-        if (c < '0' || c > '9') {
-            j->failure = AIOBS_FAILURE_JSON;
-            return;
-        }
+    if (!aiobs_json_scalar_start(c)) {
+        j->failure = AIOBS_FAILURE_JSON;
+        return;
     }
 
     j->state = AIOBS_JSON_IN_SCALAR;

@@ -34,6 +34,12 @@ const aiobs_node_t *aiobs_json_child(aiobs_json_t *j, const char *key,
     size_t len);
 
 
+/* --- aiobs_json_members.c: whole members; in a state before a key --- */
+
+const uint8_t *aiobs_json_members(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+
+
 /*
  * --- aiobs_json_text.c: runs of bytes ---
  *
@@ -57,6 +63,24 @@ aiobs_json_space(uint8_t c)
 }
 
 
+/* numbers and literals */
+
+static inline int
+aiobs_json_scalar_start(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == 't' || c == 'f'
+           || c == 'n';
+}
+
+
+static inline int
+aiobs_json_scalar_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+           || c == '.' || c == '-' || c == '+';
+}
+
+
 static inline int
 aiobs_json_in_object(const aiobs_json_t *j)
 {
@@ -65,6 +89,32 @@ aiobs_json_in_object(const aiobs_json_t *j)
     i = j->depth - 1;
 
     return j->objects[i / 64] >> (i % 64) & 1;
+}
+
+
+static inline void
+aiobs_json_note(aiobs_json_t *j, const uint8_t *start, const uint8_t *end,
+    aiobs_span_e type)
+{
+    aiobs_span_t   *span;
+    aiobs_spans_t  *spans;
+
+    spans = j->spans;
+
+    if (spans == NULL) {
+        return;
+    }
+
+    if (spans->n >= AIOBS_JSON_SPANS) {
+        spans->n = AIOBS_JSON_SPANS + 1;
+        return;
+    }
+
+    span = &spans->span[spans->n++];
+
+    span->start = (uint16_t) (start - spans->base);
+    span->end = (uint16_t) (end - spans->base);
+    span->type = type;
 }
 
 

@@ -15,8 +15,6 @@ static void aiobs_json_escape(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_utf8(aiobs_json_t *j, uint32_t code);
 static void aiobs_json_keep(aiobs_json_t *j, const uint8_t *p, size_t len);
 static void aiobs_json_string_end(aiobs_json_t *j);
-static void aiobs_json_note(aiobs_json_t *j, const uint8_t *start,
-    const uint8_t *end, aiobs_span_e type);
 
 
 /* j->len: the depth of the container that is skipped */
@@ -142,9 +140,7 @@ aiobs_json_string(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
 
         if (*p++ == '"') {
 
-            if (j->spans && j->state == AIOBS_JSON_IN_STRING
-                && (text || j->node == NULL))
-            {
+            if (j->state == AIOBS_JSON_IN_STRING && (text || j->node == NULL)) {
                 aiobs_json_note(j, j->start, p - 1, text ? AIOBS_SPAN_TEXT
                                                          : AIOBS_SPAN_STRING);
             }
@@ -301,9 +297,7 @@ aiobs_json_scalar(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
             break;
         }
 
-        if (!(*q >= '0' && *q <= '9') && !((*q | 0x20) >= 'a'
-            && (*q | 0x20) <= 'z') && *q != '.' && *q != '-' && *q != '+')
-        {
+        if (!aiobs_json_scalar_byte(*q)) {
             j->failure = AIOBS_FAILURE_JSON;
             return q;
         }
@@ -317,32 +311,10 @@ aiobs_json_scalar(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
         if (j->node) {
             j->handler->scalar(j->data, j->node, j->buf, j->len, 0);
 
-        } else if (j->spans) {
+        } else {
             aiobs_json_note(j, j->start - 1, q, AIOBS_SPAN_SCALAR);
         }
     }
 
     return q;
-}
-
-
-static void
-aiobs_json_note(aiobs_json_t *j, const uint8_t *start, const uint8_t *end,
-    aiobs_span_e type)
-{
-    aiobs_span_t   *span;
-    aiobs_spans_t  *spans;
-
-    spans = j->spans;
-
-    if (spans->n >= AIOBS_JSON_SPANS) {
-        spans->n = AIOBS_JSON_SPANS + 1;
-        return;
-    }
-
-    span = &spans->span[spans->n++];
-
-    span->start = (uint16_t) (start - spans->base);
-    span->end = (uint16_t) (end - spans->base);
-    span->type = type;
 }

@@ -31,7 +31,23 @@ static int aiobs_exponent(const char *text, size_t len, int *exponent);
 int64_t
 aiobs_number(const char *text, size_t len)
 {
+    size_t           i;
+    int64_t          n;
     aiobs_decimal_t  d;
+
+    /* nearly all are a few digits */
+
+    for (i = 0, n = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
+        if (i == 12) {
+            break;
+        }
+
+        n = n * 10 + (text[i] - '0');
+    }
+
+    if (i == len && i) {
+        return n;
+    }
 
     if (aiobs_decimal(&d, text, len, AIOBS_TOKENS_MAX) != 0 || d.overflow) {
         return AIOBS_ABSENT;

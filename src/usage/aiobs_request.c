@@ -134,11 +134,17 @@ aiobs_request_text(void *data, const aiobs_node_t *node, const uint8_t *p,
 {
     aiobs_request_t *q = data;
 
-    size_t  i, wide;
+    size_t    i, wide;
+    uint64_t  eight;
 
     wide = 0;
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; len - i >= 8; i += 8) {
+        memcpy(&eight, p + i, 8);
+        wide += __builtin_popcountll(eight & 0x8080808080808080ULL);
+    }
+
+    for ( /* void */ ; i < len; i++) {
         wide += p[i] >> 7;
     }
 
