@@ -151,7 +151,7 @@ const ngx_http_aiobs_family_t
 
     [NGX_HTTP_AIOBS_LLM_BILLED_UNITS] = {
         "llm_billed_units", "What is billed other than by tokens.", "",
-        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, "unit", NULL }, NULL, NULL },
 
     [NGX_HTTP_AIOBS_REFUSALS] = {

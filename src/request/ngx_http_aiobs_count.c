@@ -31,6 +31,10 @@ static void ngx_http_aiobs_count_tokens(ngx_str_t *labels,
     aiobs_usage_record_t *rec);
 static void ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type,
     int64_t n);
+static void ngx_http_aiobs_count_units(ngx_str_t *labels,
+    aiobs_units_t *units);
+static void ngx_http_aiobs_count_unit(ngx_str_t *labels, const char *unit,
+    int64_t thousandths);
 static void ngx_http_aiobs_count_latency(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_str_t *labels);
 static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
@@ -101,6 +105,7 @@ ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     ngx_http_aiobs_count_tokens(labels, &ctx->answer);
+    ngx_http_aiobs_count_units(labels, &ctx->answer.units);
     ngx_http_aiobs_count_latency(r, ctx, labels);
 
     ngx_http_aiobs_c_str(&labels[3], aiobs_api_operation(ctx->api));
@@ -161,6 +166,34 @@ ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type, int64_t n)
         ngx_http_aiobs_c_str(&labels[3], type);
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS, labels,
                                    n);
+    }
+}
+
+
+static void
+ngx_http_aiobs_count_units(ngx_str_t *labels, aiobs_units_t *units)
+{
+    ngx_http_aiobs_count_unit(labels, "searches",
+                              (units->queries + units->searches) * 1000);
+    ngx_http_aiobs_count_unit(labels, "images",
+                              (units->images_input + units->images_output)
+                              * 1000);
+    ngx_http_aiobs_count_unit(labels, "seconds", units->milliseconds);
+    ngx_http_aiobs_count_unit(labels, "characters",
+                              units->characters_input * 1000);
+}
+
+
+/* the family is kept in millionths, for parts of a second */
+
+static void
+ngx_http_aiobs_count_unit(ngx_str_t *labels, const char *unit,
+    int64_t thousandths)
+{
+    if (thousandths > 0 && thousandths < AIOBS_TOKENS_MAX) {
+        ngx_http_aiobs_c_str(&labels[3], unit);
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_BILLED_UNITS, labels,
+                                   thousandths * 1000);
     }
 }
 

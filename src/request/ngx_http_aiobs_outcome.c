@@ -13,8 +13,11 @@ static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
+static void ngx_http_aiobs_speech(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_price(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_units(aiobs_usage_record_t *rec);
 static ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
@@ -48,6 +51,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         if (ctx->usage) {
             aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
                                &ctx->answer);
+            ngx_http_aiobs_speech(r, ctx);
         }
 
         ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts, last);
@@ -226,6 +230,24 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 }
 
 
+/* speech without a report is billed by the characters of its text */
+
+static void
+ngx_http_aiobs_speech(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    aiobs_usage_record_t  *rec;
+
+    rec = &ctx->answer;
+
+    if (aiobs_api_speaks(ctx->api) && rec->input == AIOBS_ABSENT
+        && r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE
+        && ctx->asked.characters > 0)
+    {
+        rec->units.characters_input = ctx->asked.characters;
+    }
+}
+
+
 /*
  * What the provider says it costs, else the price of the model that answered,
  * else of the one asked for (deployments have names of their own).
@@ -248,7 +270,9 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
-    if (amcf->prices == NULL || rec->source == AIOBS_SOURCE_NONE) {
+    if (amcf->prices == NULL
+        || (rec->source == AIOBS_SOURCE_NONE && !ngx_http_aiobs_units(rec)))
+    {
         return;
     }
 
@@ -268,8 +292,17 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     if (price) {
-        ctx->cost = aiobs_price_cost(price, rec, NULL, AIOBS_TIER_STANDARD);
+        ctx->cost = aiobs_price_cost(price, rec, &rec->units, rec->tier);
     }
 
     ctx->unpriced = (ctx->cost == AIOBS_ABSENT);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_units(aiobs_usage_record_t *rec)
+{
+    return rec->units.queries || rec->units.searches
+           || rec->units.images_input || rec->units.images_output
+           || rec->units.milliseconds || rec->units.characters_input;
 }

@@ -75,6 +75,10 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 
     rec->finish_len = aiobs_answer_finish(u, rec->finish);
 
+    rec->tier = u->tier;
+    aiobs_apply_units(u->figures, u->status < 300 ? u->images : 0,
+                      u->status < 300 ? u->searches : 0, rec);
+
     rec->pending = aiobs_answer_pending(u);
     rec->complete = u->ended || u->final;
     rec->midstream_error = u->midstream_error && u->status < 300;
@@ -145,6 +149,19 @@ aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         aiobs_set(u->modality, &u->modality_len, AIOBS_REASON_MAX, p, len);
         break;
 
+    case AIOBS_S_TIER:
+        u->tier = (uint8_t) aiobs_price_tier(p, len);
+        break;
+
+    case AIOBS_S_ITEM:
+        u->item_search = (len == 15
+                          && memcmp(p, "web_search_call", len) == 0);
+        break;
+
+    case AIOBS_S_ACTION:
+        u->item_other = (len != 6 || memcmp(p, "search", len) != 0);
+        break;
+
     default:
         aiobs_answer_error(u, slot, p, len);
         break;
@@ -181,7 +198,11 @@ aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
 
     n = AIOBS_ABSENT;
 
-    if (!string && len < AIOBS_JSON_SCALAR) {
+    if (slot == AIOBS_F_MILLISECONDS) {     /* a string in some answers */
+        n = aiobs_amount(p, len);
+        n = n == AIOBS_ABSENT ? n : n / 1000000;
+
+    } else if (!string && len < AIOBS_JSON_SCALAR) {
         n = slot == AIOBS_F_COST ? aiobs_amount(p, len) : aiobs_number(p, len);
     }
 
@@ -290,6 +311,20 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         }
         break;
 
+    case AIOBS_G_IMAGE:
+        u->images += open;
+        break;
+
+    case AIOBS_G_ITEM:
+        if (open) {
+            u->item_search = 0;
+            u->item_other = 0;
+
+        } else {
+            u->searches_here += u->item_search && !u->item_other;
+        }
+        break;
+
     default:
         aiobs_answer_modality(u, open, node->slot == AIOBS_G_INPUT_DETAILS
                                        ? AIOBS_F_AUDIO_INPUT
@@ -381,6 +416,7 @@ aiobs_answer_document(void *data, int begin)
 
         u->list |= u->json.list;
         u->choices = 0;
+        u->searches_here = 0;
         u->content = 0;
         u->usage_here = 0;
         u->pending_len = 0;
@@ -409,6 +445,10 @@ aiobs_answer_document(void *data, int begin)
     }
 
     aiobs_answer_report(u, 0);      /* figures outside of a report */
+
+    if (u->usage_here) {
+        u->searches = u->searches_here;
+    }
 
     if (u->reported && (u->usage_here || u->final)
         && (u->reason_len[0] || u->status_len))

@@ -16,6 +16,7 @@
 #include "aiobs_decode.h"
 #include "aiobs_eventstream.h"
 #include "aiobs_estimate.h"
+#include "aiobs_price.h"
 #include "aiobs_shape.h"
 #include "aiobs_sse.h"
 
@@ -73,8 +74,12 @@ struct aiobs_usage_s {
     int64_t             figures[AIOBS_F_FIGURES];   /* the last report */
     int64_t             report[AIOBS_F_FIGURES];    /* the one under way */
     int64_t             modality_count;
+    uint32_t            images;         /* an answer of images: how many */
+    uint32_t            searches;       /* of the web, of the last report */
+    uint32_t            searches_here;
 
     uint32_t            strings;        /* set since this was cleared */
+    uint8_t             tier;           /* aiobs_tier_e */
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */
     uint8_t             reason_len[AIOBS_CHOICES];
@@ -108,6 +113,8 @@ struct aiobs_usage_s {
     unsigned            content:1;      /* the document has some */
     unsigned            figures_here:1; /* "report" has some */
     unsigned            usage_here:1;   /* the document has a report */
+    unsigned            item_search:1;  /* the item under way is a search */
+    unsigned            item_other:1;   /* that did something else */
     unsigned            chunk:1;        /* the message is an envelope */
 };
 

@@ -19,6 +19,10 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
     { suffix, "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
       countable, text, aiobs_openai_answer, aiobs_any_request }
 
+#define AIOBS_MEDIA(suffix, operation, answer)                                \
+    { suffix, "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
+      1, 0, answer, aiobs_any_request }
+
 #define AIOBS_ANTHROPIC(suffix, operation, countable, text)                   \
     { suffix, "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
       AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
@@ -47,12 +51,14 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OPENAI("/responses", "chat", 1, 1),
     AIOBS_OPENAI("/responses/compact", "chat", 1, 1),
     AIOBS_OPENAI("/embeddings", "embeddings", 1, 0),
-    AIOBS_OPENAI("/audio/transcriptions", "transcription", 1, 0),
-    AIOBS_OPENAI("/audio/translations", "transcription", 1, 0),
-    AIOBS_OPENAI("/audio/speech", "speech", 1, 0),
-    AIOBS_OPENAI("/images/generations", "image_generation", 1, 0),
-    AIOBS_OPENAI("/images/edits", "image_generation", 1, 0),
-    AIOBS_OPENAI("/images/variations", "image_generation", 1, 0),
+    AIOBS_MEDIA("/audio/transcriptions", "transcription", aiobs_audio_answer),
+    AIOBS_MEDIA("/audio/translations", "transcription", aiobs_audio_answer),
+    AIOBS_MEDIA("/audio/speech", "speech", aiobs_audio_answer),
+    AIOBS_MEDIA("/images/generations", "image_generation",
+                aiobs_images_answer),
+    AIOBS_MEDIA("/images/edits", "image_generation", aiobs_images_answer),
+    AIOBS_MEDIA("/images/variations", "image_generation",
+                aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
     AIOBS_ANTHROPIC("/complete", "text_completion", 1, 1),
@@ -172,6 +178,13 @@ int
 aiobs_api_countable(const aiobs_api_t *api)
 {
     return api->countable;
+}
+
+
+int
+aiobs_api_speaks(const aiobs_api_t *api)
+{
+    return strcmp(api->operation, "speech") == 0;
 }
 
 

@@ -44,6 +44,13 @@ enum {
     AIOBS_F_HEADER_OUTPUT,
     AIOBS_F_HEADER_CACHE_READ,
     AIOBS_F_HEADER_CACHE_WRITE,
+    AIOBS_F_IMAGE_INPUT,        /* tokens of images, subsets */
+    AIOBS_F_IMAGE_OUTPUT,
+    AIOBS_F_IMAGES_INPUT,       /* other units than tokens */
+    AIOBS_F_QUERIES,
+    AIOBS_F_SEARCHES,
+    AIOBS_F_CHARACTERS,
+    AIOBS_F_MILLISECONDS,       /* reported as seconds with a fraction */
     AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
     AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
     AIOBS_F_FIGURES,
@@ -65,6 +72,9 @@ enum {
     AIOBS_S_ERROR_TYPE,
     AIOBS_S_ERROR_CODE,
     AIOBS_S_MODALITY,
+    AIOBS_S_TIER,
+    AIOBS_S_ITEM,               /* Responses: the type of an output item */
+    AIOBS_S_ACTION,             /* and of what it did */
 
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
@@ -82,7 +92,9 @@ enum {
     AIOBS_G_ITERATIONS,         /* sums begin anew */
     AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
     AIOBS_G_OUTPUT_DETAILS,
-    AIOBS_G_COUNT_INPUT         /* an element is a token of the prompt */
+    AIOBS_G_COUNT_INPUT,        /* an element is a token of the prompt */
+    AIOBS_G_IMAGE,              /* an element is an image made */
+    AIOBS_G_ITEM                /* of a Responses' output */
 };
 
 
@@ -112,6 +124,8 @@ struct aiobs_api_s {
 
 
 extern const aiobs_node_t  aiobs_openai_answer[];
+extern const aiobs_node_t  aiobs_images_answer[];
+extern const aiobs_node_t  aiobs_audio_answer[];
 extern const aiobs_node_t  aiobs_anthropic_answer[];
 extern const aiobs_node_t  aiobs_gemini_answer[];
 extern const aiobs_node_t  aiobs_interactions_answer[];
@@ -134,6 +148,10 @@ int64_t aiobs_amount(const char *text, size_t len);
 
 void aiobs_apply_rule(const aiobs_api_t *api, const int64_t *figures,
     aiobs_usage_record_t *rec);
+
+/* what is billed beside tokens; images: those an answer consists of */
+void aiobs_apply_units(const int64_t *figures, int64_t images,
+    int64_t searches, aiobs_usage_record_t *rec);
 
 
 #endif /* _AIOBS_APIS_H_INCLUDED_ */

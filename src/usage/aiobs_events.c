@@ -14,7 +14,7 @@
 
 #define AIOBS_SHAPE_STRINGS                                                   \
     (1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID | 1U << AIOBS_S_STATUS            \
-     | 1U << AIOBS_S_TYPE)
+     | 1U << AIOBS_S_TYPE | 1U << AIOBS_S_TIER)
 
 
 /* what an event with a shape leaves as it was */
@@ -255,6 +255,10 @@ aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s)
 
     s->fresh = 1;
 
+    if (s->strings & 1U << AIOBS_S_TIER) {
+        u->tier = s->tier;
+    }
+
     if (s->strings & 1U << AIOBS_S_MODEL) {
         u->model_len = s->model_len;
         memcpy(u->model, s->model, s->model_len);
@@ -314,6 +318,7 @@ aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
 
     if (s) {
         s->strings = u->strings;
+        s->tier = u->tier;
         s->model_len = u->model_len;
         memcpy(s->model, u->model, u->model_len);
         s->status_len = u->status_len;

@@ -16,12 +16,14 @@ static const aiobs_node_t  aiobs_openai_input_details[] = {
     AIOBS_NUMBER("cached_tokens", CACHE_READ),
     AIOBS_NUMBER("cache_write_tokens", CACHE_WRITE),
     AIOBS_NUMBER("audio_tokens", AUDIO_INPUT),
+    AIOBS_NUMBER("image_tokens", IMAGE_INPUT),
     AIOBS_END
 };
 
 static const aiobs_node_t  aiobs_openai_output_details[] = {
     AIOBS_NUMBER("reasoning_tokens", REASONING),
     AIOBS_NUMBER("audio_tokens", AUDIO_OUTPUT),
+    AIOBS_NUMBER("image_tokens", IMAGE_OUTPUT),
     AIOBS_END
 };
 
@@ -49,6 +51,8 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Databricks */
     AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
+    AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */
+    AIOBS_NUMBER("search_units", QUERIES),              /* rerank */
     { "cost", 4, AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
     AIOBS_END
 };
@@ -120,14 +124,34 @@ static const aiobs_node_t  aiobs_openai_incomplete[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_openai_action[] = {
+    AIOBS_STRING("type", ACTION),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_openai_item[] = {
+    AIOBS_STRING("type", ITEM),
+    AIOBS_PATH("action", aiobs_openai_action),
     AIOBS_PATH("content", aiobs_openai_parts),
     AIOBS_TEXT("arguments", NULL),
     AIOBS_END
 };
 
 static const aiobs_node_t  aiobs_openai_items[] = {
-    AIOBS_PATH("*", aiobs_openai_item),
+    AIOBS_GROUP("*", ITEM, aiobs_openai_item),
+    AIOBS_END
+};
+
+/* in an event at the end: its text came in events before */
+
+static const aiobs_node_t  aiobs_openai_made_item[] = {
+    AIOBS_STRING("type", ITEM),
+    AIOBS_PATH("action", aiobs_openai_action),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_made[] = {
+    AIOBS_GROUP("*", ITEM, aiobs_openai_made_item),
     AIOBS_END
 };
 
@@ -135,6 +159,8 @@ static const aiobs_node_t  aiobs_openai_response[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("status", STATUS),
+    AIOBS_STRING("service_tier", TIER),
+    AIOBS_PATH("output", aiobs_openai_made),
     AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
     AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
@@ -146,6 +172,7 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_STRING("service_tier", TIER),
     AIOBS_STRING("type", TYPE),
     AIOBS_STRING("status", STATUS),
     AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
@@ -155,6 +182,42 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_PATH("x_groq", aiobs_openai_groq),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("code", ERROR_CODE),           /* an error event, xAI */
+    AIOBS_END
+};
+
+
+/* --- images: of some models without a report, billed by the piece --- */
+
+static const aiobs_node_t  aiobs_openai_image[] = {
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_images[] = {
+    AIOBS_GROUP("*", IMAGE, aiobs_openai_image),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_images_answer[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_PATH("data", aiobs_openai_images),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("code", ERROR_CODE),
+    AIOBS_END
+};
+
+
+/* --- transcriptions: of some models their length, beside the text --- */
+
+const aiobs_node_t  aiobs_audio_answer[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_TEXT("delta", NULL),
+    AIOBS_NUMBER("duration", MILLISECONDS),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_PATH("x_groq", aiobs_openai_groq),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };
 
@@ -184,6 +247,11 @@ static const aiobs_node_t  aiobs_anthropic_iterations[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_anthropic_tools[] = {
+    AIOBS_NUMBER("web_search_requests", SEARCHES),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_anthropic_usage[] = {
     AIOBS_NUMBER("input_tokens", INPUT),
     AIOBS_NUMBER("output_tokens", OUTPUT),
@@ -192,6 +260,8 @@ const aiobs_node_t  aiobs_anthropic_usage[] = {
     AIOBS_PATH("cache_creation", aiobs_anthropic_creation),
     AIOBS_PATH("output_tokens_details", aiobs_anthropic_output_details),
     AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
+    AIOBS_PATH("server_tool_use", aiobs_anthropic_tools),
+    AIOBS_STRING("service_tier", TIER),
     AIOBS_END
 };
 

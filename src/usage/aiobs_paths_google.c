@@ -132,7 +132,13 @@ static const aiobs_node_t  aiobs_predictions[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_predict_metadata[] = {
+    AIOBS_NUMBER("billableCharacterCount", CHARACTERS),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_predict_answer[] = {
+    AIOBS_PATH("metadata", aiobs_predict_metadata),
     AIOBS_PATH("predictions", aiobs_predictions),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END

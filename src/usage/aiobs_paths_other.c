@@ -14,6 +14,8 @@
 static const aiobs_node_t  aiobs_cohere_billed[] = {
     AIOBS_NUMBER("input_tokens", BILLED_INPUT),
     AIOBS_NUMBER("output_tokens", BILLED_OUTPUT),
+    AIOBS_NUMBER("search_units", QUERIES),
+    AIOBS_NUMBER("images", IMAGES_INPUT),
     AIOBS_END
 };
 

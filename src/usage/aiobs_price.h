@@ -25,33 +25,6 @@ typedef struct aiobs_prices_s  aiobs_prices_t;
 typedef struct aiobs_price_s  aiobs_price_t;
 
 
-typedef enum {
-    AIOBS_TIER_STANDARD = 0,
-    AIOBS_TIER_BATCH,
-    AIOBS_TIER_FLEX,
-    AIOBS_TIER_PRIORITY
-} aiobs_tier_e;
-
-
-/*
- * What is billed besides the tokens of the record; 0: nothing.  To be set only
- * where the provider bills by it: a Gemini answer with a picture in it is
- * billed by its tokens.
- */
-
-typedef struct {
-    int64_t  image_input_tokens;    /* subsets of the record's input, output */
-    int64_t  image_output_tokens;
-    int64_t  images_input;
-    int64_t  images_output;
-    int64_t  queries;               /* rerank: search units */
-    int64_t  searches;              /* of the web, at the medium context size */
-    int64_t  milliseconds;          /* of audio or video, in or out */
-    int64_t  characters_input;
-    int64_t  characters_output;
-} aiobs_units_t;
-
-
 /*
  * Loads a file; reads it whole, with jansson, so not for the event loop.
  * Entries with a price that is no number, negative or above 1000 USD are left

@@ -16,6 +16,10 @@ struct aiobs_request_s {
     aiobs_request_record_t  rec;
     uint64_t                bytes;      /* of text */
     uint64_t                wide;       /* of these, outside of ASCII */
+    uint64_t                behind;     /* of these, not a character's first */
+    uint64_t                escapes;    /* bytes of escapes, less one of each */
+    uint32_t                unit;       /* of the escape under way */
+    uint8_t                 escape;     /* bytes of it so far */
     uint8_t                 done;       /* the first document is over */
 };
 
@@ -24,6 +28,7 @@ static void aiobs_request_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
 static void aiobs_request_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
+static void aiobs_request_escape(aiobs_request_t *q, uint8_t c);
 static void aiobs_request_group(void *data, const aiobs_node_t *node,
     int open);
 static void aiobs_request_document(void *data, int begin);
@@ -79,6 +84,7 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
         rec->failure = AIOBS_FAILURE_JSON;
     }
 
+    rec->characters = q->bytes - q->behind - q->escapes;
     rec->text_tokens = (q->bytes - q->wide) / 4 + q->wide / 3;
 
     if (q->bytes && rec->text_tokens == 0) {
@@ -134,22 +140,58 @@ aiobs_request_text(void *data, const aiobs_node_t *node, const uint8_t *p,
 {
     aiobs_request_t *q = data;
 
-    size_t    i, wide;
+    size_t    i, wide, behind;
     uint64_t  eight;
 
     wide = 0;
+    behind = 0;
 
     for (i = 0; len - i >= 8; i += 8) {
         memcpy(&eight, p + i, 8);
         wide += __builtin_popcountll(eight & 0x8080808080808080ULL);
+        behind += __builtin_popcountll(eight & ~(eight << 1)
+                                       & 0x8080808080808080ULL);
     }
 
     for ( /* void */ ; i < len; i++) {
         wide += p[i] >> 7;
+        behind += (p[i] & 0xc0) == 0x80;
     }
 
+    if (q->escape || *p == '\\') {
+        aiobs_request_escape(q, *p);
+    }
+
+    q->behind += behind;
     q->bytes += len;
     q->wide += wide;
+}
+
+
+/* escapes come byte by byte; a pair of surrogates is one character */
+
+static void
+aiobs_request_escape(aiobs_request_t *q, uint8_t c)
+{
+    q->escapes += (q->escape > 0);
+
+    if (q->escape == 0 || (q->escape == 1 && c == 'u')) {
+        q->escape++;
+        q->unit = 0;
+        return;
+    }
+
+    if (q->escape > 1) {
+        q->unit = q->unit << 4 | ((c & 0x0f) + (c > '9' ? 9 : 0));
+
+        if (++q->escape < 6) {
+            return;
+        }
+
+        q->escapes += (q->unit >= 0xdc00 && q->unit < 0xe000);
+    }
+
+    q->escape = 0;
 }
 
 

@@ -9,6 +9,7 @@
 #include "aiobs_apis.h"
 
 
+static int64_t aiobs_unit(int64_t n);
 static int64_t aiobs_sum(int64_t a, int64_t b);
 static void aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec);
@@ -72,6 +73,37 @@ aiobs_apply_rule(const aiobs_api_t *api, const int64_t *f,
     default:
         break;
     }
+}
+
+
+void
+aiobs_apply_units(const int64_t *f, int64_t images, int64_t searches,
+    aiobs_usage_record_t *rec)
+{
+    aiobs_units_t  *units;
+
+    units = &rec->units;
+
+    units->image_input_tokens = aiobs_unit(f[AIOBS_F_IMAGE_INPUT]);
+    units->image_output_tokens = aiobs_unit(f[AIOBS_F_IMAGE_OUTPUT]);
+    units->queries = aiobs_unit(f[AIOBS_F_QUERIES]);
+    units->searches = aiobs_unit(f[AIOBS_F_SEARCHES]) + searches;
+    units->images_input = aiobs_unit(f[AIOBS_F_IMAGES_INPUT]);
+
+    if (rec->input > 0 || rec->output > 0) {
+        return;                             /* these are billed by tokens */
+    }
+
+    units->images_output = images;
+    units->characters_input = aiobs_unit(f[AIOBS_F_CHARACTERS]);
+    units->milliseconds = aiobs_unit(f[AIOBS_F_MILLISECONDS]);
+}
+
+
+static int64_t
+aiobs_unit(int64_t n)
+{
+    return n == AIOBS_ABSENT ? 0 : n;
 }
 
 

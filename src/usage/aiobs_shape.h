@@ -31,6 +31,7 @@ typedef struct {
     uint16_t         segment[AIOBS_SHAPE_HOLES + 1];    /* bytes of each */
     uint8_t          hole[AIOBS_SHAPE_HOLES];           /* aiobs_hole_e */
     uint8_t          holes;
+    uint8_t          tier;
     uint8_t          fresh;         /* what the segments say is known */
     uint32_t         strings;       /* they say, bits of AIOBS_S_* */
     uint16_t         least;         /* bytes of all segments; 0: not in use */

@@ -291,6 +291,12 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
 
     estimate = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
 
+    if (u->reported && !u->api->text && rec->input == AIOBS_ABSENT
+        && rec->output == AIOBS_ABSENT && rec->cost_nanousd == AIOBS_ABSENT)
+    {
+        return;                     /* of units, no tokens */
+    }
+
     if (u->reported) {
 
         if (complete || u->final) {

@@ -72,6 +72,35 @@ typedef enum {
 } aiobs_failure_e;
 
 
+/* at which an answer says that it was made */
+
+typedef enum {
+    AIOBS_TIER_STANDARD = 0,
+    AIOBS_TIER_BATCH,
+    AIOBS_TIER_FLEX,
+    AIOBS_TIER_PRIORITY
+} aiobs_tier_e;
+
+
+/*
+ * What is billed besides the tokens of the record; 0: nothing.  To be set only
+ * where the provider bills by it: a Gemini answer with a picture in it is
+ * billed by its tokens.
+ */
+
+typedef struct {
+    int64_t  image_input_tokens;    /* subsets of the record's input, output */
+    int64_t  image_output_tokens;
+    int64_t  images_input;
+    int64_t  images_output;
+    int64_t  queries;               /* rerank: search units */
+    int64_t  searches;              /* of the web, at the medium context size */
+    int64_t  milliseconds;          /* of audio or video, in or out */
+    int64_t  characters_input;
+    int64_t  characters_output;
+} aiobs_units_t;
+
+
 /* one row per API; immutable, owned by the usage room */
 
 typedef struct aiobs_api_s  aiobs_api_t;
@@ -89,6 +118,9 @@ typedef struct {
     int64_t           audio_output;
 
     int64_t           cost_nanousd;     /* as reported by the provider */
+
+    aiobs_units_t     units;
+    aiobs_tier_e      tier;
 
     aiobs_source_e    source;
     aiobs_failure_e   failure;
@@ -123,6 +155,7 @@ typedef struct {
     int8_t            background;
     int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
+    int64_t           characters;       /* of it */
     aiobs_failure_e   failure;
 } aiobs_request_record_t;
 
@@ -143,6 +176,9 @@ const char *aiobs_api_operation(const aiobs_api_t *api);  /* gen_ai.operation.na
 
 /* whether an answered call consumes something: not for lists, polls, counts */
 int aiobs_api_countable(const aiobs_api_t *api);
+
+/* whether it makes speech of a text, billed by the text's characters */
+int aiobs_api_speaks(const aiobs_api_t *api);
 
 /* the model named in the path (Gemini, Bedrock, Azure); 0: none */
 size_t aiobs_api_path_model(const aiobs_api_t *api, const char *path,
