@@ -231,6 +231,10 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_uint_t                  i;
     ngx_http_upstream_state_t  *state;
 
+    if (r->upstream_states == NULL) {
+        return;                             /* answered from the cache */
+    }
+
     labels[0] = ctx->location->endpoint;
     labels[1] = *provider;
 

@@ -60,6 +60,7 @@ enum {
     NGX_HTTP_AIOBS_F_REQUEST_BYTES, NGX_HTTP_AIOBS_F_RESPONSE_BYTES,
     NGX_HTTP_AIOBS_F_UP_ADDR, NGX_HTTP_AIOBS_F_UP_STATUS,
     NGX_HTTP_AIOBS_F_UP_DURATION, NGX_HTTP_AIOBS_F_ATTEMPTS,
+    NGX_HTTP_AIOBS_F_CACHE,
     NGX_HTTP_AIOBS_F_PROVIDER, NGX_HTTP_AIOBS_F_OPERATION,
     NGX_HTTP_AIOBS_F_REQUEST_MODEL, NGX_HTTP_AIOBS_F_STREAM,
     NGX_HTTP_AIOBS_F_MODEL, NGX_HTTP_AIOBS_F_FINISH, NGX_HTTP_AIOBS_F_ID,
@@ -142,6 +143,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
 
     { ngx_string("attempts"), ngx_http_aiobs_get_upstream,
       NGX_HTTP_AIOBS_F_ATTEMPTS, NGX_HTTP_AIOBS_NUMBER_MAX },
+
+    { ngx_string("upstream_cache_status"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_CACHE, 16 },
 
     { ngx_string("provider"), ngx_http_aiobs_get_call,
       NGX_HTTP_AIOBS_F_PROVIDER, 64 },
@@ -323,6 +327,10 @@ ngx_http_aiobs_get_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     case NGX_HTTP_AIOBS_F_METHOD:
         s = &r->method_name;
+        break;
+
+    case NGX_HTTP_AIOBS_F_CACHE:
+        s = ngx_http_aiobs_cache_status(r);
         break;
 
     case NGX_HTTP_AIOBS_F_PATH:

@@ -9,6 +9,7 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static ngx_uint_t ngx_http_aiobs_cached(ngx_http_request_t *r);
 static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
@@ -45,7 +46,9 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     asked = ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 
-    if (ctx->llm && attempts && aiobs_api_countable(ctx->api)) {
+    if (ctx->llm && aiobs_api_countable(ctx->api)
+        && (attempts || ngx_http_aiobs_cached(r)))
+    {
         ctx->called = 1;
 
         if (ctx->usage) {
@@ -61,6 +64,36 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
                                              ctx->identity->verdict)->data;
     }
+}
+
+
+/* of proxy_cache; the empty string where there is none */
+
+ngx_str_t *
+ngx_http_aiobs_cache_status(ngx_http_request_t *r)
+{
+    static ngx_str_t  none = ngx_null_string;
+
+#if (NGX_HTTP_CACHE)
+    if (r->upstream && r->upstream->cache_status) {
+        return &ngx_http_cache_status[r->upstream->cache_status - 1];
+    }
+#endif
+
+    return &none;
+}
+
+
+/* whether the answer came from the cache: no provider was asked for it */
+
+static ngx_uint_t
+ngx_http_aiobs_cached(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    return r->cached;
+#else
+    return 0;
+#endif
 }
 
 
@@ -189,6 +222,10 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 {
     if (ngx_http_aiobs_client_left(r, ctx)) {
         return "client_abort";
+    }
+
+    if (last == NULL || ngx_http_aiobs_cached(r)) {
+        return "";                          /* whoever asked for it first */
     }
 
     if (!ctx->upstream_header && last->bytes_received == 0) {

@@ -210,6 +210,9 @@ ngx_int_t ngx_http_aiobs_stream_body(ngx_http_request_t *r,
 /* log phase: how it ended; the record is complete afterwards */
 void ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
+/* HIT, MISS, ... as in $upstream_cache_status */
+ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);
+
 ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
 ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
