@@ -28,6 +28,11 @@
 #define NGX_HTTP_AIOBS_FORWARD_TRACE     0x04
 
 
+/* answers made in the background that are still awaited */
+#define NGX_HTTP_AIOBS_BACKGROUND       4096
+#define NGX_HTTP_AIOBS_BACKGROUND_WAYS  8
+
+
 /* what lies in the zone; survives reloads */
 
 typedef struct {
@@ -36,6 +41,7 @@ typedef struct {
     ngx_uint_t                  keys;
     ngx_http_aiobs_metrics_t   *metrics;
     ngx_http_aiobs_keys_t      *table;
+    ngx_atomic_t                background[NGX_HTTP_AIOBS_BACKGROUND];
 } ngx_http_aiobs_shared_t;
 
 

@@ -9,7 +9,7 @@
 #include "ngx_http_aiobs.h"
 
 
-#define NGX_HTTP_AIOBS_LAYOUT  1    /* of everything in the zone */
+#define NGX_HTTP_AIOBS_LAYOUT  2    /* of everything in the zone */
 
 
 static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
@@ -25,8 +25,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 
     /* the slab pool: its header, and a descriptor for every page */
 
-    overhead = 8 * ngx_pagesize + amcf->zone_size / ngx_pagesize
-               * sizeof(ngx_slab_page_t);
+    overhead = 8 * ngx_pagesize + sizeof(ngx_http_aiobs_shared_t)
+               + amcf->zone_size / ngx_pagesize * sizeof(ngx_slab_page_t);
 
     needed = ngx_http_aiobs_metrics_size(amcf->series) + overhead;
 

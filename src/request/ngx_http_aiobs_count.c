@@ -106,15 +106,22 @@ ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ngx_http_aiobs_count_tokens(labels, &ctx->answer);
     ngx_http_aiobs_count_units(labels, &ctx->answer.units);
+
+    if (!ctx->answer.pending) {
+        pair[0] = ctx->location->endpoint;
+        ngx_http_aiobs_c_str(&pair[1], aiobs_source_name(ctx->answer.source));
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, pair, 1);
+    }
+
+    if (ctx->fetched) {
+        return;                             /* the call was counted before */
+    }
+
     ngx_http_aiobs_count_latency(r, ctx, labels);
 
     ngx_http_aiobs_c_str(&labels[3], aiobs_api_operation(ctx->api));
     ngx_http_aiobs_c_str(&labels[4], ctx->error_type);
     ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_CALLS, labels, 1);
-
-    pair[0] = ctx->location->endpoint;
-    ngx_http_aiobs_c_str(&pair[1], aiobs_source_name(ctx->answer.source));
-    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, pair, 1);
 
     if (ctx->answer.failure) {
         pair[0] = labels[0];

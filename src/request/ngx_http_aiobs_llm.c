@@ -132,7 +132,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (!ctx->upstream_header || ctx->llm == NULL || r->header_only
         || ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module) != ctx->llm
-        || !aiobs_api_countable(ctx->api))
+        || !(aiobs_api_countable(ctx->api) || aiobs_api_fetches(ctx->api)))
     {
         return;
     }

@@ -9,6 +9,10 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static void ngx_http_aiobs_background(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_cached(ngx_http_request_t *r);
 static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
@@ -55,15 +59,68 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
             aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
                                &ctx->answer);
             ngx_http_aiobs_speech(r, ctx);
+            ngx_http_aiobs_background(r, ctx);
         }
 
         ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts, last);
         ngx_http_aiobs_price(r, ctx);
 
+    } else if (ctx->usage && ctx->llm && aiobs_api_fetches(ctx->api)) {
+        ngx_http_aiobs_fetch(r, ctx);
+
     } else if (ctx->refused) {
         ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
                                              ctx->identity->verdict)->data;
     }
+}
+
+
+/* an answer that is made after this one: its figures come with it */
+
+static void
+ngx_http_aiobs_background(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    aiobs_usage_record_t  *rec;
+
+    rec = &ctx->answer;
+
+    if (!rec->pending || (ctx->asked.background != 1 && rec->stream)) {
+        return;
+    }
+
+    rec->source = AIOBS_SOURCE_NONE;
+    rec->input = AIOBS_ABSENT;
+    rec->output = AIOBS_ABSENT;
+
+    if (rec->id_len) {
+        ngx_http_aiobs_background_add(r, rec->id, rec->id_len);
+    }
+}
+
+
+/* a look at an answer: the first when it is finished brings its figures */
+
+static void
+ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    aiobs_usage_record_t  *rec;
+
+    rec = &ctx->answer;
+
+    aiobs_usage_finish(ctx->usage, ctx->last_buf, AIOBS_ABSENT, rec);
+
+    if (r->headers_out.status == NGX_HTTP_OK && !rec->pending
+        && (rec->source == AIOBS_SOURCE_REPORTED || ctx->last_buf)
+        && rec->id_len
+        && ngx_http_aiobs_background_take(r, rec->id, rec->id_len))
+    {
+        ctx->called = 1;
+        ctx->fetched = 1;
+        ngx_http_aiobs_price(r, ctx);
+        return;
+    }
+
+    ngx_http_aiobs_no_answer(rec);
 }
 
 

@@ -76,6 +76,7 @@ typedef struct {
     unsigned                    upstream_header:1; /* the upstream answered */
     unsigned                    last_buf:1;
     unsigned                    called:1;       /* went to an LLM upstream */
+    unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* the record is complete */
     unsigned                    unpriced:1;     /* no price for what was used */
 } ngx_http_aiobs_ctx_t;
@@ -203,6 +204,17 @@ ngx_uint_t ngx_http_aiobs_stream_hiding(ngx_http_aiobs_ctx_t *ctx);
 ngx_int_t ngx_http_aiobs_stream_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in,
     ngx_http_output_body_filter_pt next);
+
+
+/* --- ngx_http_aiobs_background.c: answers that are fetched later --- */
+
+/* an answer under way, by its id */
+void ngx_http_aiobs_background_add(ngx_http_request_t *r, const char *id,
+    size_t len);
+
+/* whether it was under way, and is now taken for counted; once for each */
+ngx_uint_t ngx_http_aiobs_background_take(ngx_http_request_t *r,
+    const char *id, size_t len);
 
 
 /* --- ngx_http_aiobs_outcome.c --- */

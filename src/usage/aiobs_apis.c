@@ -120,6 +120,12 @@ static const aiobs_api_t  aiobs_unknown[] = {
 };
 
 
+/* GET /v1/responses/ID: OpenAI's, by whoever asks for it */
+
+static const aiobs_api_t  aiobs_fetch =
+    AIOBS_OPENAI("/responses/*", "chat", 0, 0);
+
+
 const aiobs_api_t *
 aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
     const char *path, size_t path_len)
@@ -147,6 +153,12 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
         if (dialect == AIOBS_DIALECT_AUTO || api->dialect == dialect) {
             break;
         }
+    }
+
+    if (found == NULL && method_len == 3 && memcmp(method, "GET", 3) == 0
+        && aiobs_api_match(aiobs_fetch.suffix, path, path_len))
+    {
+        return &aiobs_fetch;
     }
 
     if (found == NULL || method_len != 4 || memcmp(method, "POST", 4) != 0) {
@@ -178,6 +190,13 @@ int
 aiobs_api_countable(const aiobs_api_t *api)
 {
     return api->countable;
+}
+
+
+int
+aiobs_api_fetches(const aiobs_api_t *api)
+{
+    return api == &aiobs_fetch;
 }
 
 

@@ -177,6 +177,9 @@ const char *aiobs_api_operation(const aiobs_api_t *api);  /* gen_ai.operation.na
 /* whether an answered call consumes something: not for lists, polls, counts */
 int aiobs_api_countable(const aiobs_api_t *api);
 
+/* whether it fetches an answer that a call before has ordered */
+int aiobs_api_fetches(const aiobs_api_t *api);
+
 /* whether it makes speech of a text, billed by the text's characters */
 int aiobs_api_speaks(const aiobs_api_t *api);
 
