@@ -39,6 +39,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use Exporter qw(import);
+use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
@@ -77,17 +78,35 @@ sub new {
 
 sub dir { return $_[0]{dir} }
 
-# a free port, held until it is used: nobody else gets it meanwhile
+# a free port; its lock keeps it from other test files while this one runs, and
+# it lies below those that the kernel gives to connections
 
 sub port {
     my ($self, $n) = @_;
 
-    return $self->{ports}[$n] if $self->{ports}[$n];
+    return $self->{ports}[$n] ||= $self->free_port;
+}
 
-    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0,
-        Listen => 1) or die "no free port: $!";
+sub free_port {
+    my ($self) = @_;
 
-    return $self->{ports}[$n] = $s->sockport;
+    my $dir = '/tmp/aiobs-ports';
+    mkdir $dir, 0777 and chmod 01777, $dir;
+
+    for (1 .. 1000) {
+        my $port = 15000 + int rand 17000;
+
+        open my $lock, '>>', "$dir/$port" or next;
+        flock $lock, LOCK_EX | LOCK_NB or next;
+
+        IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port,
+            Listen => 1, ReuseAddr => 1) or next;
+
+        push @{$self->{locks}}, $lock;
+        return $port;
+    }
+
+    die 'no free port';
 }
 
 sub expand {
@@ -210,7 +229,11 @@ sub error_log { return slurp("$_[0]{dir}/error.log") }
 
 sub expect_error { push @{$_[0]{expect}}, $_[1]; return }
 
-# lines of the JSON log, once there are at least n (and after the first skip)
+# lines of the JSON log; one that is being written may be seen in part
+
+sub whole_lines { return slurp("$_[0]{dir}/aiobs.json") =~ /^(.*)\n/mg }
+
+# the same, decoded, once there are at least n (and after the first skip)
 
 sub log_lines {
     my ($self, $n, $skip) = @_;
@@ -219,7 +242,7 @@ sub log_lines {
     $skip ||= 0;
 
     wait_for(sub {
-        @lines = split /\n/, slurp("$self->{dir}/aiobs.json");
+        @lines = $self->whole_lines;
         return @lines >= $n + $skip;
     }, 10);
 
@@ -234,8 +257,7 @@ sub log_of {
     my $found;
 
     wait_for(sub {
-        ($found) = grep { /"request_id":"\Q$request_id\E"/ }
-            split /\n/, slurp("$self->{dir}/aiobs.json");
+        ($found) = grep { /"request_id":"\Q$request_id\E"/ } $self->whole_lines;
         return defined $found;
     }, 10);
 
