@@ -179,6 +179,8 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       0,
       NULL },
 
+    NGX_HTTP_AIOBS_AGENTS_COMMANDS
+
       ngx_null_command
 };
 
@@ -361,6 +363,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     if (ctx && !ctx->finished) {
         ngx_http_aiobs_finish(r, ctx);
+        ngx_http_aiobs_agent_finish(r, ctx);
         ngx_http_aiobs_count(r, ctx);
         ngx_http_aiobs_log_write(r, ctx);
     }
@@ -467,6 +470,8 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_aiobs_agents_init_process(amcf->shared->agents, amcf->shpool);
 
     if (amcf->store.len == 0) {
         return NGX_OK;

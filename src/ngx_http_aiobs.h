@@ -18,6 +18,7 @@
 #include "usage/aiobs_usage.h"
 #include "keys/ngx_http_aiobs_keys.h"
 #include "metrics/ngx_http_aiobs_metrics.h"
+#include "agents/ngx_http_aiobs_agents.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -42,6 +43,7 @@ typedef struct {
     ngx_http_aiobs_metrics_t   *metrics;
     ngx_http_aiobs_keys_t      *table;
     ngx_atomic_t                background[NGX_HTTP_AIOBS_BACKGROUND];
+    ngx_http_aiobs_agents_t    *agents;
 } ngx_http_aiobs_shared_t;
 
 
@@ -62,6 +64,8 @@ typedef struct {
     ngx_str_t                   environment;
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
+
+    ngx_http_aiobs_agents_main_conf_t  agents;
 
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;
@@ -84,6 +88,7 @@ typedef struct {
     ngx_array_t                *logs;           /* ngx_http_aiobs_log_t * */
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
+    ngx_http_aiobs_agents_conf_t  agents;
 } ngx_http_aiobs_loc_conf_t;
 
 

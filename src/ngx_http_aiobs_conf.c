@@ -91,6 +91,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     lcf->stream_usage_limit = NGX_CONF_UNSET_SIZE;
     lcf->user = NGX_CONF_UNSET_PTR;
     lcf->logs = NGX_CONF_UNSET_PTR;
+    ngx_http_aiobs_agents_create_conf(&lcf->agents);
 
     return lcf;
 }
@@ -144,7 +145,9 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_aiobs_agents_merge_conf(cf, &amcf->agents, &prev->agents,
+                                            &conf->agents, &conf->endpoint,
+                                            conf->enable);
 }
 
 

@@ -34,6 +34,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         needed += ngx_http_aiobs_keys_size(amcf->keys);
     }
 
+    needed += ngx_http_aiobs_agents_size(&amcf->agents);
+
     if (needed > amcf->zone_size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"aiobs_zone\" of %uzk is too small: %ui series and "
@@ -139,5 +141,6 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
         }
     }
 
-    return NGX_OK;
+    return ngx_http_aiobs_agents_init_zone(amcf->shpool, &amcf->agents,
+                                           &shared->agents, zone->shm.log);
 }

@@ -44,6 +44,12 @@ static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_tokens = { 9, {
 } };
 
 
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_scores = { 10, {
+    100 * MS, 200 * MS, 300 * MS, 400 * MS, 500 * MS, 600 * MS, 700 * MS,
+    800 * MS, 900 * MS, 1 * SEC
+} };
+
+
 #undef MS
 #undef SEC
 
@@ -174,6 +180,21 @@ const ngx_http_aiobs_family_t
         "aiobs_unpriced_calls", "Calls that the price file has no price for.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_RAG_SCORE] = {
+        "rag_retrieval_score", "Scores of retrieval.", "",
+        NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
+        { "endpoint", NULL }, &ngx_http_aiobs_scores, NULL },
+
+    [NGX_HTTP_AIOBS_RAG_IGNORED] = {
+        "aiobs_rag_scores_ignored", "Scores that are no numbers from 0 to 1.",
+        "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", "reason", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_RAG_MEAN] = {
+        "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_rag_mean },
 
     [NGX_HTTP_AIOBS_BUILD] = {
         "aiobs_build", "Versions of the module and of nginx.", "",

@@ -44,7 +44,7 @@ typedef enum {
 
 typedef enum {
     NGX_HTTP_AIOBS_PLAIN = 1,
-    NGX_HTTP_AIOBS_MICRO = 1000000,         /* seconds */
+    NGX_HTTP_AIOBS_MICRO = 1000000,         /* seconds, scores */
     NGX_HTTP_AIOBS_NANO = 1000000000        /* US dollars */
 } ngx_http_aiobs_scale_e;
 
@@ -245,6 +245,12 @@ const char *ngx_http_aiobs_suffix(const ngx_http_aiobs_family_t *f);
 /* one sample of a family that is collected */
 void ngx_http_aiobs_expose_sample(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f, const ngx_str_t *labels, uint64_t value);
+
+
+/* --- src/agents: what the agents room keeps --- */
+
+void ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
 
 
 /* --- ngx_http_aiobs_health.c: families about the module itself --- */

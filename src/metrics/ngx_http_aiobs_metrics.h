@@ -45,9 +45,12 @@ typedef enum {
     NGX_HTTP_AIOBS_KEY_VALIDATIONS,         /* result */
     NGX_HTTP_AIOBS_PARSE_FAILURES,          /* provider, reason */
     NGX_HTTP_AIOBS_UNPRICED_CALLS,          /* none: labels may be NULL */
+    NGX_HTTP_AIOBS_RAG_SCORE,               /* endpoint; millionths */
+    NGX_HTTP_AIOBS_RAG_IGNORED,             /* endpoint, reason */
 
     /* these are read where they lie, not counted */
 
+    NGX_HTTP_AIOBS_RAG_MEAN,
     NGX_HTTP_AIOBS_BUILD,
     NGX_HTTP_AIOBS_STARTED,
     NGX_HTTP_AIOBS_LOADED,

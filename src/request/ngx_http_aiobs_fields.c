@@ -198,6 +198,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
     { ngx_string("cost_usd"), ngx_http_aiobs_get_answer,
       NGX_HTTP_AIOBS_F_COST, NGX_HTTP_AIOBS_NUMBER_MAX },
 
+    { ngx_string("rag_score"), ngx_http_aiobs_get_rag_score, 0,
+      NGX_HTTP_AIOBS_NUMBER_MAX },
+
     { ngx_string("error_type"), ngx_http_aiobs_get_event,
       NGX_HTTP_AIOBS_F_ERROR, 32 },
 

@@ -68,6 +68,7 @@ typedef struct {
     ngx_str_t                   label_model;    /* value of label "model" */
     const char                 *error_type;
     int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
+    ngx_http_aiobs_agent_t      agent;
 
     unsigned                    refused:1;
     unsigned                    validated:1;
@@ -241,6 +242,13 @@ ngx_msec_int_t ngx_http_aiobs_ttft(ngx_http_aiobs_ctx_t *ctx);
 int64_t ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_agent.c --- */
+
+/* log phase, once the record is complete */
+void ngx_http_aiobs_agent_finish(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
 /* --- ngx_http_aiobs_count.c --- */
 
 /* a finished request is added to the metrics */
@@ -253,7 +261,7 @@ typedef enum {
     NGX_HTTP_AIOBS_VALUE_ABSENT = 0,
     NGX_HTTP_AIOBS_VALUE_STRING,
     NGX_HTTP_AIOBS_VALUE_INTEGER,
-    NGX_HTTP_AIOBS_VALUE_SECONDS,       /* n: microseconds */
+    NGX_HTTP_AIOBS_VALUE_SECONDS,       /* n: millionths, also of scores */
     NGX_HTTP_AIOBS_VALUE_USD,           /* n: billionths */
     NGX_HTTP_AIOBS_VALUE_BOOLEAN
 } ngx_http_aiobs_value_e;
@@ -284,6 +292,10 @@ struct ngx_http_aiobs_field_s {
 
 
 extern const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[];
+
+void ngx_http_aiobs_get_rag_score(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
+    ngx_http_aiobs_value_t *v);
 
 
 /* --- ngx_http_aiobs_variables.c --- */

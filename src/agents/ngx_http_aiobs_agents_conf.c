@@ -1,0 +1,182 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The directives of the agents room.
+ */
+
+
+#include "ngx_http_aiobs_agents.h"
+
+
+static char *ngx_http_aiobs_agents_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t **value);
+static ngx_int_t ngx_http_aiobs_agents_time(ngx_str_t *parameter,
+    const char *name, ngx_msec_t *time);
+static char *ngx_http_aiobs_agents_add(ngx_conf_t *cf,
+    ngx_http_aiobs_agents_main_conf_t *main,
+    ngx_http_aiobs_agents_conf_t *conf);
+
+
+void
+ngx_http_aiobs_agents_create_conf(ngx_http_aiobs_agents_conf_t *conf)
+{
+    conf->score = NGX_CONF_UNSET_PTR;
+}
+
+
+char *
+ngx_http_aiobs_agents_merge_conf(ngx_conf_t *cf,
+    ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_conf_t *prev,
+    ngx_http_aiobs_agents_conf_t *conf, ngx_str_t *endpoint, ngx_uint_t enabled)
+{
+    if (conf->score == NGX_CONF_UNSET_PTR) {
+        conf->window = prev->window;
+    }
+
+    ngx_conf_merge_ptr_value(conf->score, prev->score, NULL);
+
+    conf->name = *endpoint;
+
+    if (enabled && conf->score) {
+        return ngx_http_aiobs_agents_add(cf, main, conf);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the zone's part of it is found when the zone is there */
+
+static char *
+ngx_http_aiobs_agents_add(ngx_conf_t *cf,
+    ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_conf_t *conf)
+{
+    ngx_uint_t                      i;
+    ngx_http_aiobs_agents_conf_t  **other;
+
+    if (main->locations == NULL) {
+        main->locations = ngx_array_create(cf->pool, 4,
+                                      sizeof(ngx_http_aiobs_agents_conf_t *));
+        if (main->locations == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    other = main->locations->elts;
+
+    for (i = 0; i < main->locations->nelts; i++) {
+        if (conf->score && other[i]->score
+            && conf->window != other[i]->window
+            && conf->name.len == other[i]->name.len
+            && ngx_memcmp(conf->name.data, other[i]->name.data, conf->name.len)
+               == 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"aiobs_rag_score\" has windows of %Mms and %Mms "
+                          "for endpoint \"%V\": one endpoint has one window",
+                          other[i]->window, conf->window, &conf->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    other = ngx_array_push(main->locations);
+    if (other == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *other = conf;
+
+    return NGX_CONF_OK;
+}
+
+
+/* aiobs_rag_score value [window=time] | off */
+
+char *
+ngx_http_aiobs_rag_score(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                     *value;
+    ngx_http_aiobs_agents_conf_t  *acf;
+
+    acf = (ngx_http_aiobs_agents_conf_t *) ((char *) conf + cmd->offset);
+
+    if (acf->score != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    acf->window = 5 * 60 * 1000;
+
+    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
+        acf->score = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 3
+        && (ngx_http_aiobs_agents_time(&value[2], "window=", &acf->window)
+            != NGX_OK
+            || acf->window < 1000))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of \"aiobs_rag_score\": "
+                           "\"window=time\", a second or more, is accepted",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_aiobs_agents_value(cf, &value[1], &acf->score);
+}
+
+
+static char *
+ngx_http_aiobs_agents_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t **value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    *value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (*value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = text;
+    ccv.complex_value = *value;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_agents_time(ngx_str_t *parameter, const char *name,
+    ngx_msec_t *time)
+{
+    size_t     len;
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    len = ngx_strlen(name);
+
+    if (parameter->len <= len
+        || ngx_strncmp(parameter->data, name, len) != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    s.data = parameter->data + len;
+    s.len = parameter->len - len;
+
+    n = ngx_parse_time(&s, 0);
+
+    if (n == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    *time = n;
+
+    return NGX_OK;
+}
