@@ -9,7 +9,7 @@ FROM debian:bookworm-slim AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         nginx nginx-dev gcc make libc6-dev libsqlite3-dev libssl-dev libyajl-dev \
-        libjansson-dev zlib1g-dev libbrotli-dev libzstd-dev \
+        libjansson-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /build
@@ -21,7 +21,7 @@ FROM debian:bookworm-slim
 
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        nginx libsqlite3-0 libyajl2 libjansson4 libbrotli1 libzstd1 ca-certificates curl \
+        nginx libsqlite3-0 libyajl2 libjansson4 libcurl4 libbrotli1 libzstd1 ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --home-dir /var/lib/aiobs \
         --shell /usr/sbin/nologin aiobs \

@@ -115,6 +115,26 @@ char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
+/* --- ngx_http_aiobs_secret.c --- */
+
+#define NGX_HTTP_AIOBS_SECRET_MAX  4096     /* bytes */
+
+/*
+ * What a directive's parameter stands for: "env:NAME", "file:PATH" (without a
+ * line feed at its end; relative to the configuration), else the value itself.
+ * One line without control bytes, NUL-terminated.  Errors are logged and name
+ * what is missing, not its value.
+ */
+char *ngx_http_aiobs_secret(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *secret);
+
+/*
+ * The master's environment, at configuration: NGX_DECLINED: not set or empty.
+ * value: not a copy.
+ */
+ngx_int_t ngx_http_aiobs_environment(const char *name, ngx_str_t *value);
+
+
 /* --- ngx_http_aiobs_zone.c --- */
 
 /* adds the zone that the configuration needs */

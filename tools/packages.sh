@@ -1,7 +1,7 @@
 # Sourced by ./test, ./demo and .ci/run: what they need, and how it gets here.
 
 BUILD_PACKAGES="nginx nginx-dev gcc make libc6-dev libsqlite3-dev libssl-dev
-    libyajl-dev libjansson-dev zlib1g-dev libbrotli-dev libzstd-dev"
+    libyajl-dev libjansson-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev"
 TEST_PACKAGES="perl curl openssl ca-certificates sqlite3 python3
     python3-prometheus-client prometheus prometheus-alertmanager nodejs npm brotli zstd"
 
