@@ -42,8 +42,8 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         ctx->path_model.len = len;
     }
 
-    if (ctx->reader == NULL && aiobs_api_countable(ctx->api)
-        && !ctx->asked_done)
+    if (ctx->reader == NULL && !ctx->asked_done
+        && (aiobs_api_countable(ctx->api) || aiobs_api_by_body(ctx->api)))
     {
         ctx->reader = ngx_palloc(r->pool, aiobs_request_size());
 
@@ -132,7 +132,8 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (!ctx->upstream_header || ctx->llm == NULL || r->header_only
         || ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module) != ctx->llm
-        || !(aiobs_api_countable(ctx->api) || aiobs_api_fetches(ctx->api)))
+        || !(aiobs_api_countable(ctx->api) || aiobs_api_fetches(ctx->api)
+             || aiobs_api_by_body(ctx->api)))
     {
         return;
     }

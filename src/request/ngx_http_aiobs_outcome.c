@@ -9,6 +9,8 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static void ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
+    aiobs_request_record_t *asked);
 static void ngx_http_aiobs_background(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
@@ -50,8 +52,17 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     asked = ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 
-    if (ctx->llm && aiobs_api_countable(ctx->api)
-        && (attempts || ngx_http_aiobs_cached(r)))
+    if (ctx->llm && aiobs_api_by_body(ctx->api)) {
+        ngx_http_aiobs_recognise(ctx, asked);
+
+        if (ctx->called) {
+            ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts,
+                                                        last);
+            ngx_http_aiobs_price(r, ctx);
+        }
+
+    } else if (ctx->llm && aiobs_api_countable(ctx->api)
+               && (attempts || ngx_http_aiobs_cached(r)))
     {
         ctx->called = 1;
 
@@ -72,6 +83,33 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
                                              ctx->identity->verdict)->data;
     }
+}
+
+
+/* a path that says nothing: it was a call if the answer is that of a model */
+
+static void
+ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
+    aiobs_request_record_t *asked)
+{
+    const aiobs_api_t  *api;
+
+    if (ctx->usage == NULL) {
+        return;
+    }
+
+    aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
+                       &ctx->answer);
+
+    api = aiobs_usage_api(ctx->usage);
+
+    if (api == NULL) {
+        ngx_http_aiobs_no_answer(&ctx->answer);
+        return;
+    }
+
+    ctx->api = api;
+    ctx->called = 1;
 }
 
 

@@ -11,14 +11,6 @@
 #include "aiobs_answer.h"
 
 
-static void aiobs_answer_scalar(void *data, const aiobs_node_t *node,
-    const char *p, size_t len, int string);
-static void aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p,
-    size_t len);
-static void aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p,
-    size_t len);
-static void aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p,
-    size_t len, int string);
 static void aiobs_answer_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
@@ -28,13 +20,11 @@ static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
 static void aiobs_answer_document(void *data, int begin);
 static int aiobs_answer_pending(aiobs_usage_t *u);
 static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
-static void aiobs_set(char *to, uint8_t *to_len, size_t max, const char *p,
-    size_t len);
 static void aiobs_figures_clear(int64_t *figures);
 
 
 static const aiobs_json_handler_t  aiobs_answer_handler = {
-    aiobs_answer_scalar, aiobs_answer_text, aiobs_answer_group,
+    aiobs_value_scalar, aiobs_answer_text, aiobs_answer_group,
     aiobs_answer_document
 };
 
@@ -88,162 +78,6 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 }
 
 
-static void
-aiobs_answer_scalar(void *data, const aiobs_node_t *node, const char *p,
-    size_t len, int string)
-{
-    aiobs_usage_t *u = data;
-
-    if (node->type == AIOBS_NODE_NUMBER) {
-        aiobs_answer_number(u, node->slot, p, len, string);
-
-    } else if (node->type != AIOBS_NODE_STRING) {
-        return;
-
-    } else if (string) {
-        aiobs_answer_string(u, node->slot, p, len);
-
-    } else if (node->slot == AIOBS_S_ERROR_CODE && *p != 'n') {
-        aiobs_answer_error(u, node->slot, p, len);      /* a number */
-
-    } else if (node->slot == AIOBS_S_FINISH && *p >= '0' && *p <= '9') {
-        aiobs_answer_string(u, node->slot, p, len);     /* enum as int */
-    }
-}
-
-
-static void
-aiobs_answer_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
-{
-    if (len == 0) {
-        return;
-    }
-
-    u->strings |= 1U << slot;
-
-    switch (slot) {
-
-    case AIOBS_S_MODEL:
-        aiobs_set(u->model, &u->model_len, AIOBS_MODEL_MAX, p, len);
-        break;
-
-    case AIOBS_S_ID:
-        if (u->id_len == 0) {
-            aiobs_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
-        }
-        break;
-
-    case AIOBS_S_FINISH:
-        aiobs_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
-        break;
-
-    case AIOBS_S_STATUS:
-        aiobs_set(u->status_text, &u->status_len, AIOBS_REASON_MAX, p, len);
-        break;
-
-    case AIOBS_S_TYPE:
-        aiobs_set(u->type_text, &u->type_len, AIOBS_ID_MAX, p, len);
-        break;
-
-    case AIOBS_S_MODALITY:
-        aiobs_set(u->modality, &u->modality_len, AIOBS_REASON_MAX, p, len);
-        break;
-
-    case AIOBS_S_TIER:
-        u->tier = (uint8_t) aiobs_price_tier(p, len);
-        break;
-
-    case AIOBS_S_ITEM:
-        u->item_search = (len == 15
-                          && memcmp(p, "web_search_call", len) == 0);
-        break;
-
-    case AIOBS_S_ACTION:
-        u->item_other = (len != 6 || memcmp(p, "search", len) != 0);
-        break;
-
-    default:
-        aiobs_answer_error(u, slot, p, len);
-        break;
-    }
-}
-
-
-/* a code says more than a type */
-
-static void
-aiobs_answer_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
-{
-    u->strings |= 1U << slot;
-    u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
-
-    if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {
-        return;
-    }
-
-    u->error_code = (slot == AIOBS_S_ERROR_CODE);
-    aiobs_set(u->error, &u->error_len, AIOBS_ERROR_MAX, p, len);
-}
-
-
-static void
-aiobs_answer_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
-    int string)
-{
-    int64_t  n;
-
-    if (!string && *p == 'n') {
-        return;                             /* null: not reported */
-    }
-
-    n = AIOBS_ABSENT;
-
-    if (slot == AIOBS_F_MILLISECONDS) {     /* a string in some answers */
-        n = aiobs_amount(p, len);
-        n = n == AIOBS_ABSENT ? n : n / 1000000;
-
-    } else if (!string && len < AIOBS_JSON_SCALAR) {
-        n = slot == AIOBS_F_COST ? aiobs_amount(p, len) : aiobs_number(p, len);
-    }
-
-    switch (slot) {
-
-    case AIOBS_F_INDEX:
-        if (n >= 0 && n < AIOBS_CHOICES) {
-            u->choice = n;
-        }
-        return;
-
-    case AIOBS_F_MODALITY_COUNT:
-        u->modality_count = n;
-        return;
-
-    default:
-        break;
-    }
-
-    if (n == AIOBS_ABSENT) {
-        if (u->failure == AIOBS_FAILURE_NONE) {
-            u->failure = AIOBS_FAILURE_VALUE;
-        }
-
-        return;
-    }
-
-    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_ADD_OUTPUT
-        && u->report[slot] != AIOBS_ABSENT)
-    {
-        n += u->report[slot];
-
-    } else if (slot == AIOBS_F_MAX_INPUT && u->figures[slot] > n) {
-        n = u->figures[slot];
-    }
-
-    u->report[slot] = n;
-    u->figures_here = 1;
-}
-
-
 /*
  * Text of an answer in one document is only measured: it nearly always comes
  * with a report.
@@ -278,6 +112,11 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
     }
 
     switch (node->slot) {
+
+    case AIOBS_G_GEMINI:
+        u->marks |= AIOBS_MARK_GEMINI;
+        aiobs_answer_report(u, !open);
+        break;
 
     case AIOBS_G_USAGE:
     case AIOBS_G_MERGE:
@@ -374,8 +213,8 @@ aiobs_answer_choice(aiobs_usage_t *u, int open)
     }
 
     if (u->pending_len) {
-        aiobs_set(u->reason[u->choice], &u->reason_len[u->choice],
-                  AIOBS_REASON_MAX, u->pending, u->pending_len);
+        aiobs_value_set(u->reason[u->choice], &u->reason_len[u->choice],
+                        AIOBS_REASON_MAX, u->pending, u->pending_len);
         u->pending_len = 0;
     }
 }
@@ -430,8 +269,8 @@ aiobs_answer_document(void *data, int begin)
 
         /* of the document itself, not of a choice */
 
-        aiobs_set(u->reason[0], &u->reason_len[0], AIOBS_REASON_MAX,
-                  u->pending, u->pending_len);
+        aiobs_value_set(u->reason[0], &u->reason_len[0], AIOBS_REASON_MAX,
+                        u->pending, u->pending_len);
         u->pending_len = 0;
     }
 
@@ -509,16 +348,6 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
     }
 
     return len;
-}
-
-
-static void
-aiobs_set(char *to, uint8_t *to_len, size_t max, const char *p, size_t len)
-{
-    len = len < max ? len : max;
-
-    memcpy(to, p, len);
-    *to_len = (uint8_t) len;
 }
 
 

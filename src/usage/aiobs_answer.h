@@ -79,6 +79,7 @@ struct aiobs_usage_s {
     uint32_t            searches_here;
 
     uint32_t            strings;        /* set since this was cleared */
+    uint8_t             marks;          /* AIOBS_MARK_* */
     uint8_t             tier;           /* aiobs_tier_e */
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */
@@ -147,6 +148,16 @@ void aiobs_events_finish(aiobs_usage_t *u);
 
 void aiobs_answer_init(aiobs_usage_t *u);
 void aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec);
+
+
+/* --- aiobs_value.c: strings and numbers in them --- */
+
+void aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
+    size_t len, int string);
+
+/* as much as fits */
+void aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
+    size_t len);
 
 
 #endif /* _AIOBS_ANSWER_H_INCLUDED_ */

@@ -11,6 +11,7 @@
 #include "aiobs_apis.h"
 
 
+static int aiobs_api_makes(const char *path, size_t len);
 static int aiobs_api_match(const char *suffix, const char *path, size_t len);
 static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 
@@ -105,7 +106,7 @@ static const aiobs_api_t  aiobs_apis[] = {
 };
 
 
-/* unknown paths, by the dialect of the location: nothing is counted there */
+/* nothing is counted here: whose it is, by the dialect */
 
 static const aiobs_api_t  aiobs_unknown[] = {
     [AIOBS_DIALECT_OFF] = AIOBS_OPENAI("", "", 0, 0),
@@ -117,6 +118,33 @@ static const aiobs_api_t  aiobs_unknown[] = {
                                             aiobs_converse_answer),
     [AIOBS_DIALECT_COHERE] = AIOBS_COHERE("", "", 0, 0),
     [AIOBS_DIALECT_OLLAMA] = AIOBS_OLLAMA("", "", 0, 0)
+};
+
+
+/* POST to unknown paths: the answer tells, see aiobs_usage_api() */
+
+#define AIOBS_BY_BODY(dialect)                                                \
+    { "", "openai", "", dialect, AIOBS_RULE_OPENAI, 0, 0, aiobs_any_answer,   \
+      aiobs_any_request }
+
+static const aiobs_api_t  aiobs_by_body[] = {
+    [AIOBS_DIALECT_OFF] = AIOBS_BY_BODY(AIOBS_DIALECT_AUTO),
+    [AIOBS_DIALECT_AUTO] = AIOBS_BY_BODY(AIOBS_DIALECT_AUTO),
+    [AIOBS_DIALECT_OPENAI] = AIOBS_BY_BODY(AIOBS_DIALECT_OPENAI),
+    [AIOBS_DIALECT_ANTHROPIC] = AIOBS_BY_BODY(AIOBS_DIALECT_ANTHROPIC),
+    [AIOBS_DIALECT_GEMINI] = AIOBS_BY_BODY(AIOBS_DIALECT_GEMINI),
+    [AIOBS_DIALECT_BEDROCK] = AIOBS_BY_BODY(AIOBS_DIALECT_BEDROCK),
+    [AIOBS_DIALECT_COHERE] = AIOBS_BY_BODY(AIOBS_DIALECT_COHERE),
+    [AIOBS_DIALECT_OLLAMA] = AIOBS_BY_BODY(AIOBS_DIALECT_OLLAMA)
+};
+
+
+/* what they answer may look like an answer of a model, made another time */
+
+static const char  *aiobs_not_made_here[] = {
+    "/responses/", "/completions/", "/threads", "/batches", "/files",
+    "/uploads", "/fine_tuning", "/fine-tuning", "/evals", "/assistants",
+    "/vector_stores", "/organization/", "/conversations", "/tokenize", NULL
 };
 
 
@@ -161,6 +189,12 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
         return &aiobs_fetch;
     }
 
+    if (found == NULL && method_len == 4 && memcmp(method, "POST", 4) == 0
+        && aiobs_api_makes(path, path_len))
+    {
+        return &aiobs_by_body[dialect];
+    }
+
     if (found == NULL || method_len != 4 || memcmp(method, "POST", 4) != 0) {
 
         /* lists, polls and the like: whose they are, but nothing to count */
@@ -169,6 +203,49 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
     }
 
     return found;
+}
+
+
+const aiobs_api_t *
+aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks)
+{
+    size_t              i;
+    const aiobs_api_t  *api;
+
+    static const struct {
+        unsigned     mark;
+        const char  *path;
+    } kinds[] = {
+        { AIOBS_MARK_GEMINI, "/x:generateContent" },
+        { AIOBS_MARK_CONVERSE, "/model/x/converse" },
+        { AIOBS_MARK_EMBEDDING, "/embeddings" },
+        { AIOBS_MARK_OPENAI, "/chat/completions" },
+        { AIOBS_MARK_RESPONSE, "/responses" },
+        { AIOBS_MARK_ANTHROPIC, "/messages" },
+        { 0, NULL }
+    };
+
+    for (i = 0; kinds[i].path; i++) {
+
+        if (!(marks & kinds[i].mark)) {
+            continue;
+        }
+
+        api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, kinds[i].path,
+                             strlen(kinds[i].path));
+
+        return dialect == AIOBS_DIALECT_AUTO || dialect == api->dialect
+               ? api : NULL;
+    }
+
+    return NULL;
+}
+
+
+int
+aiobs_api_by_body(const aiobs_api_t *api)
+{
+    return api->answer == aiobs_any_answer;
 }
 
 
@@ -284,6 +361,28 @@ aiobs_failure_name(aiobs_failure_e failure)
                                     "memory" };
 
     return names[failure];
+}
+
+
+/* whether a POST to an unknown path may have made the answer */
+
+static int
+aiobs_api_makes(const char *path, size_t len)
+{
+    size_t        at, n;
+    const char  **other;
+
+    for (other = aiobs_not_made_here; *other; other++) {
+        n = strlen(*other);
+
+        for (at = 0; at + n <= len; at++) {
+            if (memcmp(path + at, *other, n) == 0) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
 }
 
 

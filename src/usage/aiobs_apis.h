@@ -57,7 +57,9 @@ enum {
 
     AIOBS_F_INDEX,              /* of a choice: no figure of usage */
     AIOBS_F_MODALITY_COUNT,     /* Gemini: tokenCount of a modality */
-    AIOBS_F_MAX_TOKENS
+    AIOBS_F_MAX_TOKENS,
+    AIOBS_F_OPENAI_INPUT,       /* input, and whose documents call it so */
+    AIOBS_F_CONVERSE_INPUT
 };
 
 
@@ -76,6 +78,8 @@ enum {
     AIOBS_S_ITEM,               /* Responses: the type of an output item */
     AIOBS_S_ACTION,             /* and of what it did */
 
+    AIOBS_S_OBJECT,             /* OpenAI: what the document is */
+
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
     AIOBS_S_BACKGROUND
@@ -87,6 +91,7 @@ enum {
 enum {
     AIOBS_G_USAGE = 0,          /* a report: replaces the one before */
     AIOBS_G_MERGE,              /* a report: replaces what it names */
+    AIOBS_G_GEMINI,             /* a report that only Gemini calls so */
     AIOBS_G_CHOICE,
     AIOBS_G_ERROR,
     AIOBS_G_ITERATIONS,         /* sums begin anew */
@@ -108,6 +113,16 @@ typedef enum {
     AIOBS_RULE_COHERE,
     AIOBS_RULE_BEDROCK          /* body, else metrics, else headers */
 } aiobs_rule_e;
+
+
+/* marks of whose documents these are, where the path does not tell */
+
+#define AIOBS_MARK_OPENAI     0x01
+#define AIOBS_MARK_ANTHROPIC  0x02
+#define AIOBS_MARK_GEMINI     0x04
+#define AIOBS_MARK_CONVERSE   0x08
+#define AIOBS_MARK_RESPONSE   0x10
+#define AIOBS_MARK_EMBEDDING  0x20
 
 
 struct aiobs_api_s {
@@ -137,6 +152,7 @@ extern const aiobs_node_t  aiobs_tgi_answer[];
 extern const aiobs_node_t  aiobs_watsonx_answer[];
 extern const aiobs_node_t  aiobs_cohere_answer[];
 extern const aiobs_node_t  aiobs_ollama_answer[];
+extern const aiobs_node_t  aiobs_any_answer[];
 extern const aiobs_node_t  aiobs_any_request[];
 
 
@@ -145,6 +161,9 @@ int64_t aiobs_number(const char *text, size_t len);
 
 /* an amount of USD in billionths; AIOBS_ABSENT: none */
 int64_t aiobs_amount(const char *text, size_t len);
+
+/* by AIOBS_MARK_*: the API of that dialect (AUTO: any), NULL: none */
+const aiobs_api_t *aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks);
 
 void aiobs_apply_rule(const aiobs_api_t *api, const int64_t *figures,
     aiobs_usage_record_t *rec);

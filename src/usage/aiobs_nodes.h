@@ -41,6 +41,8 @@ extern const aiobs_node_t  aiobs_anthropic_usage[];
 extern const aiobs_node_t  aiobs_anthropic_message[];
 extern const aiobs_node_t  aiobs_anthropic_delta[];
 extern const aiobs_node_t  aiobs_cohere_response[];
+extern const aiobs_node_t  aiobs_gemini_usage[];
+extern const aiobs_node_t  aiobs_gemini_candidates[];
 
 
 #endif /* _AIOBS_NODES_H_INCLUDED_ */

@@ -53,6 +53,7 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
     AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */
     AIOBS_NUMBER("search_units", QUERIES),              /* rerank */
+    AIOBS_NUMBER("num_search_queries", SEARCHES),       /* Perplexity */
     { "cost", 4, AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
     AIOBS_END
 };
@@ -99,6 +100,7 @@ static const aiobs_node_t  aiobs_openai_choice[] = {
     AIOBS_PATH("delta", aiobs_openai_message),
     AIOBS_PATH("message", aiobs_openai_message),
     AIOBS_TEXT("text", NULL),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),    /* Moonshot, once */
     AIOBS_END
 };
 
@@ -292,8 +294,24 @@ const aiobs_node_t  aiobs_anthropic_message[] = {
     AIOBS_END
 };
 
+/* Aleph Alpha, whose path is that of the legacy API */
+
+static const aiobs_node_t  aiobs_anthropic_completion[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_TEXT("completion", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_anthropic_completions[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_anthropic_completion),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_anthropic_answer[] = {
     AIOBS_TEXT("completion", NULL),             /* of the legacy API */
+    AIOBS_PATH("completions", aiobs_anthropic_completions),
+    AIOBS_NUMBER("num_tokens_prompt_total", INPUT),
+    AIOBS_NUMBER("num_tokens_generated", OUTPUT),
     AIOBS_STRING("type", TYPE),
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),

@@ -27,7 +27,7 @@ static const aiobs_node_t  aiobs_gemini_output_details[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_gemini_usage[] = {
+const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_NUMBER("promptTokenCount", INPUT),
     AIOBS_NUMBER("candidatesTokenCount", OUTPUT),
     AIOBS_NUMBER("thoughtsTokenCount", REASONING),
@@ -51,7 +51,7 @@ static const aiobs_node_t  aiobs_gemini_candidate[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_gemini_candidates[] = {
+const aiobs_node_t  aiobs_gemini_candidates[] = {
     AIOBS_GROUP("*", CHOICE, aiobs_gemini_candidate),
     AIOBS_END
 };

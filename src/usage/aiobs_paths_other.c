@@ -30,6 +30,8 @@ static const aiobs_node_t  aiobs_cohere_usage[] = {
     AIOBS_PATH("billed_units", aiobs_cohere_billed),
     AIOBS_PATH("tokens", aiobs_cohere_tokens),
     AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_NUMBER("prompt_tokens", INPUT),       /* Writer, on the same path */
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
     AIOBS_END
 };
 
@@ -79,6 +81,8 @@ const aiobs_node_t  aiobs_cohere_answer[] = {
     AIOBS_STRING("type", TYPE),
     AIOBS_STRING("finish_reason", FINISH),
     AIOBS_PATH("generations", aiobs_cohere_generations),
+    AIOBS_STRING("model", MODEL),               /* Writer */
+    AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
     AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
     AIOBS_PATH("message", aiobs_cohere_message),

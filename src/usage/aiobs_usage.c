@@ -17,6 +17,7 @@ static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
 static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
 static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
+static void aiobs_usage_recognise(aiobs_usage_t *u);
 static void aiobs_usage_source(aiobs_usage_t *u, int complete,
     int64_t text_tokens, aiobs_usage_record_t *rec);
 
@@ -115,6 +116,7 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     }
 
     aiobs_usage_release(u);
+    aiobs_usage_recognise(u);
 
     aiobs_answer_record(u, rec);
 
@@ -123,6 +125,34 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
                    || (u->list && u->api->rule == AIOBS_RULE_GEMINI));
 
     aiobs_usage_source(u, complete, text_tokens, rec);
+}
+
+
+/* an answer that says whose it is, and that has figures or text in it */
+
+static void
+aiobs_usage_recognise(aiobs_usage_t *u)
+{
+    const aiobs_api_t  *api;
+
+    if (!aiobs_api_by_body(u->api) || u->status >= 300
+        || !(u->reported || u->content_events))
+    {
+        return;
+    }
+
+    api = aiobs_api_marked(u->api->dialect, u->marks);
+
+    if (api) {
+        u->api = api;
+    }
+}
+
+
+const aiobs_api_t *
+aiobs_usage_api(const aiobs_usage_t *u)
+{
+    return aiobs_api_by_body(u->api) ? NULL : u->api;
 }
 
 

@@ -180,6 +180,9 @@ int aiobs_api_countable(const aiobs_api_t *api);
 /* whether it fetches an answer that a call before has ordered */
 int aiobs_api_fetches(const aiobs_api_t *api);
 
+/* whether its path says nothing, and the answer has to: aiobs_usage_api() */
+int aiobs_api_by_body(const aiobs_api_t *api);
+
 /* whether it makes speech of a text, billed by the text's characters */
 int aiobs_api_speaks(const aiobs_api_t *api);
 
@@ -230,6 +233,12 @@ void aiobs_usage_feed(aiobs_usage_t *u, const void *data, size_t len,
  */
 void aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_usage_record_t *rec);
+
+/*
+ * After finish: the API that was spoken.  Another than was given to init only
+ * where that was to be found by the body; NULL: it was no answer of a model.
+ */
+const aiobs_api_t *aiobs_usage_api(const aiobs_usage_t *u);
 
 /* frees what a decoder holds, without a record; harmless after finish */
 void aiobs_usage_release(aiobs_usage_t *u);

@@ -18,14 +18,15 @@
 #define BODY_MAX  (64 << 20)
 
 
-static void
+static const aiobs_api_t *
 read_body(aiobs_usage_record_t *rec, const aiobs_api_t *api, int status,
     char **headers, const uint8_t *p, size_t len, size_t step, unsigned seed)
 {
-    char           *colon;
-    size_t          i, n;
-    uint64_t        now;
-    aiobs_usage_t  *u;
+    char               *colon;
+    size_t              i, n;
+    uint64_t            now;
+    aiobs_usage_t      *u;
+    const aiobs_api_t  *spoken;
 
     u = malloc(aiobs_usage_size());
     aiobs_usage_init(u, api, status);
@@ -52,10 +53,13 @@ read_body(aiobs_usage_record_t *rec, const aiobs_api_t *api, int status,
     }
 
     aiobs_usage_finish(u, 1, 1000000, rec);
+    spoken = aiobs_usage_api(u);
     free(u);
 
     rec->first_token_ms = rec->first_token_ms != 0;
     rec->last_token_ms = 0;
+
+    return spoken ? spoken : api;
 }
 
 
@@ -117,7 +121,7 @@ main(int argc, char **argv)
     int                    splits, status;
     size_t                 len, step, i;
     uint8_t               *p;
-    const aiobs_api_t     *api;
+    const aiobs_api_t     *api, *spoken;
     aiobs_usage_record_t   rec, other;
 
     if (argc < 5) {
@@ -131,7 +135,7 @@ main(int argc, char **argv)
                          strlen(argv[3]));
     status = atoi(argv[4]);
 
-    read_body(&rec, api, status, argv + 5, p, len, len + 1, 0);
+    spoken = read_body(&rec, api, status, argv + 5, p, len, len + 1, 0);
     splits = 1;
 
     for (step = 1; step <= 64; step = step < 8 ? step + 1 : step * 2) {
@@ -148,7 +152,7 @@ main(int argc, char **argv)
         splits &= (memcmp(&rec, &other, sizeof(rec)) == 0);
     }
 
-    print(api, &rec, splits);
+    print(spoken, &rec, splits);
     free(p);
 
     return 0;

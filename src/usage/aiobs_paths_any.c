@@ -1,0 +1,118 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Paths of answers whose API neither path nor configuration names: those of
+ * the kinds that others imitate, with marks that tell which it is.
+ */
+
+
+#include "aiobs_nodes.h"
+
+
+static const aiobs_node_t  aiobs_any_input_details[] = {
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_NUMBER("cache_write_tokens", CACHE_WRITE),
+    AIOBS_NUMBER("audio_tokens", AUDIO_INPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_output_details[] = {
+    AIOBS_NUMBER("reasoning_tokens", REASONING),
+    AIOBS_NUMBER("thinking_tokens", REASONING),
+    AIOBS_NUMBER("audio_tokens", AUDIO_OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_creation[] = {
+    AIOBS_NUMBER("ephemeral_1h_input_tokens", CACHE_WRITE_1H),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_usage[] = {
+    AIOBS_NUMBER("prompt_tokens", OPENAI_INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_NUMBER("total_tokens", TOTAL),
+    AIOBS_PATH("prompt_tokens_details", aiobs_any_input_details),
+    AIOBS_PATH("completion_tokens_details", aiobs_any_output_details),
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_PATH("input_tokens_details", aiobs_any_input_details),
+    AIOBS_PATH("output_tokens_details", aiobs_any_output_details),
+    AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),
+    AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
+    AIOBS_PATH("cache_creation", aiobs_any_creation),
+    AIOBS_NUMBER("inputTokens", CONVERSE_INPUT),
+    AIOBS_NUMBER("outputTokens", OUTPUT),
+    AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
+    AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
+    AIOBS_NUMBER("cost", COST),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_message[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_GROUP("usage", MERGE, aiobs_any_usage),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_incomplete[] = {
+    AIOBS_STRING("reason", FINISH),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_response[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("object", OBJECT),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_PATH("incomplete_details", aiobs_any_incomplete),
+    AIOBS_GROUP("usage", MERGE, aiobs_any_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_element[] = {
+    AIOBS_STRING("object", OBJECT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_data[] = {
+    AIOBS_PATH("*", aiobs_any_element),
+    AIOBS_END
+};
+
+/* an object for Converse, a list for Responses */
+
+static const aiobs_node_t  aiobs_any_output[] = {
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_PATH("*", aiobs_openai_message),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_any_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("object", OBJECT),
+    AIOBS_STRING("type", TYPE),
+    AIOBS_PATH("choices", aiobs_openai_choices),
+    AIOBS_GROUP("usage", MERGE, aiobs_any_usage),
+    AIOBS_STRING("status", STATUS),
+    AIOBS_PATH("incomplete_details", aiobs_any_incomplete),
+    AIOBS_PATH("response", aiobs_any_response),
+    AIOBS_PATH("output", aiobs_any_output),
+    AIOBS_TEXT("delta", aiobs_anthropic_delta),
+    AIOBS_PATH("message", aiobs_any_message),
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_STRING("responseId", ID),
+    AIOBS_STRING("modelVersion", MODEL),
+    AIOBS_PATH("candidates", aiobs_gemini_candidates),
+    AIOBS_GROUP("usageMetadata", GEMINI, aiobs_gemini_usage),
+    AIOBS_STRING("stopReason", FINISH),
+    AIOBS_PATH("data", aiobs_any_data),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};

@@ -1,0 +1,224 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Strings and numbers of a response's documents: where each belongs.
+ */
+
+
+#include <string.h>
+
+#include "aiobs_answer.h"
+
+
+static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
+    size_t len);
+static uint8_t aiobs_value_object(const char *p, size_t len);
+static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
+    size_t len);
+static void aiobs_value_number(aiobs_usage_t *u, int slot, const char *p,
+    size_t len, int string);
+
+
+void
+aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
+    size_t len, int string)
+{
+    aiobs_usage_t *u = data;
+
+    if (node->type == AIOBS_NODE_NUMBER) {
+        aiobs_value_number(u, node->slot, p, len, string);
+
+    } else if (node->type != AIOBS_NODE_STRING) {
+        return;
+
+    } else if (string) {
+        aiobs_value_string(u, node->slot, p, len);
+
+    } else if (node->slot == AIOBS_S_ERROR_CODE && *p != 'n') {
+        aiobs_value_error(u, node->slot, p, len);      /* a number */
+
+    } else if (node->slot == AIOBS_S_FINISH && *p >= '0' && *p <= '9') {
+        aiobs_value_string(u, node->slot, p, len);     /* enum as int */
+    }
+}
+
+
+static void
+aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+
+    u->strings |= 1U << slot;
+
+    switch (slot) {
+
+    case AIOBS_S_MODEL:
+        aiobs_value_set(u->model, &u->model_len, AIOBS_MODEL_MAX, p, len);
+        break;
+
+    case AIOBS_S_ID:
+        if (u->id_len == 0) {
+            aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
+        }
+        break;
+
+    case AIOBS_S_FINISH:
+        aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
+        break;
+
+    case AIOBS_S_STATUS:
+        aiobs_value_set(u->status_text, &u->status_len, AIOBS_REASON_MAX,
+                        p, len);
+        break;
+
+    case AIOBS_S_TYPE:
+        aiobs_value_set(u->type_text, &u->type_len, AIOBS_ID_MAX, p, len);
+
+        if (len >= 7 && memcmp(p, "message", 7) == 0) {
+            u->marks |= AIOBS_MARK_ANTHROPIC;
+        }
+
+        break;
+
+    case AIOBS_S_OBJECT:
+        u->marks |= aiobs_value_object(p, len);
+        break;
+
+    case AIOBS_S_MODALITY:
+        aiobs_value_set(u->modality, &u->modality_len, AIOBS_REASON_MAX, p,
+                        len);
+        break;
+
+    case AIOBS_S_TIER:
+        u->tier = (uint8_t) aiobs_price_tier(p, len);
+        break;
+
+    case AIOBS_S_ITEM:
+        u->item_search = (len == 15
+                          && memcmp(p, "web_search_call", len) == 0);
+        break;
+
+    case AIOBS_S_ACTION:
+        u->item_other = (len != 6 || memcmp(p, "search", len) != 0);
+        break;
+
+    default:
+        aiobs_value_error(u, slot, p, len);
+        break;
+    }
+}
+
+
+static uint8_t
+aiobs_value_object(const char *p, size_t len)
+{
+    if (len >= 15 && memcmp(p, "chat.completion", 15) == 0) {
+        return AIOBS_MARK_OPENAI;
+    }
+
+    if (len == 8 && memcmp(p, "response", 8) == 0) {
+        return AIOBS_MARK_RESPONSE;
+    }
+
+    return len == 9 && memcmp(p, "embedding", 9) == 0 ? AIOBS_MARK_EMBEDDING
+                                                      : 0;
+}
+
+
+/* a code says more than a type */
+
+static void
+aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
+{
+    u->strings |= 1U << slot;
+    u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
+
+    if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {
+        return;
+    }
+
+    u->error_code = (slot == AIOBS_S_ERROR_CODE);
+    aiobs_value_set(u->error, &u->error_len, AIOBS_ERROR_MAX, p, len);
+}
+
+
+static void
+aiobs_value_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
+    int string)
+{
+    int64_t  n;
+
+    if (!string && *p == 'n') {
+        return;                             /* null: not reported */
+    }
+
+    n = AIOBS_ABSENT;
+
+    if (slot == AIOBS_F_MILLISECONDS) {     /* a string in some answers */
+        n = aiobs_amount(p, len);
+        n = n == AIOBS_ABSENT ? n : n / 1000000;
+
+    } else if (!string && len < AIOBS_JSON_SCALAR) {
+        n = slot == AIOBS_F_COST ? aiobs_amount(p, len) : aiobs_number(p, len);
+    }
+
+    switch (slot) {
+
+    case AIOBS_F_INDEX:
+        if (n >= 0 && n < AIOBS_CHOICES) {
+            u->choice = n;
+        }
+        return;
+
+    case AIOBS_F_MODALITY_COUNT:
+        u->modality_count = n;
+        return;
+
+    case AIOBS_F_OPENAI_INPUT:
+        u->marks |= AIOBS_MARK_OPENAI;
+        slot = AIOBS_F_INPUT;
+        break;
+
+    case AIOBS_F_CONVERSE_INPUT:
+        u->marks |= AIOBS_MARK_CONVERSE;
+        slot = AIOBS_F_INPUT;
+        break;
+
+    default:
+        break;
+    }
+
+    if (n == AIOBS_ABSENT) {
+        if (u->failure == AIOBS_FAILURE_NONE) {
+            u->failure = AIOBS_FAILURE_VALUE;
+        }
+
+        return;
+    }
+
+    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_ADD_OUTPUT
+        && u->report[slot] != AIOBS_ABSENT)
+    {
+        n += u->report[slot];
+
+    } else if (slot == AIOBS_F_MAX_INPUT && u->figures[slot] > n) {
+        n = u->figures[slot];
+    }
+
+    u->report[slot] = n;
+    u->figures_here = 1;
+}
+
+
+void
+aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
+    size_t len)
+{
+    len = len < max ? len : max;
+
+    memcpy(to, p, len);
+    *to_len = (uint8_t) len;
+}
