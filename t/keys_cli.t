@@ -242,11 +242,11 @@ like(slurp("$db.text"), qr/^this is no/, 'it is left alone');
 is($rc, 1, 'another api_keys is no store');
 like($err, qr/no such column/, 'it says what is missing');
 
-`sqlite3 $db 'UPDATE aiobs_meta SET value = 99'`;
+`sqlite3 $db 'UPDATE aiobs_meta SET value = 99 WHERE name = "schema"'`;
 ($rc, $out, $err) = run('', 'list', '--db', $db);
 is($rc, 1, 'a newer schema is left alone');
 like($err, qr/newer version/, 'it says why');
-`sqlite3 $db 'UPDATE aiobs_meta SET value = 1'`;
+`sqlite3 $db 'UPDATE aiobs_meta SET value = 2 WHERE name = "schema"'`;
 
 # a store of another program is adopted
 

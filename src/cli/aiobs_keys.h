@@ -10,7 +10,7 @@
 #define _AIOBS_KEYS_H_INCLUDED_
 
 
-#include "keys/aiobs_store.h"
+#include "keys/aiobs_store_manage.h"
 
 #include <stdio.h>
 
@@ -55,6 +55,9 @@ extern const aiobs_keys_command_t  aiobs_keys_commands[];
 /* an exit code; unless it is AIOBS_EXIT_OK all is said and closed */
 int aiobs_keys_open(const aiobs_keys_options_t *o, unsigned flags,
     aiobs_store_t **store);
+
+/* who runs this: "cli:" and the name of the user */
+const aiobs_actor_t *aiobs_keys_actor(void);
 
 /* says why, closes, returns AIOBS_EXIT_FAILED */
 int aiobs_keys_failed(const aiobs_keys_options_t *o, aiobs_store_t *store);

@@ -86,9 +86,11 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
 static int
 aiobs_keys_create(const aiobs_keys_options_t *o)
 {
-    int             rc;
-    char            key[AIOBS_KEY_RAW_LEN + 1], hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t  *store;
+    int                 rc;
+    char                key[AIOBS_KEY_RAW_LEN + 1];
+    char                hash[AIOBS_KEY_HEX_LEN + 1];
+    aiobs_store_t      *store;
+    aiobs_key_attrs_t   attrs;
 
     if (o->user == NULL) {
         aiobs_keys_say("whose key is it to be? give --user NAME");
@@ -119,7 +121,13 @@ aiobs_keys_create(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_FAILED;
     }
 
-    if (aiobs_store_create(store, hash, o->user, o->name) != AIOBS_STORE_OK) {
+    memset(&attrs, 0, sizeof(attrs));
+    attrs.user = o->user;
+    attrs.name = o->name;
+
+    if (aiobs_store_create(store, aiobs_keys_actor(), hash, &attrs)
+        != AIOBS_STORE_OK)
+    {
         return aiobs_keys_failed(o, store);
     }
 
@@ -140,6 +148,7 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
 {
     int                    rc;
     aiobs_store_t         *store;
+    aiobs_key_filter_t     filter;
     aiobs_keys_listing_t   listing;
 
     rc = aiobs_keys_open(o, 0, &store);
@@ -156,7 +165,10 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
         aiobs_keys_header();
     }
 
-    rc = aiobs_store_list(store, o->user, NULL, aiobs_keys_listed, &listing);
+    memset(&filter, 0, sizeof(filter));
+    filter.user = o->user;
+
+    rc = aiobs_store_list(store, &filter, aiobs_keys_listed, &listing);
     if (rc != AIOBS_STORE_OK) {
         return aiobs_keys_failed(o, store);
     }
@@ -177,6 +189,7 @@ aiobs_keys_show(const aiobs_keys_options_t *o)
     int                    rc;
     char                   hash[AIOBS_KEY_HEX_LEN + 1];
     aiobs_store_t         *store;
+    aiobs_key_filter_t     filter;
     aiobs_keys_listing_t   listing;
 
     if (!o->key_id == !o->from_stdin) {
@@ -195,7 +208,10 @@ aiobs_keys_show(const aiobs_keys_options_t *o)
         memset(&listing, 0, sizeof(listing));
         listing.json = o->json;
 
-        if (aiobs_store_list(store, NULL, hash, aiobs_keys_shown, &listing)
+        memset(&filter, 0, sizeof(filter));
+        filter.prefix = hash;
+
+        if (aiobs_store_list(store, &filter, aiobs_keys_shown, &listing)
             != AIOBS_STORE_OK)
         {
             return aiobs_keys_failed(o, store);
@@ -259,8 +275,8 @@ aiobs_keys_do_revoke(const aiobs_keys_options_t *o, aiobs_store_t *store,
         return AIOBS_EXIT_FAILED;
     }
 
-    rc = aiobs_store_revoke(store, hash, o->user, aiobs_keys_revoked,
-                            &listing);
+    rc = aiobs_store_activate(store, aiobs_keys_actor(), hash, o->user, 0,
+                              aiobs_keys_revoked, &listing);
     fclose(listing.out);
 
     if (rc != AIOBS_STORE_OK) {

@@ -10,7 +10,9 @@
 
 #include <openssl/crypto.h>
 
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 
 #define AIOBS_KEY_ID_LEAST  4           /* digits that name a key */
@@ -40,6 +42,29 @@ aiobs_keys_open(const aiobs_keys_options_t *o, unsigned flags,
     default:
         return aiobs_keys_failed(o, *store);
     }
+}
+
+
+const aiobs_actor_t *
+aiobs_keys_actor(void)
+{
+    struct passwd  *pw;
+
+    static char           name[64];
+    static aiobs_actor_t  actor;
+
+    pw = getpwuid(getuid());
+
+    if (pw) {
+        snprintf(name, sizeof(name), "cli:%s", pw->pw_name);
+
+    } else {
+        snprintf(name, sizeof(name), "cli:%lu", (unsigned long) getuid());
+    }
+
+    actor.actor = name;
+
+    return &actor;
 }
 
 

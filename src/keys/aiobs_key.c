@@ -17,6 +17,10 @@
 #include <time.h>
 
 
+static int aiobs_key_glob(const char *glob, size_t len, const char *name,
+    size_t name_len);
+
+
 int
 aiobs_key_generate(char *key)
 {
@@ -216,4 +220,67 @@ aiobs_key_cut(const unsigned char *p, size_t len, size_t max)
     }
 
     return max;
+}
+
+
+int
+aiobs_key_allows(const char *globs, size_t len, const char *name,
+    size_t name_len)
+{
+    size_t       n;
+    const char  *comma, *end;
+
+    if (len == 0) {
+        return 1;
+    }
+
+    for (end = globs + len; globs < end; globs += n + 1) {
+        comma = memchr(globs, ',', end - globs);
+        n = (comma ? comma : end) - globs;
+
+        if (n && aiobs_key_glob(globs, n, name, name_len)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* only the last star is ever gone back to: what came before has matched */
+
+static int
+aiobs_key_glob(const char *glob, size_t len, const char *name,
+    size_t name_len)
+{
+    size_t  g, n, star, from;
+
+    g = 0;
+    star = len;
+    from = 0;
+
+    for (n = 0; n < name_len; /* void */ ) {
+
+        if (g < len && glob[g] == '*') {
+            star = g++;
+            from = n;
+
+        } else if (g < len && (glob[g] == '?' || glob[g] == name[n])) {
+            g++;
+            n++;
+
+        } else if (star < len) {
+            g = star + 1;
+            n = ++from;
+
+        } else {
+            return 0;
+        }
+    }
+
+    while (g < len && glob[g] == '*') {
+        g++;
+    }
+
+    return g == len;
 }

@@ -47,11 +47,26 @@ void aiobs_key_time(const struct timeval *tv, char *text);
  */
 const char *aiobs_key_text_error(const char *text, size_t max);
 
+/*
+ * Whether labels are a JSON object of at most 16 strings: names of 1 to 32
+ * letters, digits, "_", "-" and ".", values of at most 128 bytes without
+ * control characters.  NULL: they are, or len is 0; else what is wrong.
+ */
+const char *aiobs_key_labels_error(const char *json, size_t len);
+
 /* length of the UTF-8 sequence at p, 0: invalid, cut off or a control */
 size_t aiobs_key_utf8(const unsigned char *p, const unsigned char *end);
 
 /* the most of len that ends between characters and is at most max */
 size_t aiobs_key_cut(const unsigned char *p, size_t len, size_t max);
+
+/*
+ * Whether a list of globs, parted by commas, has one that matches the whole of
+ * the name: "*" is any text, "?" one byte, all else itself.  An empty list
+ * allows everything.  Takes at most len * name_len steps.
+ */
+int aiobs_key_allows(const char *globs, size_t len, const char *name,
+    size_t name_len);
 
 
 #endif /* _AIOBS_KEY_H_INCLUDED_ */

@@ -26,71 +26,6 @@ static void aiobs_store_remove_log(aiobs_store_t *store);
 static ino_t aiobs_store_wal(aiobs_store_t *store);
 
 
-static const char  *aiobs_sql[AIOBS_SQL_N] = {
-
-    [AIOBS_SQL_BEGIN] = "BEGIN",
-    [AIOBS_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [AIOBS_SQL_COMMIT] = "COMMIT",
-    [AIOBS_SQL_ROLLBACK] = "ROLLBACK",
-
-    [AIOBS_SQL_VERSION] = "PRAGMA data_version",
-
-    [AIOBS_SQL_END] =
-        "SELECT seq, mark FROM aiobs_changes ORDER BY seq DESC LIMIT 1",
-
-    [AIOBS_SQL_MARK] =
-        "SELECT mark FROM aiobs_changes WHERE seq = ?1",
-
-    [AIOBS_SQL_KEY] =
-        "SELECT is_active, substr(user_id, 1, 128), substr(name, 1, 64)"
-        " FROM api_keys WHERE hash = ?1",
-
-    [AIOBS_SQL_CHANGES] =
-        "SELECT k.is_active, substr(k.user_id, 1, 128), substr(k.name, 1, 64),"
-        " c.seq, c.mark, c.hash, k.hash IS NOT NULL"
-        " FROM aiobs_changes c LEFT JOIN api_keys k ON k.hash = c.hash"
-        " WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?2",
-
-    [AIOBS_SQL_USED] =
-        "UPDATE api_keys SET last_used = ?1"
-        " WHERE hash = ?2 AND (last_used IS NULL OR last_used < ?1)",
-
-    [AIOBS_SQL_TRIM] =
-        "DELETE FROM aiobs_changes"
-        " WHERE seq <= (SELECT max(seq) FROM aiobs_changes) - ?1",
-
-    [AIOBS_SQL_INSERT] =
-        "INSERT INTO api_keys"
-        " (hash, user_id, name, created_at, last_used, is_active)"
-        " VALUES (?1, ?2, ?3, ?4, NULL, 1)",
-
-    /* another program may have put blobs there, which JSON cannot hold */
-
-    [AIOBS_SQL_LIST] =
-        "SELECT *, json_object('key_id', substr(hash, 1, 12), 'hash', hash,"
-        " 'user_id', user_id, 'name', name, 'created_at', created_at,"
-        " 'last_used', last_used, 'revoked_at', revoked_at,"
-        " 'active', json(iif(active, 'true', 'false')))"
-        " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"
-        " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"
-        " CAST(k.created_at AS TEXT) AS created_at,"
-        " CAST(k.last_used AS TEXT) AS last_used, a.revoked_at AS revoked_at,"
-        " coalesce(k.is_active, 0) AS active"
-        " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
-        " WHERE (?1 IS NULL OR k.user_id = ?1)"
-        " AND (?2 IS NULL OR substr(k.hash, 1, length(?2)) = ?2)"
-        " ORDER BY k.created_at, k.hash)",
-
-    [AIOBS_SQL_RESOLVE] =
-        "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
-        " LIMIT 2",
-
-    [AIOBS_SQL_REVOKE] =
-        "UPDATE api_keys SET is_active = 0 WHERE coalesce(is_active, 0) != 0"
-        " AND (?1 IS NULL OR hash = ?1) AND (?2 IS NULL OR user_id = ?2)"
-};
-
-
 void
 aiobs_store_forked(void)
 {
@@ -356,7 +291,7 @@ aiobs_store_statement(aiobs_store_t *store, aiobs_sql_e which)
     stmt = &store->statements[which];
 
     if (*stmt == NULL) {
-        rc = sqlite3_prepare_v3(store->db, aiobs_sql[which], -1,
+        rc = sqlite3_prepare_v3(store->db, aiobs_store_sql[which], -1,
                                 SQLITE_PREPARE_PERSISTENT, stmt, NULL);
         if (rc != SQLITE_OK) {
             return NULL;
@@ -366,6 +301,18 @@ aiobs_store_statement(aiobs_store_t *store, aiobs_sql_e which)
     sqlite3_clear_bindings(*stmt);
 
     return *stmt;
+}
+
+
+void
+aiobs_store_bind(sqlite3_stmt *stmt, int n, const char *text)
+{
+    if (text == NULL) {
+        sqlite3_bind_null(stmt, n);
+        return;
+    }
+
+    sqlite3_bind_text(stmt, n, text, -1, SQLITE_TRANSIENT);
 }
 
 
@@ -431,4 +378,60 @@ aiobs_store_rollback(aiobs_store_t *store)
     if (!sqlite3_get_autocommit(store->db)) {
         (void) aiobs_store_step(store, AIOBS_SQL_ROLLBACK);
     }
+}
+
+
+int
+aiobs_store_enter(aiobs_store_t *store, int *entered)
+{
+    *entered = sqlite3_get_autocommit(store->db);
+
+    if (!*entered) {
+        return SQLITE_OK;
+    }
+
+    store->chained = 0;
+
+    return aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE);
+}
+
+
+int
+aiobs_store_leave_write(aiobs_store_t *store, int entered)
+{
+    return entered ? aiobs_store_step(store, AIOBS_SQL_COMMIT) : SQLITE_OK;
+}
+
+
+int
+aiobs_store_enter_own(aiobs_store_t *store, int *entered)
+{
+    int  rc;
+
+    rc = aiobs_store_enter(store, entered);
+
+    if (rc == SQLITE_OK && *entered) {
+        rc = aiobs_store_step(store, AIOBS_SQL_OWN);
+    }
+
+    return rc;
+}
+
+
+int
+aiobs_store_leave_own(aiobs_store_t *store, int entered)
+{
+    int  rc;
+
+    if (!entered) {
+        return SQLITE_OK;
+    }
+
+    rc = aiobs_store_step(store, AIOBS_SQL_OWN_DONE);
+
+    /* SQLite tells only what others wrote; this is to be followed, too */
+
+    store->version = -1;
+
+    return rc == SQLITE_OK ? aiobs_store_leave_write(store, entered) : rc;
 }

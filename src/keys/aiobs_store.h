@@ -3,8 +3,9 @@
  * Copyright (C) the aiobs authors
  *
  * The store of keys: table api_keys in an SQLite file that other programs
- * share, side tables (aiobs_*) for all else.  Plain C, for the nginx module
- * and for aiobs-keys alike.
+ * share, side tables for all else.  Plain C, for the nginx module and for
+ * aiobs-keys alike.  Here is what admission needs of it; what people do with
+ * keys is in aiobs_store_manage.h.
  *
  * A store belongs to one thread at a time.  It must not be kept over fork().
  * Functions return one of the codes below; the reason of the last failure is
@@ -22,7 +23,7 @@
 #include <sys/types.h>
 
 
-#define AIOBS_STORE_SCHEMA     1        /* version of the side tables */
+#define AIOBS_STORE_SCHEMA     2        /* version of the side tables */
 
 #define AIOBS_STORE_OK         0
 #define AIOBS_STORE_NONE       1        /* no such key */
@@ -30,6 +31,8 @@
 #define AIOBS_STORE_MISSING    3        /* there is no such file */
 #define AIOBS_STORE_AMBIGUOUS  4        /* several keys begin so */
 #define AIOBS_STORE_FAILED     5
+#define AIOBS_STORE_INACTIVE   6        /* it is revoked */
+#define AIOBS_STORE_EXISTS     7        /* such a key is there already */
 
 #define AIOBS_STORE_CREATE     0x01     /* open: make what is missing */
 
@@ -37,7 +40,66 @@
 #define AIOBS_STORE_LOG        100000
 
 
+#define AIOBS_KEY_MODELS_MAX     512    /* bytes */
+#define AIOBS_KEY_ENDPOINTS_MAX  256
+#define AIOBS_KEY_LABELS_MAX     512
+
+#define AIOBS_LIMIT_NONE         -1
+
+
 typedef struct aiobs_store_s  aiobs_store_t;
+
+
+/* limits of a key; those before PARALLEL are counted in windows of UTC */
+
+typedef enum {
+    AIOBS_LIMIT_RPM = 0,                /* requests a minute */
+    AIOBS_LIMIT_TPM,                    /* tokens a minute */
+    AIOBS_LIMIT_TOKENS_DAY,
+    AIOBS_LIMIT_TOKENS_MONTH,
+    AIOBS_LIMIT_COST_DAY,               /* micro-USD */
+    AIOBS_LIMIT_COST_MONTH,             /* micro-USD */
+    AIOBS_LIMIT_PARALLEL,               /* calls at once */
+    AIOBS_LIMIT_N
+} aiobs_limit_e;
+
+#define AIOBS_WINDOW_N  AIOBS_LIMIT_PARALLEL
+
+
+/* what was taken of a limit in the window that began at start */
+
+typedef struct {
+    int64_t         start;              /* seconds, Unix time; 0: nothing */
+    int64_t         amount;             /* in the limit's unit */
+} aiobs_window_t;
+
+
+/* what a key may; texts are not terminated */
+
+typedef struct {
+    unsigned char   any;                /* 0: it may all, the rest is empty */
+    unsigned char   broken;             /* not understood: it may nothing */
+    unsigned char   admin;
+    unsigned char   may_act_for;
+
+    uint16_t        models_len;         /* globs: aiobs_key_allows() */
+    uint16_t        endpoints_len;
+    uint16_t        labels_len;         /* a JSON object of strings, or 0 */
+
+    int64_t         expires;            /* seconds, Unix time; 0: never */
+    int64_t         limits[AIOBS_LIMIT_N];  /* AIOBS_LIMIT_NONE: none */
+
+    /*
+     * Whose limits these are: the hash of the first of a row of keys that
+     * were rotated; they share their windows.  The key's own, if it was not.
+     */
+    unsigned char   account[AIOBS_KEY_HASH_LEN];
+    aiobs_window_t  windows[AIOBS_WINDOW_N];    /* by lookup only */
+
+    char            models[AIOBS_KEY_MODELS_MAX];
+    char            endpoints[AIOBS_KEY_ENDPOINTS_MAX];
+    char            labels[AIOBS_KEY_LABELS_MAX];
+} aiobs_policy_t;
 
 
 /* what admission needs of a key; texts are not terminated */
@@ -46,10 +108,12 @@ typedef struct {
     unsigned char   hash[AIOBS_KEY_HASH_LEN];
     unsigned char   found;
     unsigned char   active;
+    unsigned char   fresh;              /* never used yet */
     unsigned char   user_len;
     unsigned char   name_len;
     char            user[AIOBS_KEY_USER_MAX];   /* cut, if it is longer */
     char            name[AIOBS_KEY_NAME_MAX];
+    aiobs_policy_t  policy;
 } aiobs_key_t;
 
 
@@ -71,21 +135,46 @@ typedef struct {
 } aiobs_key_use_t;
 
 
-/* a key for people; NULL: SQL NULL */
+/* a row of usage_daily, or what is to be added to it */
 
 typedef struct {
-    const char     *hash;
-    const char     *user;
-    const char     *name;
-    const char     *created_at;
-    const char     *last_used;
-    const char     *revoked_at;
-    int             active;
-    const char     *json;
-} aiobs_key_row_t;
+    char            day[11];            /* 2026-11-26, UTC; terminated */
+    unsigned char   hash[AIOBS_KEY_HASH_LEN];
+    const char     *model;
+    const char     *endpoint;
+    int64_t         calls;
+    int64_t         input;              /* tokens, as llm_tokens_total */
+    int64_t         output;
+    int64_t         cache_read;
+    int64_t         cache_write;
+    int64_t         cost;               /* micro-USD */
+    int64_t         estimated_calls;    /* of calls: no usage was reported */
+} aiobs_usage_row_t;
 
 
-typedef int (*aiobs_key_row_pt)(void *data, const aiobs_key_row_t *row);
+/* what was taken of a limit since it was told last; below 0: given back */
+
+typedef struct {
+    unsigned char   account[AIOBS_KEY_HASH_LEN];
+    aiobs_limit_e   limit;              /* below AIOBS_WINDOW_N */
+    int64_t         start;              /* of the window, Unix time */
+    int64_t         amount;
+} aiobs_window_row_t;
+
+
+/*
+ * A row of key_events; texts without control characters, NULL: none.  The
+ * rows cannot be changed later: no personal data is to be in them, keys and
+ * their owners are named by key id.
+ */
+
+typedef struct {
+    struct timeval  time;               /* zero: now */
+    const char     *actor;              /* "cli:root", "key:KEY_ID", ... */
+    const char     *action;             /* "created", "refused", ... */
+    const char     *key_id;
+    const char     *request_id;
+} aiobs_event_t;
 
 
 /* in a child process: its random marks are not to be its siblings' */
@@ -118,51 +207,47 @@ void aiobs_store_leave(aiobs_store_t *store);
 /* --- what admission needs: aiobs_store_lookup.c --- */
 
 /*
- * Fills keys[i] by keys[i].hash, all from one state of the store, which the
- * log of changes has at *place.
+ * Fills keys[i] by keys[i].hash, policy and windows with it, all from one
+ * state of the store, which the log of changes has at *place.
  */
 int aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
     aiobs_store_place_t *place);
 
 /*
- * Changed keys after *place, as they are now, at most *n of them; *place is
- * moved on.  NONE: place, or the later place seen by a lookup, is of another
+ * Changed keys after *place, as they are now (without windows), at most *n of
+ * them; *place is moved on.  A change of what a key may is one like any other.
+ * NONE: place, or the later place seen by a lookup, is of another
  * history, or it is too long ago; *place is moved to the end.  *n is 0
  * without any reading when nobody has written.
  */
 int aiobs_store_changes(aiobs_store_t *store, aiobs_store_place_t *place,
     const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n);
 
-/* sets last_used, never back; one transaction */
+
+/* --- what admission writes, each call one transaction:
+   aiobs_store_write.c --- */
+
+/* sets last_used, never back */
 int aiobs_store_used(aiobs_store_t *store, const aiobs_key_use_t *uses,
     size_t n);
 
-/* forgets old changes */
+/* adds to the rows of usage_daily */
+int aiobs_store_usage(aiobs_store_t *store, const aiobs_usage_row_t *rows,
+    size_t n);
+
+/*
+ * Adds to the windows.  Of each limit one is kept: a row of a later window
+ * replaces it, one of an earlier window is left out.
+ */
+int aiobs_store_windows(aiobs_store_t *store, const aiobs_window_row_t *rows,
+    size_t n);
+
+/* appends to key_events: aiobs_store_events.c */
+int aiobs_store_events(aiobs_store_t *store, const aiobs_event_t *events,
+    size_t n);
+
+/* forgets old changes; takes changes of other programs into key_events */
 int aiobs_store_trim(aiobs_store_t *store);
-
-
-/* --- what people need: aiobs_store_manage.c --- */
-
-/* name: may be NULL */
-int aiobs_store_create(aiobs_store_t *store, const char *hash,
-    const char *user, const char *name);
-
-/*
- * Rows of a user (NULL: all), of keys whose hash begins with prefix (NULL:
- * all), oldest first.  row() ends the walk by returning non-zero.
- */
-int aiobs_store_list(aiobs_store_t *store, const char *user,
-    const char *prefix, aiobs_key_row_pt row, void *data);
-
-/* the one key that begins with prefix */
-int aiobs_store_resolve(aiobs_store_t *store, const char *prefix, char *hash);
-
-/*
- * Revokes one key, or all of a user; the other is NULL.  row() is told each of
- * them as it was before.
- */
-int aiobs_store_revoke(aiobs_store_t *store, const char *hash,
-    const char *user, aiobs_key_row_pt row, void *data);
 
 
 #endif /* _AIOBS_STORE_H_INCLUDED_ */

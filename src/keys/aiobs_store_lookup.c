@@ -22,9 +22,6 @@ static int aiobs_store_is_past(aiobs_store_t *store,
 static int aiobs_store_same_place(const aiobs_store_place_t *one,
     const aiobs_store_place_t *two);
 static int64_t aiobs_store_version(aiobs_store_t *store);
-static void aiobs_store_take(sqlite3_stmt *stmt, aiobs_key_t *key);
-static unsigned char aiobs_store_text(sqlite3_stmt *stmt, int column,
-    char *text, size_t max);
 
 
 int
@@ -81,7 +78,11 @@ aiobs_store_find(aiobs_store_t *store, aiobs_key_t *key)
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
 
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    if (rc != SQLITE_DONE) {
+        return rc;
+    }
+
+    return key->found ? aiobs_store_take_windows(store, key) : SQLITE_OK;
 }
 
 
@@ -192,9 +193,10 @@ aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
     i = 0;
 
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        place->seq = sqlite3_column_int64(stmt, 3);
-        place->mark = sqlite3_column_int64(stmt, 4);
-        hex = (const char *) sqlite3_column_text(stmt, 5);
+        place->seq = sqlite3_column_int64(stmt, AIOBS_SQL_KEY_NCOLUMNS);
+        place->mark = sqlite3_column_int64(stmt, AIOBS_SQL_KEY_NCOLUMNS + 1);
+        hex = (const char *) sqlite3_column_text(stmt,
+                                                 AIOBS_SQL_KEY_NCOLUMNS + 2);
 
         if (hex && strcmp(hex, "*") == 0) {
             sqlite3_reset(stmt);
@@ -211,11 +213,11 @@ aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
 
         memset(keys[i].hash, 0, AIOBS_KEY_HASH_LEN);
 
-        if (hex && sqlite3_column_bytes(stmt, 5) == AIOBS_KEY_HEX_LEN) {
+        if (hex && strlen(hex) == AIOBS_KEY_HEX_LEN) {
             (void) aiobs_key_from_hex(hex, keys[i].hash, AIOBS_KEY_HASH_LEN);
         }
 
-        keys[i].found = sqlite3_column_int(stmt, 6);
+        keys[i].found = sqlite3_column_int(stmt, AIOBS_SQL_KEY_NCOLUMNS + 3);
         aiobs_store_take(stmt, &keys[i++]);
     }
 
@@ -329,92 +331,4 @@ aiobs_store_version(aiobs_store_t *store)
     sqlite3_reset(stmt);
 
     return version;
-}
-
-
-static void
-aiobs_store_take(sqlite3_stmt *stmt, aiobs_key_t *key)
-{
-    key->active = sqlite3_column_int(stmt, 0) != 0;
-    key->user_len = aiobs_store_text(stmt, 1, key->user, AIOBS_KEY_USER_MAX);
-    key->name_len = aiobs_store_text(stmt, 2, key->name, AIOBS_KEY_NAME_MAX);
-}
-
-
-static unsigned char
-aiobs_store_text(sqlite3_stmt *stmt, int column, char *text, size_t max)
-{
-    size_t                len;
-    const unsigned char  *p;
-
-    p = sqlite3_column_text(stmt, column);
-    if (p == NULL) {
-        return 0;
-    }
-
-    len = aiobs_key_cut(p, sqlite3_column_bytes(stmt, column), max);
-    memcpy(text, p, len);
-
-    return len;
-}
-
-
-int
-aiobs_store_used(aiobs_store_t *store, const aiobs_key_use_t *uses, size_t n)
-{
-    char             hex[AIOBS_KEY_HEX_LEN + 1], text[AIOBS_KEY_TIME_LEN + 1];
-    size_t           i;
-    sqlite3_stmt    *stmt;
-    struct timeval   tv;
-
-    if (aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE) != SQLITE_OK) {
-        return aiobs_store_fail(store, "write last_used");
-    }
-
-    tv.tv_usec = 0;
-
-    for (i = 0; i < n; i++) {
-        stmt = aiobs_store_statement(store, AIOBS_SQL_USED);
-        if (stmt == NULL) {
-            return aiobs_store_fail(store, "write last_used");
-        }
-
-        tv.tv_sec = uses[i].time;
-        aiobs_key_time(&tv, text);
-        aiobs_key_to_hex(uses[i].hash, AIOBS_KEY_HASH_LEN, hex);
-
-        sqlite3_bind_text(stmt, 1, text, AIOBS_KEY_TIME_LEN, SQLITE_STATIC);
-        sqlite3_bind_text(stmt, 2, hex, AIOBS_KEY_HEX_LEN, SQLITE_STATIC);
-
-        if (aiobs_store_step(store, AIOBS_SQL_USED) != SQLITE_OK) {
-            return aiobs_store_fail(store, "write last_used");
-        }
-    }
-
-    if (aiobs_store_step(store, AIOBS_SQL_COMMIT) != SQLITE_OK) {
-        return aiobs_store_fail(store, "write last_used");
-    }
-
-    return AIOBS_STORE_OK;
-}
-
-
-int
-aiobs_store_trim(aiobs_store_t *store)
-{
-    sqlite3_stmt  *stmt;
-
-    stmt = aiobs_store_statement(store, AIOBS_SQL_TRIM);
-
-    if (stmt == NULL) {
-        return aiobs_store_fail(store, "trim its changes");
-    }
-
-    sqlite3_bind_int(stmt, 1, AIOBS_STORE_LOG);
-
-    if (aiobs_store_step(store, AIOBS_SQL_TRIM) != SQLITE_OK) {
-        return aiobs_store_fail(store, "trim its changes");
-    }
-
-    return AIOBS_STORE_OK;
 }

@@ -10,33 +10,25 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 
-static void aiobs_store_bind(sqlite3_stmt *stmt, int n, const char *text);
+static int aiobs_store_insert(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs);
+static int aiobs_store_set(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs);
+static int aiobs_store_two(aiobs_store_t *store, aiobs_sql_e which,
+    const char *hash, const char *other, const char *text);
+static int aiobs_store_retire(aiobs_store_t *store, const char *hash,
+    const char *new_hash, int64_t grace);
 
 
 int
-aiobs_store_create(aiobs_store_t *store, const char *hash, const char *user,
-    const char *name)
+aiobs_store_begin(aiobs_store_t *store)
 {
-    char            now[AIOBS_KEY_TIME_LEN + 1];
-    sqlite3_stmt   *stmt;
-    struct timeval  tv;
+    int  entered;
 
-    stmt = aiobs_store_statement(store, AIOBS_SQL_INSERT);
-    if (stmt == NULL) {
-        return aiobs_store_fail(store, "write to it");
-    }
-
-    gettimeofday(&tv, NULL);
-    aiobs_key_time(&tv, now);
-
-    aiobs_store_bind(stmt, 1, hash);
-    aiobs_store_bind(stmt, 2, user);
-    aiobs_store_bind(stmt, 3, name);
-    aiobs_store_bind(stmt, 4, now);
-
-    if (aiobs_store_step(store, AIOBS_SQL_INSERT) != SQLITE_OK) {
+    if (aiobs_store_enter_own(store, &entered) != SQLITE_OK) {
         return aiobs_store_fail(store, "write to it");
     }
 
@@ -45,106 +37,47 @@ aiobs_store_create(aiobs_store_t *store, const char *hash, const char *user,
 
 
 int
-aiobs_store_list(aiobs_store_t *store, const char *user, const char *prefix,
-    aiobs_key_row_pt row, void *data)
+aiobs_store_commit(aiobs_store_t *store)
 {
-    int               rc;
-    sqlite3_stmt     *stmt;
-    aiobs_key_row_t   key;
-
-    stmt = aiobs_store_statement(store, AIOBS_SQL_LIST);
-    if (stmt == NULL) {
-        return aiobs_store_fail(store, "read it");
+    if (aiobs_store_leave_own(store, 1) != SQLITE_OK) {
+        return aiobs_store_fail(store, "write to it");
     }
 
-    aiobs_store_bind(stmt, 1, user);
-    aiobs_store_bind(stmt, 2, prefix);
+    return AIOBS_STORE_OK;
+}
 
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        key.hash = (const char *) sqlite3_column_text(stmt, 0);
-        key.user = (const char *) sqlite3_column_text(stmt, 1);
-        key.name = (const char *) sqlite3_column_text(stmt, 2);
-        key.created_at = (const char *) sqlite3_column_text(stmt, 3);
-        key.last_used = (const char *) sqlite3_column_text(stmt, 4);
-        key.revoked_at = (const char *) sqlite3_column_text(stmt, 5);
-        key.active = sqlite3_column_int(stmt, 6) != 0;
-        key.json = (const char *) sqlite3_column_text(stmt, 7);
 
-        if (row(data, &key) != 0) {
-            rc = SQLITE_DONE;
-            break;
+void
+aiobs_store_abort(aiobs_store_t *store)
+{
+    aiobs_store_rollback(store);
+}
+
+
+int
+aiobs_store_create(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash, const aiobs_key_attrs_t *attrs)
+{
+    int  rc, entered;
+
+    if (aiobs_store_enter_own(store, &entered) != SQLITE_OK) {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    rc = aiobs_store_insert(store, hash, attrs);
+
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        if (entered) {
+            aiobs_store_rollback(store);
         }
+
+        return AIOBS_STORE_EXISTS;
     }
 
-    sqlite3_reset(stmt);
-
-    if (rc != SQLITE_DONE) {
-        return aiobs_store_fail(store, "read it");
-    }
-
-    return AIOBS_STORE_OK;
-}
-
-
-int
-aiobs_store_resolve(aiobs_store_t *store, const char *prefix, char *hash)
-{
-    int            rc, n;
-    sqlite3_stmt  *stmt;
-
-    stmt = aiobs_store_statement(store, AIOBS_SQL_RESOLVE);
-    if (stmt == NULL) {
-        return aiobs_store_fail(store, "read it");
-    }
-
-    aiobs_store_bind(stmt, 1, prefix);
-
-    for (n = 0; (rc = sqlite3_step(stmt)) == SQLITE_ROW; n++) {
-        snprintf(hash, AIOBS_KEY_HEX_LEN + 1, "%s",
-                 (const char *) sqlite3_column_text(stmt, 0));
-    }
-
-    sqlite3_reset(stmt);
-
-    if (rc != SQLITE_DONE) {
-        return aiobs_store_fail(store, "read it");
-    }
-
-    return n == 0 ? AIOBS_STORE_NONE
-           : n == 1 ? AIOBS_STORE_OK : AIOBS_STORE_AMBIGUOUS;
-}
-
-
-int
-aiobs_store_revoke(aiobs_store_t *store, const char *hash, const char *user,
-    aiobs_key_row_pt row, void *data)
-{
-    int            rc;
-    sqlite3_stmt  *stmt;
-
-    if (aiobs_store_step(store, AIOBS_SQL_BEGIN_WRITE) != SQLITE_OK) {
-        return aiobs_store_fail(store, "write to it");
-    }
-
-    /* told first, while it is known which of them are active */
-
-    rc = aiobs_store_list(store, user, hash, row, data);
-
-    if (rc != AIOBS_STORE_OK) {
-        aiobs_store_rollback(store);
-        return rc;
-    }
-
-    stmt = aiobs_store_statement(store, AIOBS_SQL_REVOKE);
-    if (stmt == NULL) {
-        return aiobs_store_fail(store, "write to it");
-    }
-
-    aiobs_store_bind(stmt, 1, hash);
-    aiobs_store_bind(stmt, 2, user);
-
-    if (aiobs_store_step(store, AIOBS_SQL_REVOKE) != SQLITE_OK
-        || aiobs_store_step(store, AIOBS_SQL_COMMIT) != SQLITE_OK)
+    if (rc != SQLITE_OK
+        || aiobs_store_set_attrs(store, hash, attrs) != SQLITE_OK
+        || aiobs_store_happened(store, who, "created", hash) != SQLITE_OK
+        || aiobs_store_leave_own(store, entered) != SQLITE_OK)
     {
         return aiobs_store_fail(store, "write to it");
     }
@@ -153,13 +86,307 @@ aiobs_store_revoke(aiobs_store_t *store, const char *hash, const char *user,
 }
 
 
-static void
-aiobs_store_bind(sqlite3_stmt *stmt, int n, const char *text)
+static int
+aiobs_store_insert(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs)
 {
-    if (text == NULL) {
-        sqlite3_bind_null(stmt, n);
-        return;
+    return aiobs_store_two(store, AIOBS_SQL_INSERT, hash, attrs->user,
+                           attrs->name);
+}
+
+
+int
+aiobs_store_edit(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash, const aiobs_key_attrs_t *attrs)
+{
+    int  rc, entered;
+
+    if (aiobs_store_enter_own(store, &entered) != SQLITE_OK) {
+        return aiobs_store_fail(store, "write to it");
     }
 
-    sqlite3_bind_text(stmt, n, text, -1, SQLITE_TRANSIENT);
+    rc = aiobs_store_state(store, hash);
+
+    if (rc != AIOBS_STORE_OK && rc != AIOBS_STORE_INACTIVE) {
+        return aiobs_store_give_up(store, entered, rc);
+    }
+
+    if (aiobs_store_set(store, hash, attrs) != SQLITE_OK
+        || aiobs_store_happened(store, who, "changed", hash) != SQLITE_OK
+        || aiobs_store_leave_own(store, entered) != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+static int
+aiobs_store_set(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    if (attrs->set & (AIOBS_ATTR_USER|AIOBS_ATTR_NAME)) {
+
+        stmt = aiobs_store_statement(store, AIOBS_SQL_EDIT_KEY);
+        if (stmt == NULL) {
+            return SQLITE_ERROR;
+        }
+
+        aiobs_store_bind(stmt, 1, hash);
+        sqlite3_bind_int(stmt, 2, attrs->set);
+        aiobs_store_bind(stmt, 3, attrs->user);
+        aiobs_store_bind(stmt, 4, attrs->name);
+
+        rc = aiobs_store_step(store, AIOBS_SQL_EDIT_KEY);
+
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+
+    return aiobs_store_set_attrs(store, hash, attrs);
+}
+
+
+int
+aiobs_store_set_attrs(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs)
+{
+    int            i;
+    unsigned       set;
+    sqlite3_stmt  *stmt;
+
+    set = attrs->set & ~(AIOBS_ATTR_USER|AIOBS_ATTR_NAME);
+
+    if (set == 0) {
+        return SQLITE_OK;
+    }
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_EDIT_ATTRS);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+#define aiobs_store_attr(bit, value)  ((set & (bit)) ? (value) : NULL)
+
+    aiobs_store_bind(stmt, 1, hash);
+    sqlite3_bind_int(stmt, 2, set);
+    aiobs_store_bind(stmt, 3, aiobs_store_attr(AIOBS_ATTR_EXPIRES,
+                                               attrs->expires));
+    aiobs_store_bind(stmt, 4, aiobs_store_attr(AIOBS_ATTR_MODELS,
+                                               attrs->models));
+    aiobs_store_bind(stmt, 5, aiobs_store_attr(AIOBS_ATTR_ENDPOINTS,
+                                               attrs->endpoints));
+    aiobs_store_bind(stmt, 6, aiobs_store_attr(AIOBS_ATTR_LABELS,
+                                               attrs->labels));
+
+    if ((set & AIOBS_ATTR_ADMIN) && attrs->admin) {
+        sqlite3_bind_int(stmt, 7, 1);
+    }
+
+    if ((set & AIOBS_ATTR_MAY_ACT_FOR) && attrs->may_act_for) {
+        sqlite3_bind_int(stmt, 8, 1);
+    }
+
+    for (i = 0; i < AIOBS_LIMIT_N; i++) {
+        if ((set & AIOBS_ATTR_LIMIT(i))
+            && attrs->limits[i] != AIOBS_LIMIT_NONE)
+        {
+            sqlite3_bind_int64(stmt, 9 + i, attrs->limits[i]);
+        }
+    }
+
+    return aiobs_store_step(store, AIOBS_SQL_EDIT_ATTRS);
+}
+
+
+int
+aiobs_store_rotate(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash, const char *new_hash, int64_t grace)
+{
+    int  rc, entered;
+
+    if (aiobs_store_enter_own(store, &entered) != SQLITE_OK) {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    rc = aiobs_store_state(store, hash);
+
+    if (rc != AIOBS_STORE_OK) {
+        return aiobs_store_give_up(store, entered, rc);
+    }
+
+    if (aiobs_store_replace(store, who, hash, new_hash, grace) != SQLITE_OK
+        || aiobs_store_leave_own(store, entered) != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+int
+aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash, const char *new_hash, int64_t grace)
+{
+    int  rc;
+
+    rc = aiobs_store_two(store, AIOBS_SQL_REPLACE, hash, new_hash, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = aiobs_store_two(store, AIOBS_SQL_REPLACE_ATTRS, hash, new_hash,
+                             NULL);
+    }
+
+    if (rc == SQLITE_OK) {
+        rc = aiobs_store_retire(store, hash, new_hash, grace);
+    }
+
+    if (rc == SQLITE_OK) {
+        rc = aiobs_store_happened(store, who, "rotated", hash);
+    }
+
+    if (rc == SQLITE_OK) {
+        rc = aiobs_store_happened(store, who, "created", new_hash);
+    }
+
+    return rc;
+}
+
+
+static int
+aiobs_store_retire(aiobs_store_t *store, const char *hash,
+    const char *new_hash, int64_t grace)
+{
+    int             rc;
+    char            end[AIOBS_KEY_TIME_LEN + 1];
+    struct timeval  tv;
+
+    gettimeofday(&tv, NULL);
+    tv.tv_sec += grace;
+    aiobs_key_time(&tv, end);
+
+    rc = aiobs_store_two(store, AIOBS_SQL_REPLACED, hash, new_hash, end);
+
+    if (rc != SQLITE_OK || grace > 0) {
+        return rc;
+    }
+
+    return aiobs_store_set_active(store, hash, 0);
+}
+
+
+int
+aiobs_store_set_active(aiobs_store_t *store, const char *hash, int active)
+{
+    sqlite3_stmt  *stmt;
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_ACTIVATE);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+    sqlite3_bind_int(stmt, 1, active);
+    aiobs_store_bind(stmt, 2, hash);
+
+    return aiobs_store_step(store, AIOBS_SQL_ACTIVATE);
+}
+
+
+int
+aiobs_store_delete(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash)
+{
+    int  rc, entered;
+
+    if (aiobs_store_enter_own(store, &entered) != SQLITE_OK) {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    rc = aiobs_store_state(store, hash);
+
+    if (rc != AIOBS_STORE_OK && rc != AIOBS_STORE_INACTIVE) {
+        return aiobs_store_give_up(store, entered, rc);
+    }
+
+    if (aiobs_store_two(store, AIOBS_SQL_DELETE, hash, NULL, NULL) != SQLITE_OK
+        || aiobs_store_happened(store, who, "deleted", hash) != SQLITE_OK
+        || aiobs_store_leave_own(store, entered) != SQLITE_OK)
+    {
+        return aiobs_store_fail(store, "write to it");
+    }
+
+    return AIOBS_STORE_OK;
+}
+
+
+int
+aiobs_store_state(aiobs_store_t *store, const char *hash)
+{
+    int            rc, valid;
+    sqlite3_stmt  *stmt;
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_STATE);
+    if (stmt == NULL) {
+        return aiobs_store_fail(store, "read it");
+    }
+
+    aiobs_store_bind(stmt, 1, hash);
+
+    rc = sqlite3_step(stmt);
+    valid = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+    sqlite3_reset(stmt);
+
+    if (rc == SQLITE_DONE) {
+        return AIOBS_STORE_NONE;
+    }
+
+    if (rc != SQLITE_ROW) {
+        return aiobs_store_fail(store, "read it");
+    }
+
+    return valid ? AIOBS_STORE_OK : AIOBS_STORE_INACTIVE;
+}
+
+
+/* nothing was done: a transaction of others goes on */
+
+int
+aiobs_store_give_up(aiobs_store_t *store, int entered, int rc)
+{
+    if (entered) {
+        aiobs_store_rollback(store);
+    }
+
+    return rc;
+}
+
+
+static int
+aiobs_store_two(aiobs_store_t *store, aiobs_sql_e which, const char *hash,
+    const char *other, const char *text)
+{
+    sqlite3_stmt  *stmt;
+
+    stmt = aiobs_store_statement(store, which);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+    aiobs_store_bind(stmt, 1, hash);
+
+    if (sqlite3_bind_parameter_count(stmt) > 1) {
+        aiobs_store_bind(stmt, 2, other);
+    }
+
+    if (sqlite3_bind_parameter_count(stmt) > 2) {
+        aiobs_store_bind(stmt, 3, text);
+    }
+
+    return aiobs_store_step(store, which);
 }

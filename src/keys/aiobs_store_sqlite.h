@@ -10,9 +10,54 @@
 #define _AIOBS_STORE_SQLITE_H_INCLUDED_
 
 
-#include "aiobs_store.h"
+#include "aiobs_store_manage.h"
 
 #include <sqlite3.h>
+
+
+/* now, as AIOBS_KEY_TIME_LEN has it */
+#define AIOBS_SQL_NOW  "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000'"
+
+/* what of aiobs_key_attrs a key may or must not */
+#define AIOBS_SQL_POLICY(row)                                                 \
+    row ".expires_at, " row ".replaced_by, " row ".account, " row ".models, " \
+    row ".endpoints, " row ".labels, " row ".is_admin, " row ".may_act_for, " \
+    AIOBS_SQL_LIMITS(row)
+
+#define AIOBS_SQL_LIMITS(row)                                                 \
+    row ".rpm, " row ".tpm, " row ".tokens_per_day, "                         \
+    row ".tokens_per_month, " row ".cost_microusd_per_day, "                  \
+    row ".cost_microusd_per_month, " row ".parallel"
+
+#define AIOBS_SQL_POLICY_COLUMNS                                              \
+    "expires_at, replaced_by, account, models, endpoints, labels, is_admin,"  \
+    " may_act_for, rpm, tpm, tokens_per_day, tokens_per_month,"               \
+    " cost_microusd_per_day, cost_microusd_per_month, parallel"
+
+/*
+ * Seconds, Unix time: 0, never.  A time that is none is long past: who wrote
+ * it did mean the key to end.
+ */
+#define AIOBS_SQL_EXPIRES                                                     \
+    "iif(a.expires_at IS NULL, 0,"                                            \
+    " coalesce(CAST(strftime('%s', a.expires_at) AS INTEGER), 1))"
+
+
+/* what the hash of an event is made of; others may have put blobs there */
+#define AIOBS_SQL_EVENT_JSON                                                  \
+    "json_array(CAST(ts AS TEXT), CAST(actor AS TEXT),"                       \
+    " CAST(action AS TEXT), CAST(key_id AS TEXT),"                            \
+    " CAST(request_id AS TEXT), CAST(prev_hash AS TEXT))"
+
+/* columns of a key, as aiobs_store_take() takes them */
+#define AIOBS_SQL_KEY_COLUMNS                                                 \
+    "k.is_active, substr(k.user_id, 1, 128), substr(k.name, 1, 64),"          \
+    " k.last_used IS NULL, a.hash IS NOT NULL, " AIOBS_SQL_EXPIRES ","        \
+    " a.is_admin, a.may_act_for, a.account, a.models, a.endpoints,"           \
+    " iif(json_valid(CAST(a.labels AS TEXT)),"                                \
+    " json(CAST(a.labels AS TEXT)), NULL), " AIOBS_SQL_LIMITS("a")
+
+#define AIOBS_SQL_KEY_NCOLUMNS  19
 
 
 typedef enum {
@@ -25,12 +70,32 @@ typedef enum {
     AIOBS_SQL_MARK,
     AIOBS_SQL_KEY,
     AIOBS_SQL_CHANGES,
+    AIOBS_SQL_WINDOWS,
     AIOBS_SQL_USED,
+    AIOBS_SQL_USAGE,
+    AIOBS_SQL_WINDOW,
     AIOBS_SQL_TRIM,
+    AIOBS_SQL_EVENT,
+    AIOBS_SQL_EVENT_LAST,
+    AIOBS_SQL_EVENT_HEAD,
+    AIOBS_SQL_QUEUE,
+    AIOBS_SQL_QUEUE_DONE,
+    AIOBS_SQL_OWN,
+    AIOBS_SQL_OWN_DONE,
     AIOBS_SQL_INSERT,
+    AIOBS_SQL_EDIT_KEY,
+    AIOBS_SQL_EDIT_ATTRS,
+    AIOBS_SQL_REPLACE,
+    AIOBS_SQL_REPLACE_ATTRS,
+    AIOBS_SQL_REPLACED,
+    AIOBS_SQL_STATE,
     AIOBS_SQL_LIST,
+    AIOBS_SQL_LIST_BY_HASH,
     AIOBS_SQL_RESOLVE,
-    AIOBS_SQL_REVOKE,
+    AIOBS_SQL_ACTIVATE,
+    AIOBS_SQL_DELETE,
+    AIOBS_SQL_SUBJECT,
+    AIOBS_SQL_SUBJECT_SET,
     AIOBS_SQL_N
 } aiobs_sql_e;
 
@@ -52,8 +117,15 @@ struct aiobs_store_s {
     aiobs_store_place_t     place;          /* where that reading ended */
     aiobs_store_place_t     seen;
 
+    int                     chained;        /* chain is what follows */
+    char                    chain[AIOBS_KEY_HEX_LEN + 1];
+
     char                    error[512];
 };
+
+
+/* texts of the statements */
+extern const char  *aiobs_store_sql[AIOBS_SQL_N];
 
 
 /* prepared at first use, with nothing bound; NULL: error is set */
@@ -70,6 +142,48 @@ void aiobs_store_rollback(aiobs_store_t *store);
 
 /* 1 or 0; -1: failed */
 int aiobs_store_adopted(aiobs_store_t *store);
+
+/* a key's row as AIOBS_SQL_KEY_COLUMNS; found and hash are not touched */
+void aiobs_store_take(sqlite3_stmt *stmt, aiobs_key_t *key);
+
+/* fills in the windows of a key that has limits; an SQLite code */
+int aiobs_store_take_windows(aiobs_store_t *store, aiobs_key_t *key);
+
+/* NULL: SQL NULL */
+void aiobs_store_bind(sqlite3_stmt *stmt, int n, const char *text);
+
+/*
+ * Begins and ends a transaction that writes, unless one is under way: then
+ * the end is not ours.  Failures are told by aiobs_store_fail().
+ */
+int aiobs_store_enter(aiobs_store_t *store, int *entered);
+int aiobs_store_leave_write(aiobs_store_t *store, int entered);
+
+/* the same for who changes keys: triggers leave the events to us */
+int aiobs_store_enter_own(aiobs_store_t *store, int *entered);
+int aiobs_store_leave_own(aiobs_store_t *store, int entered);
+
+/* in a transaction: the events, and before them those of other programs */
+int aiobs_store_append(aiobs_store_t *store, const aiobs_event_t *events,
+    size_t n);
+
+/* one event of a key, its hash in hex */
+int aiobs_store_happened(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *action, const char *hash);
+
+/* OK; INACTIVE: it is revoked, expired or replaced; NONE: there is no such key */
+int aiobs_store_state(aiobs_store_t *store, const char *hash);
+
+/* rc, after undoing what we entered */
+int aiobs_store_give_up(aiobs_store_t *store, int entered, int rc);
+
+/* --- in a transaction of ours; SQLite codes --- */
+
+int aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *hash, const char *new_hash, int64_t grace);
+int aiobs_store_set_attrs(aiobs_store_t *store, const char *hash,
+    const aiobs_key_attrs_t *attrs);
+int aiobs_store_set_active(aiobs_store_t *store, const char *hash, int active);
 
 /* side tables and triggers, and with AIOBS_STORE_CREATE the main table */
 int aiobs_store_adopt(aiobs_store_t *store, unsigned flags);

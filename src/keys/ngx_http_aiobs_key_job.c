@@ -59,6 +59,16 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
 
     job->poll_rc = rc;
 
+    /* those who write without us leave their events to be taken */
+
+    if (job->poll && (rc == AIOBS_STORE_NONE
+                      || (rc == AIOBS_STORE_OK && job->nchanged)))
+    {
+        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
+                             ngx_http_aiobs_key_job_stop);
+        (void) aiobs_store_events(job->store, NULL, 0);
+    }
+
     if (job->save && (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE)) {
         rc = ngx_http_aiobs_key_job_save(job);
     }

@@ -1,0 +1,219 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Attributes of a key: whether they are fit to be stored.
+ */
+
+
+#include "aiobs_store_manage.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+
+#define AIOBS_LABELS       16
+#define AIOBS_LABEL_NAME   32           /* bytes */
+#define AIOBS_LABEL_VALUE  128
+
+
+static const char *aiobs_key_label_error(const char *name, json_t *value);
+static const char *aiobs_key_globs_error(const char *globs, size_t max);
+static int aiobs_key_is_time(const char *text);
+
+
+static const char  *aiobs_limit_names[AIOBS_LIMIT_N] = {
+    "rpm", "tpm", "tokens_per_day", "tokens_per_month", "cost_usd_per_day",
+    "cost_usd_per_month", "parallel"
+};
+
+
+const char *
+aiobs_limit_name(aiobs_limit_e limit)
+{
+    return aiobs_limit_names[limit];
+}
+
+
+const char *
+aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs)
+{
+    int          i;
+    const char  *error;
+
+    error = NULL;
+
+    if (attrs->set & AIOBS_ATTR_USER) {
+        error = attrs->user ? aiobs_key_text_error(attrs->user,
+                                                   AIOBS_KEY_USER_MAX)
+                            : "a key needs a user";
+    }
+
+    if (error == NULL && (attrs->set & AIOBS_ATTR_NAME) && attrs->name) {
+        error = aiobs_key_text_error(attrs->name, AIOBS_KEY_NAME_MAX);
+    }
+
+    if (error == NULL && (attrs->set & AIOBS_ATTR_EXPIRES) && attrs->expires
+        && !aiobs_key_is_time(attrs->expires))
+    {
+        error = "its end is no time such as 2026-12-31T23:59:59";
+    }
+
+    if (error == NULL && (attrs->set & AIOBS_ATTR_MODELS)) {
+        error = aiobs_key_globs_error(attrs->models, AIOBS_KEY_MODELS_MAX);
+    }
+
+    if (error == NULL && (attrs->set & AIOBS_ATTR_ENDPOINTS)) {
+        error = aiobs_key_globs_error(attrs->endpoints,
+                                      AIOBS_KEY_ENDPOINTS_MAX);
+    }
+
+    if (error == NULL && (attrs->set & AIOBS_ATTR_LABELS) && attrs->labels) {
+        error = aiobs_key_labels_error(attrs->labels, strlen(attrs->labels));
+    }
+
+    for (i = 0; error == NULL && i < AIOBS_LIMIT_N; i++) {
+        if ((attrs->set & AIOBS_ATTR_LIMIT(i))
+            && attrs->limits[i] < AIOBS_LIMIT_NONE)
+        {
+            error = "a limit is below zero";
+        }
+    }
+
+    return error;
+}
+
+
+const char *
+aiobs_key_labels_error(const char *json, size_t len)
+{
+    void        *i;
+    json_t      *labels;
+    const char  *error;
+
+    if (len == 0) {
+        return NULL;
+    }
+
+    if (len > AIOBS_KEY_LABELS_MAX) {
+        return "its labels are longer than 512 bytes";
+    }
+
+    labels = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
+
+    if (!json_is_object(labels)) {
+        json_decref(labels);
+        return "its labels are no JSON object of strings";
+    }
+
+    error = json_object_size(labels) > AIOBS_LABELS
+            ? "it has more than 16 labels" : NULL;
+
+    for (i = json_object_iter(labels); i && error == NULL;
+         i = json_object_iter_next(labels, i))
+    {
+        error = aiobs_key_label_error(json_object_iter_key(i),
+                                      json_object_iter_value(i));
+    }
+
+    json_decref(labels);
+
+    return error;
+}
+
+
+static const char *
+aiobs_key_label_error(const char *name, json_t *value)
+{
+    size_t                i;
+    const unsigned char  *p, *end;
+
+    for (i = 0; name[i]; i++) {
+        if (!isalnum((unsigned char) name[i]) && !strchr("_-.", name[i])) {
+            break;
+        }
+    }
+
+    if (i == 0 || i > AIOBS_LABEL_NAME || name[i]) {
+        return "a label's name is not 1 to 32 letters, digits, \"_\", \"-\" or"
+               " \".\"";
+    }
+
+    if (!json_is_string(value)
+        || json_string_length(value) > AIOBS_LABEL_VALUE)
+    {
+        return "a label's value is no string of at most 128 bytes";
+    }
+
+    p = (const unsigned char *) json_string_value(value);
+
+    for (end = p + json_string_length(value); p < end; p += i) {
+        i = aiobs_key_utf8(p, end);
+
+        if (i == 0) {
+            return "a label's value has control characters";
+        }
+    }
+
+    return NULL;
+}
+
+
+static const char *
+aiobs_key_globs_error(const char *globs, size_t max)
+{
+    const char  *p;
+
+    if (globs == NULL) {
+        return NULL;
+    }
+
+    if (strlen(globs) > max) {
+        return max == AIOBS_KEY_MODELS_MAX
+               ? "its models are longer than 512 bytes"
+               : "its endpoints are longer than 256 bytes";
+    }
+
+    for (p = globs; *p; p++) {
+        if (*p <= ' ' || *p >= 0x7f) {
+            return "its models or endpoints have spaces, control characters or"
+                   " other than ASCII: they are parted by commas alone";
+        }
+    }
+
+    if (globs[0] == ',' || p[-1] == ',' || strstr(globs, ",,")) {
+        return "one of its models or endpoints is empty";
+    }
+
+    return NULL;
+}
+
+
+static int
+aiobs_key_is_time(const char *text)
+{
+    int  n, y, mon, d, h, min, sec;
+
+    static const int  days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30,
+                                 31 };
+
+    n = 0;
+
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mon, &d, &h, &min, &sec,
+               &n) != 6
+        || n != 19 || strspn(text, "0123456789-T:.") != strlen(text))
+    {
+        return 0;
+    }
+
+    if (text[n] == '.') {
+        n += 1 + strspn(text + n + 1, "0123456789");
+    }
+
+    return text[n] == '\0' && n <= AIOBS_KEY_TIME_LEN && y >= 1970
+           && mon >= 1 && mon <= 12 && d >= 1 && d <= days[mon - 1]
+           && h < 24 && min < 60 && sec < 60;
+}

@@ -1,0 +1,235 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The store of keys: its statements.
+ */
+
+
+#include "aiobs_store_sqlite.h"
+
+
+#define AIOBS_ATTR_SET(bit, column)                                           \
+    column " = iif(?2 & " bit ", excluded." column ", " column ")"
+
+/* another program may have put blobs there, which JSON cannot hold */
+
+#define AIOBS_SQL_ROW                                                         \
+    "SELECT hash, user_id, name, created_at, last_used, revoked_at,"          \
+    " expires_at, active, expired, json_object('key_id', substr(hash, 1, 12),"\
+    " 'hash', hash, 'user_id', user_id, 'name', name,"                        \
+    " 'created_at', created_at, 'last_used', last_used,"                      \
+    " 'revoked_at', revoked_at, 'expires_at', expires_at,"                    \
+    " 'active', json(iif(active AND NOT expired, 'true', 'false')),"          \
+    " 'state', CASE WHEN NOT active THEN 'revoked' WHEN expired THEN"         \
+    " 'expired' ELSE 'active' END,"                                           \
+    " 'replaced_by', substr(replaced_by, 1, 12),"                             \
+    " 'admin', json(iif(admin, 'true', 'false')),"                            \
+    " 'may_act_for', json(iif(may_act_for, 'true', 'false')),"                \
+    " 'models', " AIOBS_SQL_ARRAY("models") ","                               \
+    " 'endpoints', " AIOBS_SQL_ARRAY("endpoints") ","                         \
+    " 'labels', json(iif(json_valid(labels), labels, '{}')),"                 \
+    " 'limits', json_patch('{}', json_object('rpm', rpm, 'tpm', tpm,"         \
+    " 'tokens_per_day', tokens_per_day,"                                      \
+    " 'tokens_per_month', tokens_per_month,"                                  \
+    " 'cost_usd_per_day', cost_microusd_per_day / 1e6,"                       \
+    " 'cost_usd_per_month', cost_microusd_per_month / 1e6,"                   \
+    " 'parallel', parallel)))"                                                \
+    " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"                             \
+    " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"      \
+    " CAST(k.created_at AS TEXT) AS created_at,"                              \
+    " CAST(k.last_used AS TEXT) AS last_used,"                                \
+    " CAST(a.revoked_at AS TEXT) AS revoked_at,"                              \
+    " CAST(a.expires_at AS TEXT) AS expires_at,"                              \
+    " coalesce(k.is_active, 0) AS active,"                                    \
+    " " AIOBS_SQL_EXPIRES " BETWEEN 1 AND strftime('%s', 'now') + 0"          \
+    " AS expired,"                                                            \
+    " CAST(a.replaced_by AS TEXT) AS replaced_by,"                            \
+    " coalesce(a.is_admin, 0) AS admin,"                                      \
+    " coalesce(a.may_act_for, 0) AS may_act_for,"                             \
+    " CAST(a.models AS TEXT) AS models,"                                      \
+    " CAST(a.endpoints AS TEXT) AS endpoints,"                                \
+    " CAST(a.labels AS TEXT) AS labels, "                                     \
+    AIOBS_SQL_LIMITS("a")                                                     \
+    " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"         \
+    " WHERE (?1 IS NULL OR k.user_id = ?1)"                                   \
+    " AND (?2 IS NULL OR k.hash >= ?2 AND k.hash < ?2 || 'g')"
+
+#define AIOBS_SQL_ARRAY(list)                                                 \
+    "iif(coalesce(" list ", '') = '', NULL,"                                  \
+    " json('[' || replace(json_quote(" list "), ',', '\",\"') || ']'))"
+
+
+const char  *aiobs_store_sql[AIOBS_SQL_N] = {
+
+    [AIOBS_SQL_BEGIN] = "BEGIN",
+    [AIOBS_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [AIOBS_SQL_COMMIT] = "COMMIT",
+    [AIOBS_SQL_ROLLBACK] = "ROLLBACK",
+
+    [AIOBS_SQL_VERSION] = "PRAGMA data_version",
+
+    [AIOBS_SQL_END] =
+        "SELECT seq, mark FROM aiobs_changes ORDER BY seq DESC LIMIT 1",
+
+    [AIOBS_SQL_MARK] =
+        "SELECT mark FROM aiobs_changes WHERE seq = ?1",
+
+    [AIOBS_SQL_KEY] =
+        "SELECT " AIOBS_SQL_KEY_COLUMNS " FROM api_keys k"
+        " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash WHERE k.hash = ?1",
+
+    [AIOBS_SQL_CHANGES] =
+        "SELECT " AIOBS_SQL_KEY_COLUMNS ", c.seq, c.mark, c.hash,"
+        " k.hash IS NOT NULL"
+        " FROM aiobs_changes c LEFT JOIN api_keys k ON k.hash = c.hash"
+        " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
+        " WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?2",
+
+    [AIOBS_SQL_WINDOWS] =
+        "SELECT kind, start, amount FROM aiobs_limit_windows"
+        " WHERE account = ?1",
+
+    [AIOBS_SQL_USED] =
+        "UPDATE api_keys SET last_used = ?1"
+        " WHERE hash = ?2 AND (last_used IS NULL OR last_used < ?1)",
+
+    [AIOBS_SQL_USAGE] =
+        "INSERT INTO usage_daily (day, key_hash, model, endpoint, calls, input,"
+        " output, cache_read, cache_write, cost_microusd, estimated_calls)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        " ON CONFLICT (day, key_hash, model, endpoint) DO UPDATE SET"
+        " calls = calls + excluded.calls, input = input + excluded.input,"
+        " output = output + excluded.output,"
+        " cache_read = cache_read + excluded.cache_read,"
+        " cache_write = cache_write + excluded.cache_write,"
+        " cost_microusd = cost_microusd + excluded.cost_microusd,"
+        " estimated_calls = estimated_calls + excluded.estimated_calls",
+
+    [AIOBS_SQL_WINDOW] =
+        "INSERT INTO aiobs_limit_windows (account, kind, start, amount)"
+        " VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (account, kind) DO UPDATE SET start = excluded.start,"
+        " amount = iif(start < excluded.start, 0, amount) + excluded.amount"
+        " WHERE start <= excluded.start",
+
+    [AIOBS_SQL_TRIM] =
+        "DELETE FROM aiobs_changes"
+        " WHERE seq <= (SELECT max(seq) FROM aiobs_changes) - ?1",
+
+    [AIOBS_SQL_EVENT] =
+        "INSERT INTO key_events"
+        " (ts, actor, action, key_id, request_id, prev_hash)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        " RETURNING json_array(ts, actor, action, key_id, request_id,"
+        " prev_hash)",
+
+    [AIOBS_SQL_EVENT_LAST] =
+        "SELECT " AIOBS_SQL_EVENT_JSON
+        " FROM key_events ORDER BY rowid DESC LIMIT 1",
+
+    [AIOBS_SQL_EVENT_HEAD] =
+        "INSERT OR REPLACE INTO aiobs_meta (name, value)"
+        " VALUES ('audit_head', ?1)",
+
+    [AIOBS_SQL_QUEUE] =
+        "SELECT ts, actor, action, key_id FROM aiobs_event_queue"
+        " ORDER BY rowid",
+
+    [AIOBS_SQL_QUEUE_DONE] = "DELETE FROM aiobs_event_queue",
+
+    [AIOBS_SQL_OWN] =
+        "INSERT OR REPLACE INTO aiobs_meta (name, value) VALUES ('own', 1)",
+
+    [AIOBS_SQL_OWN_DONE] = "DELETE FROM aiobs_meta WHERE name = 'own'",
+
+    [AIOBS_SQL_INSERT] =
+        "INSERT INTO api_keys"
+        " (hash, user_id, name, created_at, last_used, is_active)"
+        " VALUES (?1, ?2, ?3, " AIOBS_SQL_NOW ", NULL, 1)",
+
+    [AIOBS_SQL_EDIT_KEY] =
+        "UPDATE api_keys SET user_id = iif(?2 & 64, ?3, user_id),"
+        " name = iif(?2 & 128, ?4, name) WHERE hash = ?1",
+
+    [AIOBS_SQL_EDIT_ATTRS] =
+        "INSERT INTO aiobs_key_attrs (hash, expires_at, models, endpoints,"
+        " labels, is_admin, may_act_for, rpm, tpm, tokens_per_day,"
+        " tokens_per_month, cost_microusd_per_day, cost_microusd_per_month,"
+        " parallel)"
+        " SELECT ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15"
+        " WHERE true"
+        " ON CONFLICT (hash) DO UPDATE SET "
+        AIOBS_ATTR_SET("1", "expires_at") ", "
+        AIOBS_ATTR_SET("2", "models") ", "
+        AIOBS_ATTR_SET("4", "endpoints") ", "
+        AIOBS_ATTR_SET("8", "labels") ", "
+        AIOBS_ATTR_SET("16", "is_admin") ", "
+        AIOBS_ATTR_SET("32", "may_act_for") ", "
+        AIOBS_ATTR_SET("256", "rpm") ", "
+        AIOBS_ATTR_SET("512", "tpm") ", "
+        AIOBS_ATTR_SET("1024", "tokens_per_day") ", "
+        AIOBS_ATTR_SET("2048", "tokens_per_month") ", "
+        AIOBS_ATTR_SET("4096", "cost_microusd_per_day") ", "
+        AIOBS_ATTR_SET("8192", "cost_microusd_per_month") ", "
+        AIOBS_ATTR_SET("16384", "parallel"),
+
+    [AIOBS_SQL_REPLACE] =
+        "INSERT INTO api_keys"
+        " (hash, user_id, name, created_at, last_used, is_active)"
+        " SELECT ?2, user_id, name, " AIOBS_SQL_NOW ", NULL, 1"
+        " FROM api_keys WHERE hash = ?1",
+
+    [AIOBS_SQL_REPLACE_ATTRS] =
+        "INSERT INTO aiobs_key_attrs (hash, expires_at, account, models,"
+        " endpoints, labels, is_admin, may_act_for, rpm, tpm, tokens_per_day,"
+        " tokens_per_month, cost_microusd_per_day, cost_microusd_per_month,"
+        " parallel)"
+        " SELECT ?2, iif(" AIOBS_SQL_EXPIRES " > strftime('%s', 'now') + 0,"
+        " a.expires_at, NULL), coalesce(a.account, k.hash), a.models,"
+        " a.endpoints, a.labels, a.is_admin, a.may_act_for, "
+        AIOBS_SQL_LIMITS("a")
+        " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
+        " WHERE k.hash = ?1",
+
+    /* an end that comes sooner stays */
+
+    [AIOBS_SQL_REPLACED] =
+        "INSERT INTO aiobs_key_attrs (hash, replaced_by, expires_at)"
+        " SELECT ?1, ?2, ?3 WHERE true"
+        " ON CONFLICT (hash) DO UPDATE SET replaced_by = excluded.replaced_by,"
+        " expires_at = iif(expires_at < excluded.expires_at, expires_at,"
+        " excluded.expires_at)",
+
+    [AIOBS_SQL_STATE] =
+        "SELECT coalesce(k.is_active, 0) AND NOT (" AIOBS_SQL_EXPIRES
+        " BETWEEN 1 AND strftime('%s', 'now') + 0) AND a.replaced_by IS NULL"
+        " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
+        " WHERE k.hash = ?1",
+
+    [AIOBS_SQL_LIST] =
+        AIOBS_SQL_ROW " ORDER BY k.created_at, k.hash LIMIT ?4 OFFSET ?5)",
+
+    [AIOBS_SQL_LIST_BY_HASH] =
+        AIOBS_SQL_ROW " AND (?3 IS NULL OR k.hash > ?3)"
+        " ORDER BY k.hash LIMIT ?4 OFFSET ?5)",
+
+    [AIOBS_SQL_RESOLVE] =
+        "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
+        " LIMIT 2",
+
+    [AIOBS_SQL_ACTIVATE] =
+        "UPDATE api_keys SET is_active = ?1 WHERE hash = ?2",
+
+    [AIOBS_SQL_DELETE] = "DELETE FROM api_keys WHERE hash = ?1",
+
+    [AIOBS_SQL_SUBJECT] =
+        "SELECT hash FROM aiobs_oidc_subjects WHERE issuer = ?1 AND sub = ?2",
+
+    [AIOBS_SQL_SUBJECT_SET] =
+        "INSERT INTO aiobs_oidc_subjects"
+        " (issuer, sub, email, hash, created_at, last_login)"
+        " VALUES (?1, ?2, ?3, ?4, " AIOBS_SQL_NOW ", " AIOBS_SQL_NOW ")"
+        " ON CONFLICT (issuer, sub) DO UPDATE SET email = excluded.email,"
+        " hash = excluded.hash, last_login = excluded.last_login"
+};
