@@ -10,6 +10,7 @@
 #include "src/ngx_http_aiobs.h"
 #include "src/request/ngx_http_aiobs_request.h"
 #include "src/telemetry/ngx_http_aiobs_telemetry.h"
+#include "src/telemetry/ngx_http_aiobs_export.h"
 
 
 static ngx_int_t ngx_http_aiobs_post_read_handler(ngx_http_request_t *r);
@@ -466,7 +467,10 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_aiobs_metrics_init_process(amcf->shared->metrics,
                                             amcf->shpool, cycle)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_aiobs_export_init_process(amcf->exporters,
+                                              amcf->thread_pool, cycle)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -490,10 +494,16 @@ ngx_http_aiobs_exit_process(ngx_cycle_t *cycle)
 
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_aiobs_module);
 
-    if (amcf && amcf->used && amcf->store.len
-        && (ngx_process == NGX_PROCESS_WORKER
-            || ngx_process == NGX_PROCESS_SINGLE))
+    if (amcf == NULL || !amcf->used
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
     {
+        return;
+    }
+
+    ngx_http_aiobs_export_exit_process(amcf->exporters);
+
+    if (amcf->store.len) {
         ngx_http_aiobs_keys_exit_process(cycle);
     }
 }

@@ -60,6 +60,8 @@ typedef struct {
 
     aiobs_prices_t             *prices;         /* NULL: none are given */
 
+    ngx_array_t                *exporters;      /* NULL: none */
+
     ngx_str_t                   service;
     ngx_str_t                   environment;
 

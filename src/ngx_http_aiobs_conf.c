@@ -50,7 +50,7 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&amcf->thread_pool_name, "default");
     }
 
-    if (amcf->store.len) {
+    if (amcf->store.len || amcf->exporters) {
         amcf->thread_pool = ngx_thread_pool_add(cf, &amcf->thread_pool_name);
         if (amcf->thread_pool == NULL) {
             return NGX_CONF_ERROR;

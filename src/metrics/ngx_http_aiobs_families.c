@@ -191,6 +191,27 @@ const ngx_http_aiobs_family_t
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { "endpoint", "reason", NULL }, NULL, NULL },
 
+    [NGX_HTTP_AIOBS_EXPORT_SENT] = {
+        "aiobs_export_sent", "Spans or events that a receiver has taken.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "exporter", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_EXPORT_DROPPED] = {
+        "aiobs_export_dropped", "Spans or events that are lost.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "exporter", "reason", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_EXPORT_FAILED] = {
+        "aiobs_export_failed", "Requests to receivers that failed.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "exporter", "reason", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_EXPORT_QUEUE] = {
+        "aiobs_export_queue_length",
+        "Requests whose spans or events wait to be sent, or are under way.",
+        "", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { "exporter", NULL }, NULL, NULL },
+
     [NGX_HTTP_AIOBS_RAG_MEAN] = {
         "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,

@@ -79,6 +79,15 @@ ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge)
 }
 
 
+void
+ngx_http_aiobs_metrics_set(ngx_http_aiobs_gauge_t gauge, ngx_uint_t n)
+{
+    if (gauge) {
+        *gauge = n;
+    }
+}
+
+
 static ngx_atomic_t *
 ngx_http_aiobs_gauge_chunk(ngx_uint_t n)
 {

@@ -47,6 +47,10 @@ typedef enum {
     NGX_HTTP_AIOBS_UNPRICED_CALLS,          /* none: labels may be NULL */
     NGX_HTTP_AIOBS_RAG_SCORE,               /* endpoint; millionths */
     NGX_HTTP_AIOBS_RAG_IGNORED,             /* endpoint, reason */
+    NGX_HTTP_AIOBS_EXPORT_SENT,             /* exporter */
+    NGX_HTTP_AIOBS_EXPORT_DROPPED,          /* exporter, reason */
+    NGX_HTTP_AIOBS_EXPORT_FAILED,           /* exporter, reason */
+    NGX_HTTP_AIOBS_EXPORT_QUEUE,            /* exporter */
 
     /* these are read where they lie, not counted */
 
@@ -120,6 +124,9 @@ typedef ngx_atomic_t  *ngx_http_aiobs_gauge_t;
 ngx_http_aiobs_gauge_t ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels);
 void ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge);
+
+/* sets what "up" returned, for gauges that one place of a process owns */
+void ngx_http_aiobs_metrics_set(ngx_http_aiobs_gauge_t gauge, ngx_uint_t n);
 
 
 /* content handler of "aiobs_metrics": GET and HEAD */

@@ -1,0 +1,628 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The queue of an exporter, in the event loop: bounded, sent by size and time,
+ * tried again with back-off, drained when the worker is to exit.
+ */
+
+
+#include "ngx_http_aiobs_sender.h"
+#include "../metrics/ngx_http_aiobs_metrics.h"
+
+
+/* milliseconds */
+#define NGX_HTTP_AIOBS_EXPORT_TICK       100
+#define NGX_HTTP_AIOBS_EXPORT_BACKOFF    500
+#define NGX_HTTP_AIOBS_EXPORT_BACKOFF_MAX  30000
+#define NGX_HTTP_AIOBS_EXPORT_RETRY_FOR  300000
+#define NGX_HTTP_AIOBS_EXPORT_EXIT       2000
+
+#define NGX_HTTP_AIOBS_EXPORT_COMPLAIN   10     /* seconds */
+
+
+struct ngx_http_aiobs_exporter_s {
+    const ngx_http_aiobs_exporter_type_t  *type;
+    void                                  *conf;
+    ngx_str_t                              target;
+    ngx_http_aiobs_export_limits_t         limits;
+
+    /* of the worker */
+    ngx_thread_pool_t                     *pool;
+    ngx_thread_task_t                     *task;
+    ngx_http_aiobs_sender_job_t           *job;
+    ngx_log_t                             *log;
+    ngx_event_t                            timer;
+    ngx_atomic_t                          *gauge;
+
+    ngx_http_aiobs_item_t                 *first;   /* waiting */
+    ngx_http_aiobs_item_t                **last;
+    ngx_uint_t                             waiting; /* n of them */
+    ngx_uint_t                             items;   /* under way as well */
+    size_t                                 bytes;   /* of these */
+    ngx_msec_t                             since;   /* the first came */
+
+    ngx_uint_t                             tries;   /* of the batch */
+    ngx_msec_t                             tried;   /* first */
+    ngx_msec_t                             pause;   /* until, if paused */
+    ngx_msec_t                             deadline;
+
+    ngx_uint_t                             lost;    /* since last said */
+    time_t                                 complained;
+    char                                   text[AIOBS_HTTP_ERROR_MAX];
+
+    unsigned                               busy:1;
+    unsigned                               paused:1;
+    unsigned                               told:1;  /* to pause */
+    unsigned                               leaving:1;
+    unsigned                               failed:1;
+};
+
+
+static ngx_int_t ngx_http_aiobs_exporter_start(ngx_http_aiobs_exporter_t *e,
+    ngx_thread_pool_t *pool, ngx_cycle_t *cycle);
+static void ngx_http_aiobs_export_timer(ngx_event_t *ev);
+static void ngx_http_aiobs_export_arm(ngx_http_aiobs_exporter_t *e);
+static ngx_uint_t ngx_http_aiobs_export_due(ngx_http_aiobs_exporter_t *e);
+static ngx_uint_t ngx_http_aiobs_export_leave(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_start(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_take(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_done(ngx_event_t *ev);
+static void ngx_http_aiobs_export_account(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_failed(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_pause(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_drop(ngx_http_aiobs_exporter_t *e,
+    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason);
+static void ngx_http_aiobs_export_drop_all(ngx_http_aiobs_exporter_t *e,
+    const char *reason);
+static void ngx_http_aiobs_export_lose(ngx_http_aiobs_exporter_t *e,
+    ngx_uint_t kind, ngx_uint_t n, const char *reason);
+static void ngx_http_aiobs_export_count(ngx_http_aiobs_exporter_t *e,
+    ngx_http_aiobs_family_e family, const char *reason, ngx_uint_t n);
+static void ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e);
+
+
+ngx_http_aiobs_exporter_t *
+ngx_http_aiobs_exporter_add(ngx_conf_t *cf, ngx_array_t **exporters,
+    const ngx_http_aiobs_exporter_type_t *type, void *conf, ngx_str_t *target,
+    ngx_http_aiobs_export_limits_t *limits)
+{
+    ngx_http_aiobs_exporter_t  *e, **ep;
+
+    if (*exporters == NULL) {
+        *exporters = ngx_array_create(cf->pool, 2,
+                                      sizeof(ngx_http_aiobs_exporter_t *));
+        if (*exporters == NULL) {
+            return NULL;
+        }
+    }
+
+    e = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_exporter_t));
+    ep = ngx_array_push(*exporters);
+
+    if (e == NULL || ep == NULL) {
+        return NULL;
+    }
+
+    e->type = type;
+    e->conf = conf;
+    e->target = *target;
+    e->limits = *limits;
+    e->last = &e->first;
+
+    *ep = e;
+
+    return e;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_export_init_process(ngx_array_t *exporters,
+    ngx_thread_pool_t *pool, ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_http_aiobs_exporter_t  **e;
+
+    if (exporters == NULL) {
+        return NGX_OK;
+    }
+
+    if (aiobs_http_init() != 0) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "aiobs: libcurl cannot be used");
+        return NGX_ERROR;
+    }
+
+    e = exporters->elts;
+
+    for (i = 0; i < exporters->nelts; i++) {
+        if (ngx_http_aiobs_exporter_start(e[i], pool, cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_exporter_start(ngx_http_aiobs_exporter_t *e,
+    ngx_thread_pool_t *pool, ngx_cycle_t *cycle)
+{
+    ngx_str_t  label;
+
+    e->task = ngx_thread_task_alloc(cycle->pool,
+                                    sizeof(ngx_http_aiobs_sender_job_t));
+    if (e->task == NULL) {
+        return NGX_ERROR;
+    }
+
+    e->pool = pool;
+    e->log = cycle->log;
+    e->job = e->task->ctx;
+
+    ngx_memzero(e->job, sizeof(ngx_http_aiobs_sender_job_t));
+
+    e->job->type = e->type;
+    e->job->conf = e->conf;
+
+    e->task->handler = ngx_http_aiobs_sender;
+    e->task->event.handler = ngx_http_aiobs_export_done;
+    e->task->event.data = e;
+    e->task->event.log = cycle->log;
+
+    e->timer.handler = ngx_http_aiobs_export_timer;
+    e->timer.data = e;
+    e->timer.log = cycle->log;
+
+    label.data = (u_char *) e->type->name;
+    label.len = ngx_strlen(e->type->name);
+
+    e->gauge = ngx_http_aiobs_metrics_up(NGX_HTTP_AIOBS_EXPORT_QUEUE, &label);
+    ngx_http_aiobs_metrics_set(e->gauge, 0);
+
+    return e->type->init ? e->type->init(e->conf, &e->job->batch, cycle)
+                         : NGX_OK;
+}
+
+
+/* the threads are gone: a task's results are there, if unseen */
+
+void
+ngx_http_aiobs_export_exit_process(ngx_array_t *exporters)
+{
+    ngx_uint_t                   i;
+    ngx_http_aiobs_exporter_t  **e;
+
+    e = exporters ? exporters->elts : NULL;
+
+    for (i = 0; e && i < exporters->nelts; i++) {
+
+        if (e[i]->task == NULL) {
+            continue;
+        }
+
+        ngx_http_aiobs_export_account(e[i]);
+        ngx_http_aiobs_export_drop_all(e[i], "exit");
+
+        aiobs_http_free(e[i]->job->http);
+        free(e[i]->job->batch.buf);
+    }
+}
+
+
+ngx_http_aiobs_item_t *
+ngx_http_aiobs_export_item(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
+    ngx_uint_t n, size_t len)
+{
+    ngx_http_aiobs_item_t  *item;
+
+    if (e->items >= e->limits.queue || len > e->limits.bytes - e->bytes) {
+        ngx_http_aiobs_export_lose(e, kind, n, "queue_full");
+        ngx_http_aiobs_export_complain(e);
+        return NULL;
+    }
+
+    item = malloc(offsetof(ngx_http_aiobs_item_t, data) + len);
+
+    if (item == NULL) {
+        ngx_http_aiobs_export_lose(e, kind, n, "memory");
+        ngx_http_aiobs_export_complain(e);
+        return NULL;
+    }
+
+    item->next = NULL;
+    item->len = len;
+    item->n = n;
+    item->kind = kind;
+
+    return item;
+}
+
+
+void
+ngx_http_aiobs_export_push(ngx_http_aiobs_exporter_t *e,
+    ngx_http_aiobs_item_t *item)
+{
+    if (e->first == NULL) {
+        e->since = ngx_current_msec;
+    }
+
+    *e->last = item;
+    e->last = &item->next;
+
+    e->waiting += item->n;
+    e->items++;
+    e->bytes += item->len;
+
+    ngx_http_aiobs_metrics_set(e->gauge, e->items);
+
+    if (!e->busy && ngx_http_aiobs_export_due(e)) {
+        ngx_http_aiobs_export_start(e);
+    }
+
+    ngx_http_aiobs_export_arm(e);
+}
+
+
+/*
+ * While there is something to send the timer keeps a worker that is to exit
+ * from doing so, and notices that it is.
+ */
+
+static void
+ngx_http_aiobs_export_arm(ngx_http_aiobs_exporter_t *e)
+{
+    if (e->items == 0 && !e->busy) {
+        e->leaving = 0;
+
+    } else if (!e->timer.timer_set) {
+        ngx_add_timer(&e->timer, NGX_HTTP_AIOBS_EXPORT_TICK);
+    }
+}
+
+
+static void
+ngx_http_aiobs_export_timer(ngx_event_t *ev)
+{
+    ngx_http_aiobs_exporter_t *e = ev->data;
+
+    if (ngx_exiting && ngx_http_aiobs_export_leave(e)) {
+        return;
+    }
+
+    if (!e->busy && ngx_http_aiobs_export_due(e)) {
+        ngx_http_aiobs_export_start(e);
+    }
+
+    ngx_http_aiobs_export_arm(e);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_export_due(ngx_http_aiobs_exporter_t *e)
+{
+    if (e->paused) {
+        if ((ngx_msec_int_t) (ngx_current_msec - e->pause) < 0) {
+            return 0;
+        }
+
+        e->paused = 0;
+        e->told = 0;
+
+        if (e->job->batch.items) {
+            return 1;
+        }
+    }
+
+    return e->first && (e->leaving || e->waiting >= e->limits.batch
+                        || ngx_current_msec - e->since >= e->limits.interval);
+}
+
+
+/* true: nothing of it is left */
+
+static ngx_uint_t
+ngx_http_aiobs_export_leave(ngx_http_aiobs_exporter_t *e)
+{
+    if (!e->leaving) {
+        e->leaving = 1;
+        e->deadline = ngx_current_msec + NGX_HTTP_AIOBS_EXPORT_EXIT;
+
+        /* what is waiting to be tried again is, at once */
+
+        if (e->paused && !e->told) {
+            e->pause = ngx_current_msec;
+        }
+    }
+
+    if ((ngx_msec_int_t) (ngx_current_msec - e->deadline) < 0
+        && !(e->paused && e->told
+             && (ngx_msec_int_t) (e->pause - e->deadline) > 0))
+    {
+        return 0;
+    }
+
+    if (e->busy) {
+        e->job->give_up = 1;
+        return 0;
+    }
+
+    ngx_http_aiobs_export_drop_all(e, "exit");
+
+    return 1;
+}
+
+
+static void
+ngx_http_aiobs_export_start(ngx_http_aiobs_exporter_t *e)
+{
+    if (e->job->batch.items == NULL) {
+        ngx_http_aiobs_export_take(e);
+    }
+
+    e->busy = 1;
+    e->job->give_up = 0;
+
+    if (ngx_thread_task_post(e->pool, e->task) != NGX_OK) {
+
+        /* its queue is full: as if the receiver were away */
+
+        e->job->verdict.what = NGX_HTTP_AIOBS_EXPORT_RETRY;
+        ngx_cpystrn((u_char *) e->job->verdict.reason,
+                    (u_char *) "thread_pool", sizeof(e->job->verdict.reason));
+        ngx_cpystrn((u_char *) e->job->verdict.text,
+                    (u_char *) "the thread pool is full",
+                    sizeof(e->job->verdict.text));
+
+        ngx_post_event(&e->task->event, &ngx_posted_events);
+    }
+}
+
+
+/* moves a batch from the queue into the job */
+
+static void
+ngx_http_aiobs_export_take(ngx_http_aiobs_exporter_t *e)
+{
+    ngx_uint_t              n;
+    ngx_http_aiobs_item_t  *item, *last;
+
+    n = 0;
+    last = NULL;
+
+    for (item = e->first; item && n < e->limits.batch; item = item->next) {
+        n += item->n;
+        last = item;
+    }
+
+    e->job->batch.items = e->first;
+    e->first = item;
+    last->next = NULL;
+
+    if (item == NULL) {
+        e->last = &e->first;
+    }
+
+    e->waiting -= n;
+    e->since = ngx_current_msec;
+    e->tries = 0;
+    e->tried = ngx_current_msec;
+}
+
+
+static void
+ngx_http_aiobs_export_done(ngx_event_t *ev)
+{
+    ngx_http_aiobs_exporter_t *e = ev->data;
+
+    e->busy = 0;
+
+    ngx_http_aiobs_export_account(e);
+
+    if (e->job->verdict.what == NGX_HTTP_AIOBS_EXPORT_DONE) {
+
+        if (e->failed) {
+            e->failed = 0;
+            e->text[0] = '\0';
+            ngx_log_error(NGX_LOG_NOTICE, e->log, 0,
+                          "aiobs: exporter \"%s\" to \"%V\" works again",
+                          e->type->name, &e->target);
+        }
+
+    } else {
+        ngx_http_aiobs_export_failed(e);
+    }
+
+    if (e->type->done) {
+        e->type->done(e->conf, &e->job->batch);
+    }
+
+    if (ngx_http_aiobs_export_due(e)) {
+        ngx_http_aiobs_export_start(e);
+    }
+
+    ngx_http_aiobs_export_arm(e);
+}
+
+
+/* what the task has sent, also if its last request failed */
+
+static void
+ngx_http_aiobs_export_account(ngx_http_aiobs_exporter_t *e)
+{
+    ngx_http_aiobs_sender_job_t  *job;
+
+    job = e->job;
+
+    if (job->sent) {
+        e->tries = 0;
+        e->tried = ngx_current_msec;
+        ngx_http_aiobs_export_count(e, NGX_HTTP_AIOBS_EXPORT_SENT, NULL,
+                                    job->sent);
+    }
+
+    if (job->rejected) {
+        ngx_http_aiobs_export_lose(e, 0, job->rejected, "rejected");
+        ngx_memcpy(e->text, job->verdict.text, sizeof(e->text));
+        ngx_http_aiobs_export_complain(e);
+    }
+
+    e->items -= job->items;
+    e->bytes -= job->bytes;
+
+    job->sent = 0;
+    job->rejected = 0;
+    job->items = 0;
+    job->bytes = 0;
+
+    ngx_http_aiobs_metrics_set(e->gauge, e->items);
+}
+
+
+static void
+ngx_http_aiobs_export_failed(ngx_http_aiobs_exporter_t *e)
+{
+    ngx_http_aiobs_sender_job_t  *job;
+
+    job = e->job;
+
+    ngx_http_aiobs_export_count(e, NGX_HTTP_AIOBS_EXPORT_FAILED,
+                                job->verdict.reason, 1);
+
+    ngx_memcpy(e->text, job->verdict.text, sizeof(e->text));
+
+    e->failed = 1;
+    e->tries++;
+
+    if (job->verdict.what == NGX_HTTP_AIOBS_EXPORT_DROP) {
+        ngx_http_aiobs_export_drop(e, &job->batch.items, job->batch.taken,
+                                   "refused");
+        e->tries = 0;
+
+    } else {
+        ngx_http_aiobs_export_pause(e);
+    }
+
+    ngx_http_aiobs_export_complain(e);
+}
+
+
+/* twice as long every time, and not all workers at once */
+
+static void
+ngx_http_aiobs_export_pause(ngx_http_aiobs_exporter_t *e)
+{
+    ngx_msec_t  delay;
+
+    delay = e->job->verdict.delay;
+    e->told = (delay != 0);
+
+    if (!e->told) {
+        delay = NGX_HTTP_AIOBS_EXPORT_BACKOFF
+                << ngx_min(e->tries - 1, 6);
+        delay = ngx_min(delay, NGX_HTTP_AIOBS_EXPORT_BACKOFF_MAX);
+        delay = delay / 2 + ngx_random() % (delay / 2);
+    }
+
+    e->paused = 1;
+    e->pause = ngx_current_msec + delay;
+
+    if (e->pause - e->tried > NGX_HTTP_AIOBS_EXPORT_RETRY_FOR) {
+        ngx_http_aiobs_export_drop(e, &e->job->batch.items,
+                                   NGX_MAX_UINT32_VALUE, "expired");
+    }
+}
+
+
+static void
+ngx_http_aiobs_export_drop(ngx_http_aiobs_exporter_t *e,
+    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason)
+{
+    ngx_http_aiobs_item_t  *item;
+
+    while (*items && max--) {
+        item = *items;
+        *items = item->next;
+
+        e->items--;
+        e->bytes -= item->len;
+
+        ngx_http_aiobs_export_lose(e, item->kind, item->n, reason);
+
+        free(item);
+    }
+
+    ngx_http_aiobs_metrics_set(e->gauge, e->items);
+}
+
+
+static void
+ngx_http_aiobs_export_drop_all(ngx_http_aiobs_exporter_t *e,
+    const char *reason)
+{
+    ngx_http_aiobs_export_drop(e, &e->job->batch.items, NGX_MAX_UINT32_VALUE,
+                               reason);
+    ngx_http_aiobs_export_drop(e, &e->first, NGX_MAX_UINT32_VALUE, reason);
+
+    e->last = &e->first;
+    e->waiting = 0;
+    e->paused = 0;
+    e->leaving = 0;
+
+    if (e->lost) {
+        e->complained = 0;
+        ngx_http_aiobs_export_complain(e);
+    }
+}
+
+
+static void
+ngx_http_aiobs_export_lose(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
+    ngx_uint_t n, const char *reason)
+{
+    e->lost += n;
+
+    ngx_http_aiobs_export_count(e, NGX_HTTP_AIOBS_EXPORT_DROPPED, reason, n);
+
+    if (e->type->dropped) {
+        e->type->dropped(e->conf, kind, n, reason);
+    }
+}
+
+
+static void
+ngx_http_aiobs_export_count(ngx_http_aiobs_exporter_t *e,
+    ngx_http_aiobs_family_e family, const char *reason, ngx_uint_t n)
+{
+    ngx_str_t  labels[2];
+
+    labels[0].data = (u_char *) e->type->name;
+    labels[0].len = ngx_strlen(e->type->name);
+
+    if (reason) {
+        labels[1].data = (u_char *) reason;
+        labels[1].len = ngx_strlen(reason);
+    }
+
+    ngx_http_aiobs_metrics_add(family, labels, n);
+}
+
+
+static void
+ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e)
+{
+    if (ngx_time() - e->complained < NGX_HTTP_AIOBS_EXPORT_COMPLAIN) {
+        return;
+    }
+
+    e->complained = ngx_time();
+
+    ngx_log_error(NGX_LOG_ERR, e->log, 0,
+                  "aiobs: exporter \"%s\" to \"%V\": %s; %ui dropped, %ui "
+                  "waiting", e->type->name, &e->target,
+                  e->text[0] ? e->text : "the queue is full",
+                  e->lost, e->items);
+
+    e->lost = 0;
+}
