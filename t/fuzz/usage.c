@@ -19,7 +19,7 @@ static const char  *paths[] = {
     "/v1beta/models/m:generateContent", "/model/m/converse-stream",
     "/model/m/invoke-with-response-stream", "/v2/chat", "/api/chat",
     "/generate", "/v1beta/interactions", "/text/generation_stream",
-    "/m:predict"
+    "/m:predict", "/unknown"
 };
 
 static const char  *types[] = {
