@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Answers of providers go through nginx - whole, in pieces, compressed - and
-# are read back from the log line: what the client gets is what was sent, what
-# is logged is what the provider bills.
+# Answers of providers go through nginx - whole, in pieces, byte by byte,
+# compressed - and are read back from the log line: what the client gets is what
+# was sent, what is logged is what the provider bills.
 #
 # AIOBS_CORPUS names a folder of recorded cases; default: t/corpus.
 
@@ -13,11 +13,14 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
+use IO::Compress::Deflate qw(deflate);
 use IO::Compress::Gzip qw(gzip);
 use JSON::PP;
+use Socket qw(TCP_NODELAY);
 use Test::More;
 
 my $corpus = $ENV{AIOBS_CORPUS} || "$Bin/corpus";
+my $small = 2000;       # bytes of a body that is sent byte by byte as well
 my $t = Aiobs->new;
 
 $t->upstream(0, sub {
@@ -32,9 +35,10 @@ $t->upstream(0, sub {
     delete @h{qw(content-length transfer-encoding connection content-encoding
         x-request-id date server)};
 
-    if ($mode eq 'gzip' && $encoding eq 'identity') {
-        gzip(\(my $plain = $body), \(my $packed));
-        ($body, $encoding) = ($packed, 'gzip');
+    if ($mode =~ /gzip|deflate/ && $encoding eq 'identity') {
+        my $pack = $mode eq 'gzip' ? \&gzip : \&deflate;
+        $pack->(\(my $plain = $body), \(my $packed));
+        ($body, $encoding) = ($packed, $mode);
     }
 
     my $head = "HTTP/1.1 $meta->{status} X\r\nConnection: close\r\nContent-Length: "
@@ -43,10 +47,12 @@ $t->upstream(0, sub {
     $head .= "Content-Encoding: $encoding\r\n" if $encoding ne 'identity';
     $c->syswrite("$head\r\n");
 
-    if ($mode eq 'pieces') {
+    if ($mode ne 'whole') {
+        $c->sockopt(TCP_NODELAY, 1);
         srand length $body;
         while (length $body) {
-            $c->syswrite(substr $body, 0, 1 + int rand 1 + length($body) / 8, '');
+            my $n = $mode eq 'bytes' ? 1 : 1 + int rand 1 + length($body) / 8;
+            $c->syswrite(substr $body, 0, $n, '');
         }
 
     } else {
@@ -81,14 +87,15 @@ for my $file (sort glob "$corpus/*/meta.json") {
     my $path = $meta->{path};
     $path =~ s/ /%20/g;
 
-    for my $mode (qw(whole pieces gzip)) {
+    for my $mode (qw(whole pieces gzip deflate bytes)) {
+        next if $mode eq 'bytes' && length $body > $small;
         my $id = "$name-$mode";
         my $r = $t->request(1, $method, $path, ['X-Request-ID', $id, 'X-Case', $name,
             'X-Mode', $mode, 'Content-Type', 'application/json'],
             $method eq 'GET' ? undef : $asked);
 
         $sent{$id} = [$meta, $r->{status} == $meta->{status}
-            && ($mode eq 'gzip' || $meta->{status} == 204 || $r->{body} eq $body)];
+            && ($mode =~ /gzip|deflate/ || $meta->{status} == 204 || $r->{body} eq $body)];
     }
 
     $cases++;
