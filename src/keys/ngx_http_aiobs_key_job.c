@@ -37,6 +37,7 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
         job->keys_rc = rc;
         job->poll_rc = rc;
         job->save_rc = rc;
+        ngx_http_aiobs_key_work_fail(job, rc);
         return;
     }
 
@@ -47,6 +48,13 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     }
 
     /* what hinders one hinders the next, and they wait for this thread */
+
+    if (rc == AIOBS_STORE_OK) {
+        ngx_http_aiobs_key_work_run(job);
+
+    } else {
+        ngx_http_aiobs_key_work_fail(job, rc);
+    }
 
     if (job->poll && rc == AIOBS_STORE_OK) {
         job->nchanged = NGX_HTTP_AIOBS_KEY_CHANGES;

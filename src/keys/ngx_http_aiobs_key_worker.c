@@ -187,6 +187,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
     ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &job->seen,
                                    &w->epoch);
     ngx_http_aiobs_key_ask(w);
+    ngx_http_aiobs_key_work_take(w);
 
     if (w->save) {
         ngx_http_aiobs_key_prepare_save(w);
@@ -194,7 +195,9 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
     /* a store that was replaced is to be noticed by all who have it open */
 
-    if (job->nkeys == 0 && !job->poll && !job->save && !w->check) {
+    if (job->nkeys == 0 && job->work == NULL && !job->poll && !job->save
+        && !w->check)
+    {
         return;
     }
 
@@ -211,6 +214,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
         job->save_rc = AIOBS_STORE_FAILED;
         ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
                     sizeof(job->error));
+        ngx_http_aiobs_key_work_fail(job, AIOBS_STORE_FAILED);
 
         ngx_post_event(&w->task->event, &ngx_posted_events);
     }
@@ -259,6 +263,7 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
     }
 
     ngx_http_aiobs_key_answer(w);
+    ngx_http_aiobs_key_work_done(w);
 
     w->busy = 0;
 

@@ -34,6 +34,8 @@ typedef struct {
     aiobs_store_place_t             at;         /* they were read there */
     int                             keys_rc;
 
+    ngx_http_aiobs_keys_work_t     *work;       /* of other rooms */
+
     unsigned                        poll;
     aiobs_store_place_t             from;
     aiobs_store_place_t             seen;
@@ -87,6 +89,8 @@ typedef struct {
     ngx_http_aiobs_key_job_t       *job;
     uint32_t                        epoch;      /* the job's */
 
+    ngx_http_aiobs_keys_work_t     *work;       /* waits */
+
     ngx_uint_t                      nwaiting;   /* suspended requests */
     ngx_queue_t                     free;
     ngx_queue_t                     waiting;
@@ -137,6 +141,19 @@ void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
 /* uses of keys that left the table are saved with the next ones */
 void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
     const aiobs_key_use_t *uses, ngx_uint_t n);
+
+
+/* --- ngx_http_aiobs_key_work.c --- */
+
+/* moves work that waits into the job */
+void ngx_http_aiobs_key_work_take(ngx_http_aiobs_key_worker_t *w);
+
+/* in the thread: does it, or gives the reason why it cannot be done */
+void ngx_http_aiobs_key_work_run(ngx_http_aiobs_key_job_t *job);
+void ngx_http_aiobs_key_work_fail(ngx_http_aiobs_key_job_t *job, int rc);
+
+/* the job is done: those who gave the work are told */
+void ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w);
 
 
 #endif /* _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_ */

@@ -15,6 +15,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "aiobs_store.h"
+
 
 #define NGX_HTTP_AIOBS_KEYS_DEFAULT     10000
 #define NGX_HTTP_AIOBS_KEY_ID_LEN       12      /* first hex digits of the hash */
@@ -82,6 +84,27 @@ void ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle);
  */
 ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *identity);
+
+/* what another room does with the store; its own until done is called */
+
+typedef struct ngx_http_aiobs_keys_work_s  ngx_http_aiobs_keys_work_t;
+
+struct ngx_http_aiobs_keys_work_s {
+    /* in the thread that has the store; returns a code of aiobs_store.h */
+    int                          (*run)(aiobs_store_t *store, void *data);
+
+    /* in the event loop; not called when the worker is made to stop at once */
+    void                         (*done)(ngx_http_aiobs_keys_work_t *work);
+    void                          *data;
+
+    int                            rc;          /* run's, or why it did not run */
+    char                           error[256];  /* "" when rc is OK */
+
+    ngx_http_aiobs_keys_work_t    *next;
+};
+
+/* how many wait is bounded by whoever calls this */
+void ngx_http_aiobs_keys_work(ngx_http_aiobs_keys_work_t *work);
 
 /* the verdict as label value: valid, missing_key, unknown_key, revoked, ... */
 ngx_str_t *ngx_http_aiobs_keys_verdict_name(ngx_http_aiobs_key_verdict_e v);
