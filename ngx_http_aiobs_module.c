@@ -281,6 +281,7 @@ ngx_http_aiobs_access_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
 {
+    ngx_int_t              rc;
     ngx_http_aiobs_ctx_t  *ctx;
 
     if (r != r->main) {
@@ -289,7 +290,13 @@ ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_aiobs_active_ctx(r);
 
-    return ctx ? ngx_http_aiobs_ask_usage(r, ctx) : NGX_DECLINED;
+    if (ctx == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_aiobs_agent_call(r, ctx);
+
+    return rc == NGX_DECLINED ? ngx_http_aiobs_ask_usage(r, ctx) : rc;
 }
 
 
@@ -475,7 +482,12 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_http_aiobs_agents_init_process(amcf->shared->agents, amcf->shpool);
+    if (ngx_http_aiobs_agents_init_process(amcf->shared->agents, amcf->shpool,
+                                           cycle->log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (amcf->store.len == 0) {
         return NGX_OK;

@@ -170,7 +170,7 @@ ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* aiobs_zone size [series=number] [keys=number] */
+/* aiobs_zone size [series=number] [keys=number] [sessions=number] */
 
 char *
 ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -202,15 +202,19 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_aiobs_capacity(&value[i], "series=", &amcf->series)
             == NGX_OK
             || ngx_http_aiobs_capacity(&value[i], "keys=", &amcf->keys)
-               == NGX_OK)
+               == NGX_OK
+            || (ngx_http_aiobs_capacity(&value[i], "sessions=",
+                                        &amcf->agents.sessions) == NGX_OK
+                && amcf->agents.sessions <= NGX_HTTP_AIOBS_SESSIONS_MAX))
         {
             continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\" of \"aiobs_zone\": "
-                           "\"series=number\" and \"keys=number\" are "
-                           "accepted", &value[i]);
+                           "\"series=number\", \"keys=number\" and "
+                           "\"sessions=number\", at most %d, are accepted",
+                           &value[i], NGX_HTTP_AIOBS_SESSIONS_MAX);
         return NGX_CONF_ERROR;
     }
 

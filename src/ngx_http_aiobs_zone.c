@@ -38,10 +38,13 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 
     if (needed > amcf->zone_size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"aiobs_zone\" of %uzk is too small: %ui series and "
-                      "%ui keys need %uzk; enlarge it, or set \"series=\" "
-                      "and \"keys=\"", amcf->zone_size / 1024, amcf->series,
-                      amcf->store.len ? amcf->keys : 0, needed / 1024 + 1);
+                      "\"aiobs_zone\" of %uzk is too small: %ui series, "
+                      "%ui keys and %ui sessions need %uzk; enlarge it, or "
+                      "set \"series=\", \"keys=\" and \"sessions=\"",
+                      amcf->zone_size / 1024, amcf->series,
+                      amcf->store.len ? amcf->keys : 0,
+                      ngx_http_aiobs_agents_sessions(&amcf->agents),
+                      needed / 1024 + 1);
         return NGX_ERROR;
     }
 

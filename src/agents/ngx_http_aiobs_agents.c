@@ -16,8 +16,34 @@ static ngx_http_aiobs_endpoint_t *ngx_http_aiobs_agents_endpoint(
     ngx_slab_pool_t *shpool, ngx_http_aiobs_agents_t *agents, ngx_str_t *name);
 
 
+static ngx_int_t ngx_http_aiobs_agents_table(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_agents_t *agents, ngx_uint_t sessions, ngx_log_t *log);
+static void ngx_http_aiobs_agents_expose(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_endpoint_t *e,
+    uint64_t value);
+
+
 ngx_http_aiobs_agents_t  *ngx_http_aiobs_agents;
 ngx_slab_pool_t          *ngx_http_aiobs_agents_pool;
+
+
+ngx_uint_t
+ngx_http_aiobs_agents_sessions(ngx_http_aiobs_agents_main_conf_t *main)
+{
+    ngx_uint_t                      i;
+    ngx_http_aiobs_agents_conf_t  **conf;
+
+    for (i = 0; main->locations && i < main->locations->nelts; i++) {
+        conf = main->locations->elts;
+
+        if (conf[i]->session) {
+            return main->sessions ? main->sessions
+                                  : NGX_HTTP_AIOBS_SESSIONS_DEFAULT;
+        }
+    }
+
+    return 0;
+}
 
 
 size_t
@@ -30,6 +56,7 @@ ngx_http_aiobs_agents_size(ngx_http_aiobs_agents_main_conf_t *main)
     /* the slab gives whole pages for what is longer than half of one */
 
     return ngx_align(sizeof(ngx_http_aiobs_agents_t), ngx_pagesize)
+           + ngx_http_aiobs_session_size(ngx_http_aiobs_agents_sessions(main))
            + ngx_min(main->locations->nelts, NGX_HTTP_AIOBS_ENDPOINTS_MAX)
              * ngx_align(sizeof(ngx_http_aiobs_endpoint_t), ngx_pagesize / 2);
 }
@@ -49,12 +76,49 @@ ngx_http_aiobs_agents_init_zone(ngx_slab_pool_t *shpool,
 
         if (*agents == NULL) {
             ngx_log_error(NGX_LOG_EMERG, log, 0, "\"aiobs_zone\" is too small "
-                          "for \"aiobs_rag_score\"");
+                          "for \"aiobs_rag_score\" and "
+                          "\"aiobs_agent_session\"");
             return NGX_ERROR;
         }
     }
 
+    if (ngx_http_aiobs_agents_table(shpool, *agents,
+                                    ngx_http_aiobs_agents_sessions(main), log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_aiobs_agents_endpoints(shpool, main, *agents, log);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_agents_table(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_agents_t *agents, ngx_uint_t sessions, ngx_log_t *log)
+{
+    if (sessions == 0) {
+        return NGX_OK;
+    }
+
+    if (agents->sessions == NULL) {
+        agents->sessions = ngx_http_aiobs_session_create(shpool, sessions);
+
+        if (agents->sessions == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0, "\"aiobs_zone\" is too small "
+                          "for %ui sessions", sessions);
+            return NGX_ERROR;
+        }
+    }
+
+    if (agents->sessions->capacity != sessions) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "\"aiobs_zone\" was sessions=%ui: "
+                      "change its size along with it (counters start anew), "
+                      "or restart nginx", agents->sessions->capacity);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -64,7 +128,8 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
     ngx_log_t *log)
 {
     ngx_uint_t                      i, k;
-    ngx_msec_t                      window;
+    ngx_msec_t                      window, ttl;
+    ngx_http_aiobs_endpoint_t      *e;
     ngx_http_aiobs_agents_conf_t  **conf;
 
     conf = main->locations->elts;
@@ -75,8 +140,7 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
                                                            &conf[i]->name);
         if (conf[i]->endpoint == NULL) {
             ngx_log_error(NGX_LOG_EMERG, log, 0,
-                          "no room in \"aiobs_zone\" for scores of endpoint "
-                          "\"%V\": enlarge it, or restart nginx if endpoints "
+                          "no room in \"aiobs_zone\" for endpoint \"%V\": enlarge it, or restart nginx if endpoints "
                           "were renamed more than %d times", &conf[i]->name,
                           NGX_HTTP_AIOBS_ENDPOINTS_MAX);
             return NGX_ERROR;
@@ -84,15 +148,27 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
     }
 
     for (k = 0; k < agents->n; k++) {
+        e = agents->endpoints[k];
         window = 0;
+        ttl = 0;
 
         for (i = 0; i < main->locations->nelts; i++) {
-            if (conf[i]->score && conf[i]->endpoint == agents->endpoints[k]) {
+
+            if (conf[i]->endpoint != e) {
+                continue;
+            }
+
+            if (conf[i]->score) {
                 window = conf[i]->window;
+            }
+
+            if (conf[i]->session) {
+                ttl = conf[i]->ttl;
             }
         }
 
-        agents->endpoints[k]->window = window;
+        ngx_http_aiobs_rag_window(shpool, e, window);
+        e->ttl = ttl;
     }
 
     return NGX_OK;
@@ -126,6 +202,7 @@ ngx_http_aiobs_agents_endpoint(ngx_slab_pool_t *shpool,
     e = ngx_slab_calloc(shpool, sizeof(ngx_http_aiobs_endpoint_t));
 
     if (e) {
+        e->number = agents->n;
         e->len = len;
         ngx_memcpy(e->name, label, len);
         agents->endpoints[agents->n] = e;
@@ -139,12 +216,18 @@ ngx_http_aiobs_agents_endpoint(ngx_slab_pool_t *shpool,
 }
 
 
-void
+ngx_int_t
 ngx_http_aiobs_agents_init_process(ngx_http_aiobs_agents_t *agents,
-    ngx_slab_pool_t *shpool)
+    ngx_slab_pool_t *shpool, ngx_log_t *log)
 {
     ngx_http_aiobs_agents = agents;
     ngx_http_aiobs_agents_pool = shpool;
+
+    if (agents && agents->sessions) {
+        return ngx_http_aiobs_session_init_process(log);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -153,7 +236,6 @@ ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f)
 {
     uint64_t                    mean;
-    ngx_str_t                   label;
     ngx_uint_t                  i;
     ngx_http_aiobs_endpoint_t  *e;
 
@@ -165,9 +247,75 @@ ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
         e = ngx_http_aiobs_agents->endpoints[i];
 
         if (ngx_http_aiobs_rag_mean(e, &mean) == NGX_OK) {
-            label.data = e->name;
-            label.len = e->len;
-            ngx_http_aiobs_expose_sample(scrape, f, &label, mean);
+            ngx_http_aiobs_agents_expose(scrape, f, e, mean);
         }
     }
+}
+
+
+/* one look at all of them serves the three families, which follow each other */
+
+void
+ngx_http_aiobs_collect_sessions(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    uint64_t                         value;
+    ngx_uint_t                       i;
+    ngx_http_aiobs_endpoint_t       *e;
+    ngx_http_aiobs_session_stats_t  *st;
+
+    static ngx_http_aiobs_session_stats_t  *stats;
+
+    if (ngx_http_aiobs_agents == NULL
+        || ngx_http_aiobs_agents->sessions == NULL)
+    {
+        return;
+    }
+
+    if (stats == NULL
+        || f == &ngx_http_aiobs_families[NGX_HTTP_AIOBS_SESSIONS_ACTIVE])
+    {
+        stats = ngx_http_aiobs_session_sweep();
+    }
+
+    for (i = 0; i < ngx_http_aiobs_agents->n; i++) {
+        e = ngx_http_aiobs_agents->endpoints[i];
+
+        if (e->ttl == 0) {
+            continue;
+        }
+
+        st = &stats[i];
+
+        switch (f - ngx_http_aiobs_families) {
+
+        case NGX_HTTP_AIOBS_SESSIONS_ACTIVE:
+            value = st->active;
+            break;
+
+        case NGX_HTTP_AIOBS_SESSION_CALLS_MAX:
+            value = st->calls_max;
+            break;
+
+        default:
+            value = st->tokens_max;
+            break;
+        }
+
+        ngx_http_aiobs_agents_expose(scrape, f, e, value);
+    }
+}
+
+
+static void
+ngx_http_aiobs_agents_expose(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_endpoint_t *e,
+    uint64_t value)
+{
+    ngx_str_t  label;
+
+    label.data = e->name;
+    label.len = e->len;
+
+    ngx_http_aiobs_expose_sample(scrape, f, &label, value);
 }

@@ -165,6 +165,21 @@ ngx_http_aiobs_rag_ignored(ngx_str_t *endpoint, const char *reason,
 }
 
 
+void
+ngx_http_aiobs_rag_window(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_endpoint_t *e, ngx_msec_t window)
+{
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (e->window != window) {
+        e->window = window;
+        ngx_memzero(e->slices, sizeof(e->slices));
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
 static void
 ngx_http_aiobs_rag_add(ngx_http_aiobs_endpoint_t *e, uint64_t score)
 {
@@ -178,7 +193,9 @@ ngx_http_aiobs_rag_add(ngx_http_aiobs_endpoint_t *e, uint64_t score)
                  / e->window;
         slice = &e->slices[number % NGX_HTTP_AIOBS_RAG_SLICES];
 
-        if (slice->number != number) {
+        /* another worker's clock may be ahead */
+
+        if (slice->number < number) {
             slice->n = 0;
             slice->sum = 0;
             slice->number = number;
@@ -210,8 +227,6 @@ ngx_http_aiobs_rag_mean(ngx_http_aiobs_endpoint_t *e, uint64_t *mean)
 
         for (i = 0; i < NGX_HTTP_AIOBS_RAG_SLICES; i++) {
             slice = &e->slices[i];
-
-            /* another worker's clock may be ahead */
 
             if (slice->number + NGX_HTTP_AIOBS_RAG_SLICES > number
                 && slice->number < number + NGX_HTTP_AIOBS_RAG_SLICES)

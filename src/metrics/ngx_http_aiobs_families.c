@@ -49,6 +49,10 @@ static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_scores = { 10, {
     800 * MS, 900 * MS, 1 * SEC
 } };
 
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_calls = { 12, {
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000
+} };
+
 
 #undef MS
 #undef SEC
@@ -216,6 +220,34 @@ const ngx_http_aiobs_family_t
         "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,
         { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_rag_mean },
+
+    [NGX_HTTP_AIOBS_SESSION_CALLS] = {
+        "agent_session_calls", "Calls of sessions that are over.", "",
+        NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", NULL }, &ngx_http_aiobs_calls, NULL },
+
+    [NGX_HTTP_AIOBS_SESSION_EVICTED] = {
+        "aiobs_agent_sessions_evicted",
+        "Sessions ended early for want of room.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_SESSIONS_ACTIVE] = {
+        "agent_sessions_active", "Sessions seen within their ttl.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
+
+    [NGX_HTTP_AIOBS_SESSION_CALLS_MAX] = {
+        "agent_session_calls_max",
+        "Calls of the live session that made most.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
+
+    [NGX_HTTP_AIOBS_SESSION_TOKENS_MAX] = {
+        "agent_session_tokens_max",
+        "Tokens of the live session that used most.", "",
+        NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
 
     [NGX_HTTP_AIOBS_BUILD] = {
         "aiobs_build", "Versions of the module and of nginx.", "",

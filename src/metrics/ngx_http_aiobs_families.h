@@ -251,6 +251,8 @@ void ngx_http_aiobs_expose_sample(ngx_http_aiobs_scrape_t *scrape,
 
 void ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_sessions(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
 
 
 /* --- ngx_http_aiobs_health.c: families about the module itself --- */

@@ -51,10 +51,15 @@ typedef enum {
     NGX_HTTP_AIOBS_EXPORT_DROPPED,          /* exporter, reason */
     NGX_HTTP_AIOBS_EXPORT_FAILED,           /* exporter, reason */
     NGX_HTTP_AIOBS_EXPORT_QUEUE,            /* exporter */
+    NGX_HTTP_AIOBS_SESSION_CALLS,           /* endpoint */
+    NGX_HTTP_AIOBS_SESSION_EVICTED,         /* endpoint */
 
     /* these are read where they lie, not counted */
 
     NGX_HTTP_AIOBS_RAG_MEAN,
+    NGX_HTTP_AIOBS_SESSIONS_ACTIVE,
+    NGX_HTTP_AIOBS_SESSION_CALLS_MAX,
+    NGX_HTTP_AIOBS_SESSION_TOKENS_MAX,
     NGX_HTTP_AIOBS_BUILD,
     NGX_HTTP_AIOBS_STARTED,
     NGX_HTTP_AIOBS_LOADED,

@@ -130,13 +130,13 @@ ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
             return NGX_DECLINED;
         }
 
-        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED);
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_KEY);
 
     case NGX_HTTP_AIOBS_KEY_STORE:
-        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_STORE);
 
     default:
-        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED);
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_KEY);
     }
 }
 

@@ -181,4 +181,5 @@ ngx_http_aiobs_cleanup(void *data)
 
     ngx_http_aiobs_metrics_down(ctx->gauge);
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
+    ngx_http_aiobs_session_forget(&ctx->agent);
 }

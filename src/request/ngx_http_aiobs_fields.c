@@ -198,6 +198,10 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
     { ngx_string("cost_usd"), ngx_http_aiobs_get_answer,
       NGX_HTTP_AIOBS_F_COST, NGX_HTTP_AIOBS_NUMBER_MAX },
 
+    { ngx_string("agent_session"), ngx_http_aiobs_get_str,
+      offsetof(ngx_http_aiobs_ctx_t, agent)
+      + offsetof(ngx_http_aiobs_agent_t, id), 192 },
+
     { ngx_string("rag_score"), ngx_http_aiobs_get_rag_score, 0,
       NGX_HTTP_AIOBS_NUMBER_MAX },
 
@@ -262,6 +266,9 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     case NGX_HTTP_AIOBS_F_EVENT:
         ngx_http_aiobs_set_text(v, ctx->called ? "llm_called"
+                                   : ctx->refused
+                                     == NGX_HTTP_AIOBS_REFUSED_SESSION
+                                     ? "limit_refused"
                                    : ctx->refused ? "auth_refused"
                                                   : "request");
         break;

@@ -80,8 +80,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_fetch(r, ctx);
 
     } else if (ctx->refused) {
-        ctx->error_type = (char *) ngx_http_aiobs_keys_verdict_name(
-                                             ctx->identity->verdict)->data;
+        ctx->error_type = (char *) ngx_http_aiobs_refusal_reason(ctx)->data;
     }
 }
 

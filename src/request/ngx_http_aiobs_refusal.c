@@ -11,6 +11,8 @@
 
 typedef struct {
     ngx_uint_t   status;
+    ngx_str_t    reason;            /* empty: the verdict on the key */
+    ngx_uint_t   final;             /* to try again is of no use */
     ngx_str_t    message;
     ngx_str_t    openai_type;
     ngx_str_t    openai_code;
@@ -19,58 +21,69 @@ typedef struct {
 } ngx_http_aiobs_refusal_t;
 
 
-static ngx_http_aiobs_refusal_t *ngx_http_aiobs_find_refusal(
-    ngx_uint_t status);
 static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refusal_t *refusal,
     ngx_str_t *body);
 static ngx_int_t ngx_http_aiobs_challenge(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_final(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 
 
 static ngx_http_aiobs_refusal_t  ngx_http_aiobs_refusals[] = {
 
-    { NGX_HTTP_UNAUTHORIZED,
+    [NGX_HTTP_AIOBS_REFUSED_KEY] = {
+      NGX_HTTP_UNAUTHORIZED, ngx_null_string, 0,
       ngx_string("Missing or invalid API key."),
       ngx_string("invalid_request_error"),
       ngx_string("invalid_api_key"),
       ngx_string("authentication_error"),
       ngx_string("UNAUTHENTICATED") },
 
-    { NGX_HTTP_SERVICE_UNAVAILABLE,
+    [NGX_HTTP_AIOBS_REFUSED_STORE] = {
+      NGX_HTTP_SERVICE_UNAVAILABLE, ngx_null_string, 0,
       ngx_string("The API key cannot be checked right now; try again later."),
       ngx_string("server_error"),
       ngx_string("key_store_unavailable"),
       ngx_string("api_error"),
       ngx_string("UNAVAILABLE") },
 
-    { 0, ngx_null_string, ngx_null_string, ngx_null_string, ngx_null_string,
-      ngx_null_string }
+    [NGX_HTTP_AIOBS_REFUSED_SESSION] = {
+      NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("session"), 1,
+      ngx_string("This agent session has made all the calls it may make."),
+      ngx_string("requests"),
+      ngx_string("agent_session_limit"),
+      ngx_string("rate_limit_error"),
+      ngx_string("RESOURCE_EXHAUSTED") }
 };
 
 
 ngx_int_t
 ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_uint_t status)
+    ngx_http_aiobs_refused_e why)
 {
     ngx_int_t                  rc;
     ngx_str_t                  body, labels[2];
+    ngx_uint_t                 status;
     ngx_http_aiobs_refusal_t  *refusal;
 
+    refusal = &ngx_http_aiobs_refusals[why];
+    status = refusal->status;
+
     if (!ctx->refused) {
-        ctx->refused = 1;
+        ctx->refused = why;
 
         labels[0] = ctx->location->endpoint;
-        labels[1] = *ngx_http_aiobs_keys_verdict_name(ctx->identity->verdict);
+        labels[1] = *ngx_http_aiobs_refusal_reason(ctx);
 
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
     }
 
-    if (status == NGX_HTTP_UNAUTHORIZED
-        && ngx_http_aiobs_challenge(r) != NGX_OK)
+    if ((status == NGX_HTTP_UNAUTHORIZED
+         && ngx_http_aiobs_challenge(r) != NGX_OK)
+        || (refusal->final && ngx_http_aiobs_final(r) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -80,8 +93,6 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     }
 
     ngx_http_aiobs_query_forget(r);
-
-    refusal = ngx_http_aiobs_find_refusal(status);
 
     if (ngx_http_aiobs_refusal_body(r, ctx, refusal, &body) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -98,18 +109,15 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
-static ngx_http_aiobs_refusal_t *
-ngx_http_aiobs_find_refusal(ngx_uint_t status)
+ngx_str_t *
+ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_http_aiobs_refusal_t  *refusal;
+    ngx_str_t  *reason;
 
-    for (refusal = ngx_http_aiobs_refusals; refusal->status; refusal++) {
-        if (refusal->status == status) {
-            return refusal;
-        }
-    }
+    reason = &ngx_http_aiobs_refusals[ctx->refused].reason;
 
-    return &ngx_http_aiobs_refusals[0];
+    return reason->len
+           ? reason : ngx_http_aiobs_keys_verdict_name(ctx->identity->verdict);
 }
 
 
@@ -221,6 +229,22 @@ ngx_http_aiobs_challenge(ngx_http_request_t *r)
     r->headers_out.www_authenticate = h;
 
     return h ? NGX_OK : NGX_ERROR;
+}
+
+
+/* the SDKs of OpenAI and Anthropic obey; no other retries for long */
+
+static ngx_int_t
+ngx_http_aiobs_final(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    ngx_str_set(&value, "false");
+
+    return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
+                                      "x-should-retry",
+                                      sizeof("x-should-retry") - 1, &value)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

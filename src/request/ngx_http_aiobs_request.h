@@ -36,6 +36,16 @@ typedef struct {
 typedef struct ngx_http_aiobs_stream_s  ngx_http_aiobs_stream_t;
 
 
+/* why a request is refused: a row of the table in ngx_http_aiobs_refusal.c */
+
+typedef enum {
+    NGX_HTTP_AIOBS_REFUSED_NOT = 0,
+    NGX_HTTP_AIOBS_REFUSED_KEY,             /* the verdict says more */
+    NGX_HTTP_AIOBS_REFUSED_STORE,
+    NGX_HTTP_AIOBS_REFUSED_SESSION
+} ngx_http_aiobs_refused_e;
+
+
 /* in the pool of the main request; survives redirects and error_page */
 
 typedef struct {
@@ -70,7 +80,7 @@ typedef struct {
     int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
     ngx_http_aiobs_agent_t      agent;
 
-    unsigned                    refused:1;
+    unsigned                    refused:8;      /* ngx_http_aiobs_refused_e */
     unsigned                    validated:1;
     unsigned                    own_identity:1; /* X-User-ID there is ours */
     unsigned                    asked_done:1;
@@ -172,7 +182,10 @@ ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
 
 /* answers for us, in the shape the provider's own SDK expects */
 ngx_int_t ngx_http_aiobs_refuse(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t status);
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refused_e why);
+
+/* the first reason, as label value and error_type; ctx->refused is set */
+ngx_str_t *ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_llm.c --- */
@@ -243,6 +256,10 @@ int64_t ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_agent.c --- */
+
+/* precontent: NGX_DECLINED: go on; else as of ngx_http_aiobs_refuse() */
+ngx_int_t ngx_http_aiobs_agent_call(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 /* log phase, once the record is complete */
 void ngx_http_aiobs_agent_finish(ngx_http_request_t *r,

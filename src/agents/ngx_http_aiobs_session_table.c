@@ -1,0 +1,377 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The table of sessions in the zone.  A worker may be killed at any moment, in
+ * the middle of a change too: entries tell by themselves whether they are
+ * live, and whoever takes the lock next makes the rest anew.
+ */
+
+
+#include "ngx_http_aiobs_agents_zone.h"
+
+
+#define NGX_HTTP_AIOBS_SESSION_SAMPLE  16   /* entries, for one to evict */
+
+
+static void ngx_http_aiobs_session_lock(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s);
+static void ngx_http_aiobs_session_unlock(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s);
+static void ngx_http_aiobs_session_rebuild(ngx_http_aiobs_sessions_t *s);
+static ngx_http_aiobs_session_t **ngx_http_aiobs_session_bucket(
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_endpoint_t *endpoint,
+    const u_char *id);
+static ngx_http_aiobs_session_t *ngx_http_aiobs_session_find(
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_endpoint_t *endpoint,
+    const u_char *id);
+static ngx_http_aiobs_session_t *ngx_http_aiobs_session_add(
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_endpoint_t *endpoint,
+    const u_char *id, ngx_http_aiobs_session_end_t *end);
+static ngx_http_aiobs_session_t *ngx_http_aiobs_session_oldest(
+    ngx_http_aiobs_sessions_t *s);
+static ngx_uint_t ngx_http_aiobs_session_over(ngx_http_aiobs_session_t *e);
+static void ngx_http_aiobs_session_end(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_t *e, ngx_http_aiobs_session_end_t *end);
+
+
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_session_buckets(ngx_uint_t capacity)
+{
+    ngx_uint_t  n;
+
+    for (n = 64; n < capacity; n <<= 1) { /* void */ }
+
+    return n;
+}
+
+
+size_t
+ngx_http_aiobs_session_size(ngx_uint_t capacity)
+{
+    if (capacity == 0) {
+        return 0;
+    }
+
+    return ngx_align(sizeof(ngx_http_aiobs_sessions_t)
+                     + capacity * sizeof(ngx_http_aiobs_session_t)
+                     + ngx_http_aiobs_session_buckets(capacity)
+                       * sizeof(ngx_http_aiobs_session_t *), ngx_pagesize);
+}
+
+
+ngx_http_aiobs_sessions_t *
+ngx_http_aiobs_session_create(ngx_slab_pool_t *shpool, ngx_uint_t capacity)
+{
+    ngx_http_aiobs_sessions_t  *s;
+
+    s = ngx_slab_calloc(shpool, ngx_http_aiobs_session_size(capacity));
+
+    if (s) {
+        s->capacity = capacity;
+        s->mask = ngx_http_aiobs_session_buckets(capacity) - 1;
+        s->entries = (ngx_http_aiobs_session_t *) (s + 1);
+        s->buckets = (ngx_http_aiobs_session_t **) (s->entries + capacity);
+    }
+
+    return s;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_endpoint_t *endpoint,
+    const u_char *id, ngx_uint_t limit, ngx_http_aiobs_session_ref_t *ref,
+    ngx_http_aiobs_session_end_t *end)
+{
+    ngx_int_t                  rc;
+    ngx_http_aiobs_session_t  *e;
+
+    end->endpoint = NULL;
+
+    ngx_http_aiobs_session_lock(shpool, s);
+
+    e = ngx_http_aiobs_session_find(s, endpoint, id);
+
+    if (e && ngx_http_aiobs_session_over(e)) {
+        ngx_http_aiobs_session_end(s, e, end);
+        e = NULL;
+    }
+
+    if (e == NULL) {
+        e = ngx_http_aiobs_session_add(s, endpoint, id, end);
+    }
+
+    if (limit && e->calls >= limit) {
+        rc = NGX_BUSY;
+
+    } else {
+        e->calls++;
+        rc = NGX_OK;
+    }
+
+    e->seen = ngx_current_msec;
+
+    ref->session = e;
+    ref->serial = e->serial;
+
+    ngx_http_aiobs_session_unlock(shpool, s);
+
+    return rc;
+}
+
+
+void
+ngx_http_aiobs_session_seen(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_session_ref_t *ref,
+    uint64_t tokens, ngx_uint_t over, ngx_http_aiobs_session_end_t *end)
+{
+    ngx_http_aiobs_session_t  *e;
+
+    end->endpoint = NULL;
+
+    ngx_http_aiobs_session_lock(shpool, s);
+
+    e = ref->session;
+
+    if (e->endpoint && e->serial == ref->serial) {
+        e->tokens += tokens;
+        e->seen = ngx_current_msec;
+
+        if (over) {
+            ngx_http_aiobs_session_end(s, e, end);
+        }
+    }
+
+    ngx_http_aiobs_session_unlock(shpool, s);
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_session_expire(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
+    ngx_uint_t *n)
+{
+    ngx_uint_t                       i, last;
+    ngx_http_aiobs_session_t        *e;
+    ngx_http_aiobs_session_stats_t  *st;
+
+    *n = 0;
+
+    ngx_http_aiobs_session_lock(shpool, s);
+
+    last = ngx_min(from + NGX_HTTP_AIOBS_SESSION_SLICE, s->used);
+
+    for (i = from; i < last; i++) {
+        e = &s->entries[i];
+
+        if (e->endpoint == NULL) {
+            continue;
+        }
+
+        if (ngx_http_aiobs_session_over(e)) {
+            ngx_http_aiobs_session_end(s, e, &ends[(*n)++]);
+            continue;
+        }
+
+        st = &stats[e->endpoint->number];
+
+        st->active++;
+        st->calls_max = ngx_max(st->calls_max, e->calls);
+        st->tokens_max = ngx_max(st->tokens_max, e->tokens);
+    }
+
+    last = last < s->used ? last : 0;
+
+    ngx_http_aiobs_session_unlock(shpool, s);
+
+    return last;
+}
+
+
+static void
+ngx_http_aiobs_session_lock(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s)
+{
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (s->changing) {
+        ngx_http_aiobs_session_rebuild(s);
+    }
+
+    s->changing = 1;
+
+    ngx_memory_barrier();
+}
+
+
+static void
+ngx_http_aiobs_session_unlock(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s)
+{
+    ngx_memory_barrier();
+
+    s->changing = 0;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+static void
+ngx_http_aiobs_session_rebuild(ngx_http_aiobs_sessions_t *s)
+{
+    ngx_uint_t                  i;
+    ngx_http_aiobs_session_t   *e, **bucket;
+
+    s->free = NULL;
+    s->live = 0;
+
+    ngx_memzero(s->buckets, (s->mask + 1) * sizeof(s->buckets[0]));
+
+    for (i = 0; i < s->used; i++) {
+        e = &s->entries[i];
+
+        if (e->endpoint == NULL) {
+            e->next = s->free;
+            s->free = e;
+            continue;
+        }
+
+        bucket = ngx_http_aiobs_session_bucket(s, e->endpoint, e->id);
+        e->next = *bucket;
+        *bucket = e;
+        s->live++;
+    }
+}
+
+
+static ngx_http_aiobs_session_t **
+ngx_http_aiobs_session_bucket(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_endpoint_t *endpoint, const u_char *id)
+{
+    uint32_t  hash;
+
+    ngx_memcpy(&hash, id, sizeof(hash));
+
+    return &s->buckets[(hash ^ endpoint->number * 0x9e3779b1) & s->mask];
+}
+
+
+static ngx_http_aiobs_session_t *
+ngx_http_aiobs_session_find(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_endpoint_t *endpoint, const u_char *id)
+{
+    ngx_http_aiobs_session_t  *e;
+
+    e = *ngx_http_aiobs_session_bucket(s, endpoint, id);
+
+    while (e && (e->endpoint != endpoint
+                 || ngx_memcmp(e->id, id, NGX_HTTP_AIOBS_SESSION_ID_LEN) != 0))
+    {
+        e = e->next;
+    }
+
+    return e;
+}
+
+
+static ngx_http_aiobs_session_t *
+ngx_http_aiobs_session_add(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_endpoint_t *endpoint, const u_char *id,
+    ngx_http_aiobs_session_end_t *end)
+{
+    ngx_uint_t                  evicted;
+    ngx_http_aiobs_session_t   *e, **bucket;
+
+    if (s->free == NULL && s->used == s->capacity) {
+        e = ngx_http_aiobs_session_oldest(s);
+        evicted = !ngx_http_aiobs_session_over(e);
+        ngx_http_aiobs_session_end(s, e, end);
+        end->evicted = evicted;
+    }
+
+    if (s->free) {
+        e = s->free;
+        s->free = e->next;
+
+    } else {
+        e = &s->entries[s->used++];
+    }
+
+    ngx_memcpy(e->id, id, NGX_HTTP_AIOBS_SESSION_ID_LEN);
+    e->tokens = 0;
+    e->calls = 0;
+    e->serial = ++s->serial;
+
+    ngx_memory_barrier();
+
+    e->endpoint = endpoint;
+
+    bucket = ngx_http_aiobs_session_bucket(s, endpoint, id);
+    e->next = *bucket;
+    *bucket = e;
+    s->live++;
+
+    return e;
+}
+
+
+/* all are in use; of the next few, the one that was not seen for longest */
+
+static ngx_http_aiobs_session_t *
+ngx_http_aiobs_session_oldest(ngx_http_aiobs_sessions_t *s)
+{
+    ngx_uint_t                 i;
+    ngx_http_aiobs_session_t  *e, *oldest;
+
+    oldest = NULL;
+
+    for (i = 0; i < NGX_HTTP_AIOBS_SESSION_SAMPLE; i++) {
+        s->hand = (s->hand + 1) % s->capacity;
+        e = &s->entries[s->hand];
+
+        if (oldest == NULL || (ngx_msec_int_t) (oldest->seen - e->seen) > 0) {
+            oldest = e;
+        }
+    }
+
+    return oldest;
+}
+
+
+/* another worker's clock may be ahead */
+
+static ngx_uint_t
+ngx_http_aiobs_session_over(ngx_http_aiobs_session_t *e)
+{
+    return (ngx_msec_int_t) (ngx_current_msec - e->seen)
+           > (ngx_msec_int_t) e->endpoint->ttl;
+}
+
+
+static void
+ngx_http_aiobs_session_end(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_t *e, ngx_http_aiobs_session_end_t *end)
+{
+    ngx_http_aiobs_session_t  **p;
+
+    end->endpoint = e->endpoint;
+    end->calls = e->calls;
+    end->evicted = 0;
+
+    p = ngx_http_aiobs_session_bucket(s, e->endpoint, e->id);
+
+    while (*p != e) {
+        p = &(*p)->next;
+    }
+
+    e->endpoint = NULL;
+
+    ngx_memory_barrier();
+
+    *p = e->next;
+    e->next = s->free;
+    s->free = e;
+    s->live--;
+}
