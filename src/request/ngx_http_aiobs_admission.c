@@ -174,8 +174,9 @@ ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
         return 0;
     }
 
-    return memmem(h->value.data, h->value.len, ctx->key.data, ctx->key.len)
-           != NULL;
+    return h->value.len >= ctx->key.len
+           && memmem(h->value.data, h->value.len, ctx->key.data, ctx->key.len)
+              != NULL;
 }
 
 

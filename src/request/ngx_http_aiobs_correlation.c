@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_AIOBS_STATE_MAX  512   /* bytes of tracestate passed on */
+#define NGX_HTTP_AIOBS_PROVIDER_IDS  4  /* names that providers give it */
 
 
 typedef struct {
@@ -29,12 +30,33 @@ static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
 static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
 static void ngx_http_aiobs_random_hex(u_char *p, size_t len);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
-static ngx_int_t ngx_http_aiobs_push_identity(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static ngx_int_t ngx_http_aiobs_push_trace(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_header_t *add);
+static ngx_uint_t ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_header_t *add);
 static void ngx_http_aiobs_provider_id(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_is_provider_id(ngx_http_aiobs_ctx_t *ctx,
+    ngx_table_elt_t *h);
+
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_x_request_id =
+    ngx_http_aiobs_name("X-Request-ID", "x-request-id");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_x_provider_request_id =
+    ngx_http_aiobs_name("X-Provider-Request-ID", "x-provider-request-id");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_x_user_id =
+    ngx_http_aiobs_name("X-User-ID", "x-user-id");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_x_key_name =
+    ngx_http_aiobs_name("X-Key-Name", "x-key-name");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_traceparent =
+    ngx_http_aiobs_name("traceparent", "traceparent");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_tracestate =
+    ngx_http_aiobs_name("tracestate", "tracestate");
 
 
 static uint32_t  ngx_http_aiobs_id_chars[] = {
@@ -80,8 +102,9 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  provider;
+    ngx_uint_t                  n, provider;
     ngx_http_aiobs_drop_t       drop;
+    ngx_http_aiobs_header_t     add[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
@@ -94,38 +117,29 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     drop.lcf = lcf;
     drop.identity = ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF;
 
-    rc = ngx_http_aiobs_headers_in_rebuild(r, ngx_http_aiobs_drop_header,
-                                           &drop);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ctx->prepared = lcf;
     ctx->own_identity = 0;
 
-    if (ngx_http_aiobs_header_push(r, &r->headers_in.headers, "X-Request-ID",
-                                   sizeof("X-Request-ID") - 1,
-                                   &ctx->request_id)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
+    add[0].name = &ngx_http_aiobs_x_request_id;
+    add[0].value = ctx->request_id;
+    n = 1;
 
     provider = (lcf->llm != AIOBS_DIALECT_OFF);
 
-    if ((!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY))
-        && ngx_http_aiobs_push_identity(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY)) {
+        n += ngx_http_aiobs_add_identity(ctx, &add[n]);
     }
 
-    if ((!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_TRACE))
-        && ngx_http_aiobs_push_trace(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_TRACE)) {
+        n += ngx_http_aiobs_add_trace(ctx, &add[n]);
     }
 
-    return NGX_OK;
+    rc = ngx_http_aiobs_headers_in_replace(r, ngx_http_aiobs_drop_header,
+                                           &drop, add, n);
+    if (rc == NGX_OK) {
+        ctx->prepared = lcf;
+    }
+
+    return rc;
 }
 
 
@@ -133,41 +147,23 @@ ngx_int_t
 ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_list_t  *list;
+
+    list = &r->headers_out.headers;
 
     ngx_http_aiobs_provider_id(r, ctx);
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_aiobs_header_is(&h[i], "x-request-id",
-                                         sizeof("x-request-id") - 1)
-                || (ctx->provider_request_id.len
-                    && ngx_http_aiobs_header_is(&h[i], "x-provider-request-id",
-                                            sizeof("x-provider-request-id")
-                                            - 1)))
-            {
-                h[i].hash = 0;
-            }
-        }
-    }
-
-    if (ngx_http_aiobs_header_push(r, &r->headers_out.headers, "X-Request-ID",
-                                   sizeof("X-Request-ID") - 1,
-                                   &ctx->request_id)
+    if (ngx_http_aiobs_header_add(list, &ngx_http_aiobs_x_request_id,
+                                  &ctx->request_id)
         == NULL)
     {
         return NGX_ERROR;
     }
 
     if (ctx->provider_request_id.len
-        && ngx_http_aiobs_header_push(r, &r->headers_out.headers,
-                                      "X-Provider-Request-ID",
-                                      sizeof("X-Provider-Request-ID") - 1,
-                                      &ctx->provider_request_id)
+        && ngx_http_aiobs_header_add(list,
+                                     &ngx_http_aiobs_x_provider_request_id,
+                                     &ctx->provider_request_id)
            == NULL)
     {
         return NGX_ERROR;
@@ -338,25 +334,12 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 {
     ngx_http_aiobs_drop_t *drop = data;
 
-    switch (h->key.len) {
-
-    case sizeof("x-request-id") - 1:
-        if (ngx_http_aiobs_header_is(h, "x-request-id", h->key.len)) {
-            return 1;
-        }
-        break;
-
-    case sizeof("traceparent") - 1:
-        if (ngx_http_aiobs_header_is(h, "traceparent", h->key.len)) {
-            return 1;
-        }
-        break;
-
-    default:
-        break;
-    }
-
-    if (ngx_http_aiobs_header_is(h, "tracestate", sizeof("tracestate") - 1)) {
+    if (ngx_http_aiobs_header_is(h, "x-request-id", sizeof("x-request-id") - 1)
+        || ngx_http_aiobs_header_is(h, "traceparent",
+                                    sizeof("traceparent") - 1)
+        || ngx_http_aiobs_header_is(h, "tracestate",
+                                    sizeof("tracestate") - 1))
+    {
         return 1;
     }
 
@@ -368,110 +351,126 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
         return 1;
     }
 
-    return ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h);
+    return drop->ctx->identity
+           && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h);
 }
 
 
-static ngx_int_t
-ngx_http_aiobs_push_identity(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+static ngx_uint_t
+ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_header_t *add)
 {
-    ngx_list_t                 *list;
+    ngx_uint_t                  n;
     ngx_http_aiobs_identity_t  *id;
 
     id = ctx->identity;
 
     if (id == NULL || id->verdict != NGX_HTTP_AIOBS_KEY_VALID) {
-        return NGX_OK;
+        return 0;
     }
 
-    list = &r->headers_in.headers;
+    n = 0;
     ctx->own_identity = 1;
 
-    if (id->user_id.len
-        && ngx_http_aiobs_header_push(r, list, "X-User-ID",
-                                      sizeof("X-User-ID") - 1, &id->user_id)
-           == NULL)
-    {
-        return NGX_ERROR;
+    if (id->user_id.len) {
+        add[n].name = &ngx_http_aiobs_x_user_id;
+        add[n++].value = id->user_id;
     }
 
-    if (id->key_name.len
-        && ngx_http_aiobs_header_push(r, list, "X-Key-Name",
-                                      sizeof("X-Key-Name") - 1, &id->key_name)
-           == NULL)
-    {
-        return NGX_ERROR;
+    if (id->key_name.len) {
+        add[n].name = &ngx_http_aiobs_x_key_name;
+        add[n++].value = id->key_name;
     }
 
-    return NGX_OK;
+    return n;
 }
 
 
-static ngx_int_t
-ngx_http_aiobs_push_trace(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+static ngx_uint_t
+ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_header_t *add)
 {
-    ngx_str_t   value;
-    ngx_list_t *list;
+    ngx_uint_t  n;
 
-    list = &r->headers_in.headers;
+    n = 0;
 
-    value.data = ctx->trace.header;
-    value.len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
+    add[n].name = &ngx_http_aiobs_traceparent;
+    add[n].value.data = ctx->trace.header;
+    add[n++].value.len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
 
-    if (ngx_http_aiobs_header_push(r, list, "traceparent",
-                                   sizeof("traceparent") - 1, &value)
-        == NULL)
-    {
-        return NGX_ERROR;
+    if (ctx->trace.state.len) {
+        add[n].name = &ngx_http_aiobs_tracestate;
+        add[n++].value = ctx->trace.state;
     }
 
-    if (ctx->trace.state.len
-        && ngx_http_aiobs_header_push(r, list, "tracestate",
-                                      sizeof("tracestate") - 1,
-                                      &ctx->trace.state)
-           == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return n;
 }
 
 
-/* the upstream's own id of this request, as providers name it */
+/*
+ * The upstream's own id of this request, as providers name it; the first name
+ * counts most.  Only we tell the client an X-Request-ID.
+ */
 
 static void
 ngx_http_aiobs_provider_id(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    ngx_table_elt_t  *h;
+    ngx_uint_t        i, name, best;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *own;
 
     static ngx_str_t  names[] = {
         ngx_string("x-request-id"),
         ngx_string("request-id"),
         ngx_string("x-amzn-requestid"),
         ngx_string("apim-request-id"),
-        ngx_null_string
+        ngx_string("x-provider-request-id"),
     };
 
+    own = NULL;
+    best = NGX_HTTP_AIOBS_PROVIDER_IDS;
     ngx_str_null(&ctx->provider_request_id);
 
-    if (!ctx->upstream_header) {
-        return;
-    }
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
 
-    for (i = 0; names[i].len; i++) {
-        h = ngx_http_aiobs_header_find(&r->headers_out.headers,
-                                       (char *) names[i].data, names[i].len);
+        for (i = 0; i < part->nelts; i++) {
 
-        if (h && h->value.len && h->value.len <= NGX_HTTP_AIOBS_REQUEST_ID_MAX
-            && (h->value.len != ctx->request_id.len
-                || ngx_memcmp(h->value.data, ctx->request_id.data,
-                              h->value.len)
-                   != 0))
-        {
-            ctx->provider_request_id = h->value;
-            return;
+            for (name = 0; name <= NGX_HTTP_AIOBS_PROVIDER_IDS; name++) {
+                if (ngx_http_aiobs_header_is(&h[i], (char *) names[name].data,
+                                             names[name].len))
+                {
+                    break;
+                }
+            }
+
+            if (name < best && ngx_http_aiobs_is_provider_id(ctx, &h[i])) {
+                best = name;
+                ctx->provider_request_id = h[i].value;
+            }
+
+            if (name == 0) {
+                h[i].hash = 0;
+
+            } else if (name == NGX_HTTP_AIOBS_PROVIDER_IDS) {
+                own = &h[i];
+            }
         }
     }
+
+    if (own && ctx->provider_request_id.len) {
+        own->hash = 0;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_is_provider_id(ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h)
+{
+    return ctx->upstream_header
+           && h->value.len && h->value.len <= NGX_HTTP_AIOBS_REQUEST_ID_MAX
+           && (h->value.len != ctx->request_id.len
+               || ngx_memcmp(h->value.data, ctx->request_id.data,
+                             h->value.len)
+                  != 0);
 }

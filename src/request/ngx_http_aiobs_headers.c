@@ -12,18 +12,20 @@
 #define NGX_HTTP_AIOBS_HEADERS_SPARE  8     /* lines we may add afterwards */
 
 
+static void ngx_http_aiobs_header_set(ngx_table_elt_t *h,
+    ngx_http_aiobs_name_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
 static void ngx_http_aiobs_headers_repoint(ngx_http_request_t *r,
     ngx_table_elt_t *from, ngx_table_elt_t *to);
 
 
-ngx_int_t
-ngx_http_aiobs_header_is(ngx_table_elt_t *h, const char *name, size_t len)
+ngx_uint_t
+ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name, size_t len)
 {
     u_char  c;
     size_t  i;
 
-    if (h->hash == 0 || h->key.len != len) {
+    if (h->hash == 0) {
         return 0;
     }
 
@@ -129,28 +131,120 @@ ngx_table_elt_t *
 ngx_http_aiobs_header_push(ngx_http_request_t *r, ngx_list_t *list,
     const char *name, size_t len, ngx_str_t *value)
 {
+    ngx_http_aiobs_name_t  n;
+
+    n.key.data = (u_char *) name;
+    n.key.len = len;
+    n.lowcase = ngx_pnalloc(r->pool, len);
+
+    if (n.lowcase == NULL) {
+        return NULL;
+    }
+
+    n.hash = ngx_hash_strlow(n.lowcase, n.key.data, len);
+
+    return ngx_http_aiobs_header_add(list, &n, value);
+}
+
+
+ngx_table_elt_t *
+ngx_http_aiobs_header_add(ngx_list_t *list, ngx_http_aiobs_name_t *name,
+    ngx_str_t *value)
+{
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(list);
-    if (h == NULL) {
-        return NULL;
+
+    if (h) {
+        ngx_http_aiobs_header_set(h, name, value);
     }
 
-    h->lowcase_key = ngx_pnalloc(r->pool, len);
-    if (h->lowcase_key == NULL) {
-        h->hash = 0;
-        return NULL;
+    return h;
+}
+
+
+/*
+ * A line that goes takes one that comes: most requests bring as many as we
+ * add, and the list stays as it is.  What headers_in holds of the former is
+ * forgotten.
+ */
+
+ngx_int_t
+ngx_http_aiobs_headers_in_replace(ngx_http_request_t *r,
+    ngx_http_aiobs_drop_pt drop, void *data, ngx_http_aiobs_header_t *add,
+    ngx_uint_t n)
+{
+    ngx_int_t         rc;
+    ngx_uint_t        i, dropped;
+    ngx_list_t       *list;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *free[NGX_HTTP_AIOBS_HEADERS_ADD];
+
+    list = &r->headers_in.headers;
+
+    if (list->part.elts == NULL) {
+        return NGX_DECLINED;
     }
 
-    h->hash = ngx_hash_strlow(h->lowcase_key, (u_char *) name, len);
-    h->key.data = (u_char *) name;
-    h->key.len = len;
+    dropped = 0;
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (drop(&h[i], data)) {
+
+                if (dropped < n) {
+                    free[dropped] = &h[i];
+                }
+
+                dropped++;
+            }
+        }
+    }
+
+    if (dropped > n) {
+        rc = ngx_http_aiobs_headers_in_rebuild(r, drop, data);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        dropped = 0;
+    }
+
+    for (i = 0; i < dropped; i++) {
+        ngx_http_aiobs_headers_repoint(r, free[i], NULL);
+        ngx_http_aiobs_header_set(free[i], add[i].name, &add[i].value);
+    }
+
+    for ( /* void */ ; i < n; i++) {
+        if (ngx_http_aiobs_header_add(list, add[i].name, &add[i].value)
+            == NULL)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aiobs_header_set(ngx_table_elt_t *h, ngx_http_aiobs_name_t *name,
+    ngx_str_t *value)
+{
+    if (name->hash == 0) {
+        name->hash = ngx_hash_key(name->lowcase, name->key.len);
+    }
+
+    h->hash = name->hash;
+    h->key = name->key;
+    h->lowcase_key = name->lowcase;
     h->value = *value;
 #if (nginx_version >= 1023000)
     h->next = NULL;
 #endif
-
-    return h;
 }
 
 

@@ -49,7 +49,9 @@ ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
 void
 ngx_http_aiobs_query_mask(ngx_http_request_t *r)
 {
-    ngx_http_aiobs_mask(r, &r->request_line, '?');
+    if (r->args.len) {
+        ngx_http_aiobs_mask(r, &r->request_line, '?');
+    }
 }
 
 

@@ -127,23 +127,58 @@ ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 
 /* --- ngx_http_aiobs_headers.c --- */
 
+/* the name of a line that is often added; hash: made when it is first used */
+
+typedef struct {
+    ngx_str_t                   key;
+    u_char                     *lowcase;
+    ngx_uint_t                  hash;
+} ngx_http_aiobs_name_t;
+
+#define ngx_http_aiobs_name(key, lowcase)                                     \
+    { ngx_string(key), (u_char *) lowcase, 0 }
+
+
+typedef struct {
+    ngx_http_aiobs_name_t      *name;
+    ngx_str_t                   value;
+} ngx_http_aiobs_header_t;
+
+#define NGX_HTTP_AIOBS_HEADERS_ADD  8       /* lines at most at once */
+
+
 /* name: in lower case, with "-"; "_" in the list counts as "-" */
-ngx_int_t ngx_http_aiobs_header_is(ngx_table_elt_t *h, const char *name,
+#define ngx_http_aiobs_header_is(h, name, length)                             \
+    ((h)->key.len == (length)                                                 \
+     && ngx_http_aiobs_header_same(h, name, length))
+
+ngx_uint_t ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name,
     size_t len);
 
 /* first header of that name, or NULL */
 ngx_table_elt_t *ngx_http_aiobs_header_find(ngx_list_t *list,
     const char *name, size_t len);
 
+typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
+
+/*
+ * Takes the lines for which drop() is true out of the request's headers and
+ * puts n others in; values are not copied.  NGX_DECLINED: the request was
+ * malformed and has no list.
+ */
+ngx_int_t ngx_http_aiobs_headers_in_replace(ngx_http_request_t *r,
+    ngx_http_aiobs_drop_pt drop, void *data, ngx_http_aiobs_header_t *add,
+    ngx_uint_t n);
+
 /*
  * Rebuilds the list of request headers without those for which drop() is
  * true, with room for more, and points headers_in at the new elements.
  */
-typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
-
 ngx_int_t ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
     ngx_http_aiobs_drop_pt drop, void *data);
 
+ngx_table_elt_t *ngx_http_aiobs_header_add(ngx_list_t *list,
+    ngx_http_aiobs_name_t *name, ngx_str_t *value);
 ngx_table_elt_t *ngx_http_aiobs_header_push(ngx_http_request_t *r,
     ngx_list_t *list, const char *name, size_t len, ngx_str_t *value);
 
