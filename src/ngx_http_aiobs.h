@@ -74,6 +74,9 @@ typedef struct {
 } ngx_http_aiobs_main_conf_t;
 
 
+typedef struct ngx_http_aiobs_counts_s  ngx_http_aiobs_counts_t;
+
+
 typedef struct {
     ngx_flag_t                  enable;
     ngx_uint_t                  auth;
@@ -91,6 +94,7 @@ typedef struct {
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
     ngx_http_aiobs_agents_conf_t  agents;
+    ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
 } ngx_http_aiobs_loc_conf_t;
 
 

@@ -50,8 +50,25 @@ ngx_http_aiobs_gauge_t
 ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels)
 {
+    ngx_http_aiobs_gauge_t  gauge;
+
+    gauge = NULL;
+
+    return ngx_http_aiobs_metrics_up_at(&gauge, family, labels);
+}
+
+
+ngx_http_aiobs_gauge_t
+ngx_http_aiobs_metrics_up_at(ngx_http_aiobs_gauge_t *known,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels)
+{
     ngx_atomic_t             *chunk;
     ngx_http_aiobs_series_t  *s;
+
+    if (*known) {
+        (**known)++;
+        return *known;
+    }
 
     s = ngx_http_aiobs_series(family, labels);
     if (s == NULL) {
@@ -65,6 +82,10 @@ ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
 
     chunk += s->gauge % NGX_HTTP_AIOBS_GAUGE_CHUNK;
     (*chunk)++;
+
+    if (s != ngx_http_aiobs_registry->families[family].other) {
+        *known = chunk;
+    }
 
     return chunk;
 }

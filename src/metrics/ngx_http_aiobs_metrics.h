@@ -120,13 +120,28 @@ void ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t value);
 
 /*
+ * The same for those who count in one series again and again: the handle,
+ * NULL at first, remembers it, and is to be used with this family and these
+ * labels only.  A series that there was no room for is looked up each time.
+ */
+typedef struct ngx_http_aiobs_series_s  *ngx_http_aiobs_handle_t;
+
+void ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n);
+void ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value);
+
+/*
  * Gauges of what is under way: this process' own slot, so that the sum is
  * right after a crash.  "up" returns a handle to be given to "down" by the
- * same process, NULL when there was no room.
+ * same process, NULL when there was no room.  "up_at" remembers it, as above.
  */
 typedef ngx_atomic_t  *ngx_http_aiobs_gauge_t;
 
 ngx_http_aiobs_gauge_t ngx_http_aiobs_metrics_up(ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels);
+ngx_http_aiobs_gauge_t ngx_http_aiobs_metrics_up_at(
+    ngx_http_aiobs_gauge_t *known, ngx_http_aiobs_family_e family,
     const ngx_str_t *labels);
 void ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge);
 

@@ -17,6 +17,13 @@
 
 
 static size_t ngx_http_aiobs_table_size(ngx_uint_t series);
+static ngx_http_aiobs_series_t *ngx_http_aiobs_series_at(
+    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
+    const ngx_str_t *labels);
+static void ngx_http_aiobs_series_add_value(ngx_http_aiobs_series_t *s,
+    uint64_t n);
+static void ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s,
+    uint64_t value);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_find(
     ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
 static ngx_uint_t ngx_http_aiobs_series_is(ngx_http_aiobs_series_t *s,
@@ -146,13 +153,7 @@ void
 ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t n)
 {
-    ngx_http_aiobs_series_t  *s;
-
-    s = ngx_http_aiobs_series(family, labels);
-
-    if (s) {
-        (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);
-    }
+    ngx_http_aiobs_series_add_value(ngx_http_aiobs_series(family, labels), n);
 }
 
 
@@ -160,17 +161,71 @@ void
 ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t value)
 {
-    ngx_uint_t                       i;
-    ngx_http_aiobs_series_t         *s;
-    const ngx_http_aiobs_buckets_t  *b;
+    ngx_http_aiobs_series_observe(ngx_http_aiobs_series(family, labels),
+                                  value);
+}
+
+
+void
+ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
+{
+    ngx_http_aiobs_series_add_value(
+                       *handle ? *handle
+                               : ngx_http_aiobs_series_at(handle, family,
+                                                          labels),
+                       n);
+}
+
+
+void
+ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value)
+{
+    ngx_http_aiobs_series_observe(
+                       *handle ? *handle
+                               : ngx_http_aiobs_series_at(handle, family,
+                                                          labels),
+                       value);
+}
+
+
+static ngx_http_aiobs_series_t *
+ngx_http_aiobs_series_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels)
+{
+    ngx_http_aiobs_series_t  *s;
 
     s = ngx_http_aiobs_series(family, labels);
+
+    if (s && s != ngx_http_aiobs_registry->families[family].other) {
+        *handle = s;
+    }
+
+    return s;
+}
+
+
+static void
+ngx_http_aiobs_series_add_value(ngx_http_aiobs_series_t *s, uint64_t n)
+{
+    if (s) {
+        (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);
+    }
+}
+
+
+static void
+ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s, uint64_t value)
+{
+    ngx_uint_t                       i;
+    const ngx_http_aiobs_buckets_t  *b;
 
     if (s == NULL) {
         return;
     }
 
-    b = ngx_http_aiobs_families[family].buckets;
+    b = ngx_http_aiobs_families[s->family].buckets;
 
     for (i = 0; i < b->n && value > b->bounds[i]; i++) {
         /* void */

@@ -117,24 +117,12 @@ ngx_http_aiobs_active_ctx(ngx_http_request_t *r)
 static void
 ngx_http_aiobs_arrive(ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t                   labels[2];
-    ngx_http_request_t         *r;
-    ngx_http_aiobs_loc_conf_t  *lcf;
+    ctx->location = ngx_http_get_module_loc_conf(ctx->request,
+                                                 ngx_http_aiobs_module);
 
-    r = ctx->request;
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
-
-    ctx->location = lcf;
-
-    if (!lcf->enable || lcf->metrics) {
-        return;
+    if (ctx->location->enable && !ctx->location->metrics) {
+        ngx_http_aiobs_count_request_up(ctx);
     }
-
-    labels[0] = lcf->handler;
-    labels[1] = *ngx_http_aiobs_method(r);
-
-    ctx->gauge = ngx_http_aiobs_metrics_up(NGX_HTTP_AIOBS_HTTP_INPROGRESS,
-                                           labels);
 }
 
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
+#include "ngx_http_aiobs_counts.h"
 
 
 #define NGX_HTTP_AIOBS_MODELS_KNOWN  64     /* per worker */
@@ -24,10 +24,12 @@ typedef struct {
 
 
 static void ngx_http_aiobs_count_http(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts);
 static void ngx_http_aiobs_count_call(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_count_tokens(ngx_str_t *labels,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts);
+static void ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
+    ngx_uint_t output, int64_t n);
+static void ngx_http_aiobs_count_details(ngx_str_t *labels,
     aiobs_usage_record_t *rec);
 static void ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type,
     int64_t n);
@@ -35,10 +37,14 @@ static void ngx_http_aiobs_count_units(ngx_str_t *labels,
     aiobs_units_t *units);
 static void ngx_http_aiobs_count_unit(ngx_str_t *labels, const char *unit,
     int64_t thousandths);
+static void ngx_http_aiobs_count_source(ngx_http_aiobs_counts_call_t *call,
+    aiobs_usage_record_t *rec);
 static void ngx_http_aiobs_count_latency(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *labels);
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_call_t *call);
+static void ngx_http_aiobs_count_end(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_counts_call_t *call);
 static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *provider);
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_call_t *call);
 static void ngx_http_aiobs_count_retries(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_label_model(ngx_http_request_t *r,
@@ -51,113 +57,155 @@ static ngx_http_aiobs_known_model_t
 
 
 void
-ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+ngx_http_aiobs_count_request_up(ngx_http_aiobs_ctx_t *ctx)
 {
-    if (!ctx->location->metrics) {
-        ngx_http_aiobs_count_http(r, ctx);
-    }
+    ngx_str_t                 labels[2];
+    ngx_http_request_t       *r;
+    ngx_http_aiobs_counts_t  *counts;
 
-    if (ctx->called) {
-        ngx_http_aiobs_count_call(r, ctx);
-    }
-}
-
-
-static void
-ngx_http_aiobs_count_http(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    u_char     status[NGX_INT_T_LEN];
-    ngx_str_t  labels[3];
+    r = ctx->request;
+    counts = ngx_http_aiobs_counts(ctx->location);
 
     labels[0] = ctx->location->handler;
     labels[1] = *ngx_http_aiobs_method(r);
-    labels[2].data = status;
-    labels[2].len = ngx_sprintf(status, "%03ui", ngx_http_aiobs_status(r))
-                    - status;
 
-    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_HTTP_REQUESTS, labels, 1);
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_DURATION, labels,
-                              (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE, labels,
-                                   r->request_length);
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE, labels,
-                                   r->connection->sent);
+    ctx->gauge = ngx_http_aiobs_metrics_up_at(
+                     ngx_http_aiobs_counts_inprogress(counts, r->method),
+                     NGX_HTTP_AIOBS_HTTP_INPROGRESS, labels);
+}
+
+
+void
+ngx_http_aiobs_count_call_up(ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_counts_t  *counts;
+
+    counts = ngx_http_aiobs_counts(ctx->location);
+
+    ctx->llm_gauge = ngx_http_aiobs_metrics_up_at(&counts->calls_inprogress,
+                                          NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS,
+                                          &ctx->location->endpoint);
+}
+
+
+void
+ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_counts_t  *counts;
+
+    counts = ngx_http_aiobs_counts(ctx->location);
+
+    if (!ctx->location->metrics) {
+        ngx_http_aiobs_count_http(r, ctx, counts);
+    }
+
+    if (ctx->called) {
+        ngx_http_aiobs_count_call(r, ctx, counts);
+    }
 }
 
 
 static void
-ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+ngx_http_aiobs_count_http(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_counts_t *counts)
 {
-    ngx_str_t  labels[5], pair[2];
+    u_char                         text[NGX_INT_T_LEN];
+    ngx_str_t                      labels[3];
+    ngx_uint_t                     status;
+    ngx_http_aiobs_counts_http_t  *http;
+
+    status = ngx_http_aiobs_status(r);
+    http = ngx_http_aiobs_counts_http(counts, r->method, status);
+
+    labels[0] = ctx->location->handler;
+    labels[1] = *ngx_http_aiobs_method(r);
+    labels[2].data = text;
+
+    if (http->requests == NULL) {
+        labels[2].len = ngx_sprintf(text, "%03ui", status) - text;
+    }
+
+    ngx_http_aiobs_metrics_add_at(&http->requests, NGX_HTTP_AIOBS_HTTP_REQUESTS,
+                                  labels, 1);
+    ngx_http_aiobs_metrics_observe_at(&http->duration,
+                                  NGX_HTTP_AIOBS_HTTP_DURATION, labels,
+                                  (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+    ngx_http_aiobs_metrics_observe_at(&counts->request_size,
+                                  NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE, labels,
+                                  r->request_length);
+    ngx_http_aiobs_metrics_observe_at(&counts->response_size,
+                                  NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE, labels,
+                                  r->connection->sent);
+}
+
+
+static void
+ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_counts_t *counts)
+{
+    ngx_http_aiobs_counts_call_t  *call;
 
     ngx_http_aiobs_label_model(r, ctx, &ctx->label_model);
 
-    ngx_http_aiobs_c_str(&labels[0], aiobs_api_provider(ctx->api));
-    labels[1] = ctx->label_model;
-    labels[2] = ctx->location->endpoint;
+    call = ngx_http_aiobs_counts_call(counts, ctx->api, &ctx->label_model);
+
+    if (call->labels[0].len == 0) {
+        ngx_http_aiobs_c_str(&call->labels[0], aiobs_api_provider(ctx->api));
+        ngx_http_aiobs_c_str(&call->operation, aiobs_api_operation(ctx->api));
+        call->labels[2] = ctx->location->endpoint;
+    }
 
     if (ctx->cost > 0) {
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_COST, labels, ctx->cost);
+        ngx_http_aiobs_metrics_add_at(&call->cost, NGX_HTTP_AIOBS_LLM_COST,
+                                      call->labels, ctx->cost);
     }
 
     if (ctx->unpriced) {
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_UNPRICED_CALLS, NULL, 1);
     }
 
-    ngx_http_aiobs_count_tokens(labels, &ctx->answer);
-    ngx_http_aiobs_count_units(labels, &ctx->answer.units);
+    ngx_http_aiobs_count_tokens(call, 0, ctx->answer.input);
+    ngx_http_aiobs_count_tokens(call, 1, ctx->answer.output);
+    ngx_http_aiobs_count_details(call->labels, &ctx->answer);
+    ngx_http_aiobs_count_units(call->labels, &ctx->answer.units);
+    ngx_http_aiobs_count_source(call, &ctx->answer);
 
-    if (!ctx->answer.pending) {
-        pair[0] = ctx->location->endpoint;
-        ngx_http_aiobs_c_str(&pair[1], aiobs_source_name(ctx->answer.source));
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, pair, 1);
+    if (!ctx->fetched) {                    /* else it was counted before */
+        ngx_http_aiobs_count_latency(r, ctx, call);
+        ngx_http_aiobs_count_end(ctx, call);
+        ngx_http_aiobs_count_attempts(r, ctx, call);
+        ngx_http_aiobs_count_retries(r, ctx);
     }
+}
 
-    if (ctx->fetched) {
-        return;                             /* the call was counted before */
+
+static void
+ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
+    ngx_uint_t output, int64_t n)
+{
+    static ngx_str_t  types[] = {
+        ngx_string("input"),
+        ngx_string("output")
+    };
+
+    if (n != AIOBS_ABSENT) {
+        call->labels[3] = types[output];
+
+        ngx_http_aiobs_metrics_add_at(&call->tokens[output],
+                                      NGX_HTTP_AIOBS_LLM_TOKENS, call->labels,
+                                      n);
+        ngx_http_aiobs_metrics_observe_at(&call->call_tokens[output],
+                                          NGX_HTTP_AIOBS_LLM_CALL_TOKENS,
+                                          call->labels, n);
     }
-
-    ngx_http_aiobs_count_latency(r, ctx, labels);
-
-    ngx_http_aiobs_c_str(&labels[3], aiobs_api_operation(ctx->api));
-    ngx_http_aiobs_c_str(&labels[4], ctx->error_type);
-    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_CALLS, labels, 1);
-
-    if (ctx->answer.failure) {
-        pair[0] = labels[0];
-        ngx_http_aiobs_c_str(&pair[1],
-                             aiobs_failure_name(ctx->answer.failure));
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_PARSE_FAILURES, pair, 1);
-    }
-
-    ngx_http_aiobs_count_attempts(r, ctx, &labels[0]);
-    ngx_http_aiobs_count_retries(r, ctx);
 }
 
 
 /* labels: provider, model, endpoint; the fourth is made here */
 
 static void
-ngx_http_aiobs_count_tokens(ngx_str_t *labels, aiobs_usage_record_t *rec)
+ngx_http_aiobs_count_details(ngx_str_t *labels, aiobs_usage_record_t *rec)
 {
-    ngx_str_set(&labels[3], "input");
-
-    if (rec->input != AIOBS_ABSENT) {
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKENS, labels,
-                                   rec->input);
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_TOKENS, labels,
-                                       rec->input);
-    }
-
-    ngx_str_set(&labels[3], "output");
-
-    if (rec->output != AIOBS_ABSENT) {
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_TOKENS, labels,
-                                   rec->output);
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_TOKENS, labels,
-                                       rec->output);
-    }
-
     ngx_http_aiobs_count_detail(labels, "cache_read", rec->cache_read);
     ngx_http_aiobs_count_detail(labels, "cache_write", rec->cache_write);
     ngx_http_aiobs_count_detail(labels, "reasoning", rec->reasoning);
@@ -206,44 +254,89 @@ ngx_http_aiobs_count_unit(ngx_str_t *labels, const char *unit,
 
 
 static void
+ngx_http_aiobs_count_source(ngx_http_aiobs_counts_call_t *call,
+    aiobs_usage_record_t *rec)
+{
+    ngx_str_t  labels[2];
+
+    if (rec->pending) {
+        return;
+    }
+
+    labels[0] = call->labels[2];
+    ngx_http_aiobs_c_str(&labels[1], aiobs_source_name(rec->source));
+
+    ngx_http_aiobs_metrics_add_at(&call->sources[rec->source],
+                                  NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, labels, 1);
+}
+
+
+static void
 ngx_http_aiobs_count_latency(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *labels)
+    ngx_http_aiobs_counts_call_t *call)
 {
     ngx_msec_int_t  ms;
     int64_t         us;
 
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_CALL_DURATION, labels,
-                              (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+    ngx_http_aiobs_metrics_observe_at(&call->duration,
+                                  NGX_HTTP_AIOBS_LLM_CALL_DURATION,
+                                  call->labels,
+                                  (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
 
     ms = ngx_http_aiobs_ttft(ctx);
 
     if (ms >= 0) {
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_TTFT, labels,
-                                       (uint64_t) ms * 1000);
+        ngx_http_aiobs_metrics_observe_at(&call->ttft, NGX_HTTP_AIOBS_LLM_TTFT,
+                                          call->labels, (uint64_t) ms * 1000);
     }
 
     us = ngx_http_aiobs_time_per_token(ctx);
 
     if (us >= 0) {
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_LLM_TPOT, labels, us);
+        ngx_http_aiobs_metrics_observe_at(&call->tpot, NGX_HTTP_AIOBS_LLM_TPOT,
+                                          call->labels, us);
+    }
+}
+
+
+static void
+ngx_http_aiobs_count_end(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_counts_call_t *call)
+{
+    ngx_str_t                failure[2];
+    ngx_http_aiobs_handle_t  any;
+
+    call->labels[3] = call->operation;
+    ngx_http_aiobs_c_str(&call->labels[4], ctx->error_type);
+
+    any = NULL;
+    ngx_http_aiobs_metrics_add_at(call->labels[4].len ? &any : &call->calls,
+                                  NGX_HTTP_AIOBS_LLM_CALLS, call->labels, 1);
+
+    if (ctx->answer.failure) {
+        failure[0] = call->labels[0];
+        ngx_http_aiobs_c_str(&failure[1],
+                             aiobs_failure_name(ctx->answer.failure));
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_PARSE_FAILURES, failure, 1);
     }
 }
 
 
 static void
 ngx_http_aiobs_count_attempts(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *provider)
+    ngx_http_aiobs_counts_call_t *call)
 {
     ngx_str_t                   labels[3];
     ngx_uint_t                  i;
+    ngx_http_aiobs_handle_t     any, *handle;
     ngx_http_upstream_state_t  *state;
 
     if (r->upstream_states == NULL) {
         return;                             /* answered from the cache */
     }
 
-    labels[0] = ctx->location->endpoint;
-    labels[1] = *provider;
+    labels[0] = call->labels[2];
+    labels[1] = call->labels[0];
 
     state = r->upstream_states->elts;
 
@@ -253,18 +346,23 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
             continue;
         }
 
+        any = NULL;
+        handle = &any;
+
         if (state[i].status == 0) {
             ngx_str_set(&labels[2], "no_response");
 
         } else if (state[i].status < NGX_HTTP_BAD_REQUEST) {
             ngx_str_set(&labels[2], "success");
+            handle = &call->attempts;
 
         } else {
             ngx_http_aiobs_c_str(&labels[2],
                                  aiobs_error_type(state[i].status, "", 0));
         }
 
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_LLM_ATTEMPTS, labels, 1);
+        ngx_http_aiobs_metrics_add_at(handle, NGX_HTTP_AIOBS_LLM_ATTEMPTS,
+                                      labels, 1);
     }
 }
 
@@ -316,7 +414,7 @@ ngx_http_aiobs_label_model(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     }
 
     slot = (ngx_hash_key(asked.data, asked.len)
-            ^ ngx_hash_key(endpoint->data, endpoint->len))
+            ^ (uintptr_t) endpoint->data >> 4)
            % NGX_HTTP_AIOBS_MODELS_KNOWN;
 
     known = &ngx_http_aiobs_known_models[slot];

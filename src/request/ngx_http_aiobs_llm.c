@@ -19,9 +19,8 @@ void
 ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf)
 {
-    u_char     *p;
-    size_t      len;
-    ngx_str_t   label;
+    u_char  *p;
+    size_t   len;
 
     if (lcf->llm == AIOBS_DIALECT_OFF || ctx->llm == lcf) {
         return;
@@ -53,9 +52,7 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     }
 
     if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
-        label = ctx->location->endpoint;
-        ctx->llm_gauge = ngx_http_aiobs_metrics_up(
-                                   NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS, &label);
+        ngx_http_aiobs_count_call_up(ctx);
     }
 }
 

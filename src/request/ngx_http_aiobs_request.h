@@ -303,6 +303,10 @@ void ngx_http_aiobs_agent_finish(ngx_http_request_t *r,
 
 /* --- ngx_http_aiobs_count.c --- */
 
+/* a request is under way, from its location on; a call is, to an upstream */
+void ngx_http_aiobs_count_request_up(ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_count_call_up(ngx_http_aiobs_ctx_t *ctx);
+
 /* a finished request is added to the metrics */
 void ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
