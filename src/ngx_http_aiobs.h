@@ -67,6 +67,7 @@ typedef struct {
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
 
+    ngx_http_aiobs_metrics_conf_t      metrics;
     ngx_http_aiobs_agents_main_conf_t  agents;
 
     ngx_http_aiobs_shared_t    *shared;
@@ -93,6 +94,7 @@ typedef struct {
     ngx_array_t                *logs;           /* ngx_http_aiobs_log_t * */
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
+    ngx_flag_t                  metrics_created;    /* _created is shown */
     ngx_http_aiobs_agents_conf_t  agents;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
 } ngx_http_aiobs_loc_conf_t;
