@@ -13,7 +13,7 @@
 /* milliseconds that one is kept at least: it is read once a scrape only */
 
 #define NGX_HTTP_AIOBS_EXEMPLAR_AGE      1000
-#define NGX_HTTP_AIOBS_EXEMPLAR_SAMPLED  60000  /* instead of one that is not */
+#define NGX_HTTP_AIOBS_EXEMPLAR_SAMPLED  60000  /* if the other one is not */
 
 
 static ngx_uint_t ngx_http_aiobs_exemplar_keep(ngx_http_aiobs_exemplar_t *e,
