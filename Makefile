@@ -34,7 +34,7 @@ $(OBJS)/ngx_http_aiobs_module.so: $(SOURCES) $(OBJS)/Makefile
 
 $(OBJS)/aiobs-keys: $(CLI) $(wildcard src/cli/*.h src/keys/aiobs_*.h)
 	@mkdir -p $(OBJS)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto -ljansson
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto -ljansson -lm
 
 clean:
 	rm -rf $(OBJS)

@@ -164,7 +164,7 @@ for my $case (
     ['an unknown command', 2, ['frobnicate']],
     ['no store', 2, ['list']],
     ['no user', 2, ['create', '--db', $db]],
-    ['an option of another command', 2, ['create', '--db', $db, '--json']],
+    ['an option of another command', 2, ['create', '--db', $db, '--csv']],
     ['an option without its value', 2, ['create', '--db', $db, '--user']],
     ['an empty user', 2, ['create', '--db', $db, '--user', '']],
     ['a long user', 2, ['create', '--db', $db, '--user', 'u' x 129]],

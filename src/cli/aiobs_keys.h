@@ -10,7 +10,7 @@
 #define _AIOBS_KEYS_H_INCLUDED_
 
 
-#include "keys/aiobs_store_manage.h"
+#include "keys/aiobs_key_form.h"
 
 #include <stdio.h>
 
@@ -24,14 +24,35 @@
 #define AIOBS_EXIT_USAGE      2
 #define AIOBS_EXIT_NOT_FOUND  3
 #define AIOBS_EXIT_AMBIGUOUS  4
+#define AIOBS_EXIT_PARTLY     5
+#define AIOBS_EXIT_BROKEN     6
+
+#define AIOBS_KEYS_LABELS     16        /* --label, at most */
 
 
 typedef struct {
     const char   *db;
     const char   *user;
     const char   *name;
-    const char   *key_id;
+    const char   *arg;          /* a key id, user, file or label */
+    const char   *expires;
+    const char   *models;
+    const char   *endpoints;
+    const char   *limits[AIOBS_LIMIT_N];
+    const char   *labels[AIOBS_KEYS_LABELS];
+    int           nlabels;
+    const char   *grace;
+    const char   *by;
+    const char   *month;
+    const char   *format;
+    const char   *expect;
+    int           admin;
+    int           no_admin;
+    int           may_act_for;
+    int           no_may_act_for;
     int           json;
+    int           csv;
+    int           verify;
     int           from_stdin;
 } aiobs_keys_options_t;
 
@@ -45,9 +66,81 @@ typedef struct {
 } aiobs_keys_command_t;
 
 
+/* --- aiobs_keys_options.c --- */
+
+/* the options of a command; an exit code, said why */
+int aiobs_keys_parse(const aiobs_keys_command_t *c, int argc, char **argv,
+    aiobs_keys_options_t *o);
+
+/* what they say of a key; labels: those it has, or NULL */
+int aiobs_keys_attrs(const aiobs_keys_options_t *o, aiobs_key_form_t *form,
+    const char *labels);
+
+
 /* --- aiobs_keys_commands.c --- */
 
 extern const aiobs_keys_command_t  aiobs_keys_commands[];
+
+
+/* --- aiobs_keys_life.c --- */
+
+int aiobs_keys_create(const aiobs_keys_options_t *o);
+int aiobs_keys_set(const aiobs_keys_options_t *o);
+int aiobs_keys_rotate(const aiobs_keys_options_t *o);
+int aiobs_keys_revoke(const aiobs_keys_options_t *o);
+int aiobs_keys_restore(const aiobs_keys_options_t *o);
+int aiobs_keys_delete(const aiobs_keys_options_t *o);
+int aiobs_keys_forget(const aiobs_keys_options_t *o);
+
+
+/* --- aiobs_keys_show.c --- */
+
+int aiobs_keys_list(const aiobs_keys_options_t *o);
+int aiobs_keys_show(const aiobs_keys_options_t *o);
+int aiobs_keys_export(const aiobs_keys_options_t *o);
+
+
+/* --- aiobs_keys_report.c --- */
+
+int aiobs_keys_spend(const aiobs_keys_options_t *o);
+int aiobs_keys_audit(const aiobs_keys_options_t *o);
+
+
+/* --- aiobs_keys_import.c --- */
+
+int aiobs_keys_import(const aiobs_keys_options_t *o);
+
+
+/* --- aiobs_keys_litellm.c --- */
+
+/*
+ * A row of LiteLLM's table LiteLLM_VerificationToken, as JSON or CSV gives it,
+ * into one as aiobs-keys export writes it, new; NULL: memory ran out.  *notes:
+ * bits of what could not be taken over.
+ */
+
+#define AIOBS_NOTE_ROUTES    0x01       /* it was bound to routes */
+#define AIOBS_NOTE_LIFETIME  0x02       /* its budget had no period */
+#define AIOBS_NOTE_TEAM      0x04       /* what it may depends on its team */
+
+json_t *aiobs_keys_litellm(const json_t *row, unsigned *notes);
+
+
+/* --- aiobs_keys_csv.c --- */
+
+/*
+ * RFC 4180.  Fields of the next record, in memory that lasts until the next
+ * call; 0: the end, -1: a record that is none or is too large.
+ */
+
+typedef struct aiobs_csv_s  aiobs_csv_t;
+
+aiobs_csv_t *aiobs_csv_open(FILE *in);
+int aiobs_csv_next(aiobs_csv_t *csv, char ***fields);
+void aiobs_csv_close(aiobs_csv_t *csv);
+
+/* one field, quoted where needed; NULL: an empty one */
+void aiobs_csv_put(FILE *out, const char *field);
 
 
 /* --- aiobs_keys_store.c --- */
@@ -77,11 +170,14 @@ void aiobs_keys_say(const char *fmt, ...)
    becomes "?"; at most width columns wide, padded if pad */
 void aiobs_keys_text(FILE *out, const char *text, int width, int pad);
 
+/* the same, then two spaces; NULL: "-" */
+void aiobs_keys_cell(const char *text, int width);
+
 void aiobs_keys_row(const aiobs_key_row_t *row);
 void aiobs_keys_header(void);
 
 /* one object; text that is no valid UTF-8 is made so */
-void aiobs_keys_json(const aiobs_key_row_t *row);
+void aiobs_keys_json(const char *json);
 
 /* 0: all of stdout got where it belongs */
 int aiobs_keys_flush(void);

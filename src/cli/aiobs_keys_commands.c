@@ -2,41 +2,44 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * aiobs-keys: what each command does.
+ * aiobs-keys: what commands there are, and what --help tells of them.
  */
 
 
 #include "aiobs_keys.h"
 
-#include <openssl/crypto.h>
 
-#include <stdlib.h>
-#include <string.h>
+#define AIOBS_HELP_DB                                                         \
+    "  --db PATH              the store\n"
 
+#define AIOBS_HELP_KEY                                                        \
+    "  KEY_ID                 the key id, as logs and lists have it, or the\n" \
+    "                         first 4 digits of it or more\n"                 \
+    "  --stdin                the key itself is read from stdin instead\n"
 
-typedef struct {
-    FILE  *out;
-    int    json;
-    int    n;
-} aiobs_keys_listing_t;
-
-
-static int aiobs_keys_create(const aiobs_keys_options_t *o);
-static int aiobs_keys_list(const aiobs_keys_options_t *o);
-static int aiobs_keys_show(const aiobs_keys_options_t *o);
-static int aiobs_keys_revoke(const aiobs_keys_options_t *o);
-static int aiobs_keys_do_revoke(const aiobs_keys_options_t *o,
-    aiobs_store_t *store, const char *hash);
-static int aiobs_keys_check(const char *what, const char *text, size_t max);
-static int aiobs_keys_listed(void *data, const aiobs_key_row_t *row);
-static int aiobs_keys_shown(void *data, const aiobs_key_row_t *row);
-static int aiobs_keys_revoked(void *data, const aiobs_key_row_t *row);
+#define AIOBS_HELP_ATTRS                                                      \
+    "  --name NAME            what the key is for, 1 to 64 bytes of UTF-8\n"  \
+    "  --expires WHEN         a time in UTC such as 2026-12-31T23:59:59, a\n" \
+    "                         period such as 90d, 12h or 30m, or never\n"     \
+    "  --models GLOBS         models it may call, such as gpt-5*,claude-*\n"  \
+    "  --endpoints GLOBS      endpoints it may call (aiobs_endpoint)\n"       \
+    "  --label NAME=VALUE     a label such as team=search; again for more\n"  \
+    "  --admin                it may use the keys API\n"                      \
+    "  --may-act-for          it may name the user it acts for\n"             \
+    "                         (X-User-ID)\n"                                  \
+    "  --rpm N                requests a minute\n"                            \
+    "  --tpm N                tokens a minute\n"                              \
+    "  --tokens-per-day N     tokens a day, UTC\n"                            \
+    "  --tokens-per-month N   tokens a month, UTC\n"                          \
+    "  --cost-per-day USD     US dollars a day, UTC\n"                        \
+    "  --cost-per-month USD   US dollars a month, UTC\n"                      \
+    "  --parallel N           calls at the same time\n"
 
 
 const aiobs_keys_command_t  aiobs_keys_commands[] = {
 
-    { "create", aiobs_keys_create, "dun",
-      "create --db PATH --user NAME [--name NAME]",
+    { "create", aiobs_keys_create, "dunja",
+      "create --db PATH --user NAME [ATTRIBUTE]... [--json]",
 
       "Creates a key and prints it, this once, alone on stdout.  Only its\n"
       "SHA-256 is stored: a lost key cannot be had again, revoke it and create\n"
@@ -44,350 +47,161 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       "it is given the owner and group of its directory, so that the nginx\n"
       "workers can use it.\n"
       "\n"
-      "  --db PATH      the store\n"
-      "  --user NAME    whose key it is, 1 to 128 bytes of UTF-8\n"
-      "  --name NAME    what the key is for, 1 to 64 bytes of UTF-8\n" },
+      AIOBS_HELP_DB
+      "  --user NAME            whose key it is, 1 to 128 bytes of UTF-8\n"
+      "  --json                 an object: api_key, key_id, hash\n"
+      "\n"
+      "Attributes; without them a key may do everything, for good:\n"
+      AIOBS_HELP_ATTRS },
 
     { "list", aiobs_keys_list, "duj",
       "list --db PATH [--user NAME] [--json]",
 
       "Lists keys, oldest first; never the keys themselves.\n"
       "\n"
-      "  --db PATH      the store\n"
-      "  --user NAME    keys of this user only\n"
-      "  --json         an array of objects, times in UTC\n" },
+      AIOBS_HELP_DB
+      "  --user NAME            keys of this user only\n"
+      "  --json                 an array of objects, times in UTC\n" },
 
     { "show", aiobs_keys_show, "dkjs",
       "show --db PATH (KEY_ID | --stdin) [--json]",
 
       "Tells all that is stored of one key.\n"
       "\n"
-      "  --db PATH      the store\n"
-      "  KEY_ID         the key id, as logs and lists have it, or the first 4\n"
-      "                 digits of it or more\n"
-      "  --stdin        the key itself is read from stdin instead\n"
-      "  --json         as an object, times in UTC\n" },
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY
+      "  --json                 as an object, times in UTC\n" },
+
+    { "set", aiobs_keys_set, "dkunsae",
+      "set --db PATH (KEY_ID | --stdin) ATTRIBUTE...",
+
+      "Changes attributes of a key; those that are not named stay.  An empty\n"
+      "value takes one away, as do \"--expires never\", \"--rpm none\" (and\n"
+      "so of each limit), and \"--label NAME=\".\n"
+      "\n"
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY
+      "\n"
+      "Attributes:\n"
+      "  --user NAME            whose key it is, 1 to 128 bytes of UTF-8\n"
+      AIOBS_HELP_ATTRS
+      "  --no-admin             it may not use the keys API any longer\n"
+      "  --no-may-act-for       it may not name the user any longer\n" },
+
+    { "rotate", aiobs_keys_rotate, "dksgj",
+      "rotate --db PATH (KEY_ID | --stdin) [--grace PERIOD] [--json]",
+
+      "Creates a key in the place of another and prints it, this once, alone\n"
+      "on stdout.  It has the same user, name, and attributes; limits are\n"
+      "shared.  Both keys work until the grace period is over.\n"
+      "\n"
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY
+      "  --grace PERIOD         such as 7d, 12h, or 0 to end the old key at\n"
+      "                         once; 24h by default\n"
+      "  --json                 an object: api_key, key_id, hash\n" },
 
     { "revoke", aiobs_keys_revoke, "dkus",
       "revoke --db PATH (KEY_ID | --stdin | --user NAME)",
 
       "Revokes a key, or all keys of a user, and says which.\n"
       "\n"
-      "  --db PATH      the store\n"
-      "  KEY_ID         the key id, as logs and lists have it, or the first 4\n"
-      "                 digits of it or more\n"
-      "  --stdin        the key itself is read from stdin instead\n"
-      "  --user NAME    all keys of this user\n" },
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY
+      "  --user NAME            all keys of this user\n" },
+
+    { "restore", aiobs_keys_restore, "dkus",
+      "restore --db PATH (KEY_ID | --stdin | --user NAME)",
+
+      "Makes a revoked key valid again, or all keys of a user, and says which.\n"
+      "A key that has expired needs another --expires besides.\n"
+      "\n"
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY
+      "  --user NAME            all keys of this user\n" },
+
+    { "delete", aiobs_keys_delete, "dks",
+      "delete --db PATH (KEY_ID | --stdin)",
+
+      "Removes a key and its attributes.  What it spent stays, and whose it\n"
+      "was.  A key that is to stop working is better revoked.\n"
+      "\n"
+      AIOBS_HELP_DB
+      AIOBS_HELP_KEY },
+
+    { "spend", aiobs_keys_spend, "dkbmujc",
+      "spend --db PATH [--by user|key|model|endpoint|day|label NAME]"
+      " [--month YYYY-MM] [--user NAME] [--json | --csv]",
+
+      "Tells what was spent in a month (UTC), most expensive first.\n"
+      "\n"
+      AIOBS_HELP_DB
+      "  --by WHAT              sums by user (the default), key, model,\n"
+      "                         endpoint, day, or by a label, which is named\n"
+      "                         then: --by label team\n"
+      "  --month YYYY-MM        this month by default\n"
+      "  --user NAME            keys of this user only\n"
+      "  --json                 an array of objects\n"
+      "  --csv                  comma-separated values with a first line of\n"
+      "                         names\n" },
+
+    { "import", aiobs_keys_import, "dkfj",
+      "import --db PATH FILE [--format aiobs|litellm] [--json]",
+
+      "Creates keys of which the hashes are known, 1000 in a transaction; those\n"
+      "that are there already are left as they are.  The file is JSON (an array\n"
+      "of objects, or one a line) or CSV with a first line of names, as written\n"
+      "by \"aiobs-keys export\": hash, user_id, name, created_at, last_used,\n"
+      "active, expires_at, models, endpoints, labels, admin, may_act_for,\n"
+      "limits; hash and user_id are needed.  A member key, instead of hash, is a\n"
+      "raw key.\n"
+      "\n"
+      "Rows of LiteLLM's table LiteLLM_VerificationToken, as JSON or as CSV of\n"
+      "PostgreSQL, are known by their member token: key_alias becomes the name,\n"
+      "user_id (or else team_id) the user, max_budget a limit of cost; expires,\n"
+      "models, rpm_limit, tpm_limit, max_parallel_requests, metadata, team_id\n"
+      "and blocked are taken over.\n"
+      "\n"
+      AIOBS_HELP_DB
+      "  FILE                   what to read; - for stdin\n"
+      "  --format FORMAT        aiobs or litellm, where it is not to be told\n"
+      "                         by the rows\n"
+      "  --json                 the counts as an object\n" },
+
+    { "export", aiobs_keys_export, "ducj",
+      "export --db PATH [--user NAME] [--json | --csv]",
+
+      "Writes keys for \"aiobs-keys import\", in JSON by default.  There are no\n"
+      "keys in it, nor can they be had from their hashes.\n"
+      "\n"
+      AIOBS_HELP_DB
+      "  --user NAME            keys of this user only\n"
+      "  --json                 an array of objects\n"
+      "  --csv                  comma-separated values\n" },
+
+    { "forget", aiobs_keys_forget, "dk",
+      "forget --db PATH USER",
+
+      "Removes what is known of a user: his keys are revoked and lose user, name\n"
+      "and labels, his logins are deleted.  What the keys spent stays, under\n"
+      "\"(forgotten)\", and so do events, which name keys only.  Backups, and\n"
+      "logs of nginx, are not changed.\n"
+      "\n"
+      AIOBS_HELP_DB
+      "  USER                   the user's name\n" },
+
+    { "audit", aiobs_keys_audit, "dkvj",
+      "audit --db PATH [KEY_ID] [--verify] [--expect HASH] [--json]",
+
+      "Lists what happened to keys, oldest first.\n"
+      "\n"
+      AIOBS_HELP_DB
+      "  KEY_ID                 of this key only, all 12 digits\n"
+      "  --verify               follows the chain of events instead, and tells\n"
+      "                         the hash of the last one\n"
+      "  --expect HASH          an event with this hash, which --verify told\n"
+      "                         before, is to be among them\n"
+      "  --json                 an object a line\n" },
 
     { NULL, NULL, NULL, NULL, NULL }
 };
-
-
-static int
-aiobs_keys_create(const aiobs_keys_options_t *o)
-{
-    int                 rc;
-    char                key[AIOBS_KEY_RAW_LEN + 1];
-    char                hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t      *store;
-    aiobs_key_attrs_t   attrs;
-
-    if (o->user == NULL) {
-        aiobs_keys_say("whose key is it to be? give --user NAME");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    if (aiobs_keys_check("user", o->user, AIOBS_KEY_USER_MAX) != 0
-        || (o->name
-            && aiobs_keys_check("name", o->name, AIOBS_KEY_NAME_MAX) != 0))
-    {
-        return AIOBS_EXIT_USAGE;
-    }
-
-    if (aiobs_keys_make_file(o->db) != 0) {
-        return AIOBS_EXIT_FAILED;
-    }
-
-    rc = aiobs_keys_open(o, AIOBS_STORE_CREATE, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    if (aiobs_key_generate(key) != 0
-        || aiobs_key_hash_hex(key, AIOBS_KEY_RAW_LEN, hash) != 0)
-    {
-        aiobs_keys_say("OpenSSL has no random bytes");
-        aiobs_store_close(store);
-        return AIOBS_EXIT_FAILED;
-    }
-
-    memset(&attrs, 0, sizeof(attrs));
-    attrs.user = o->user;
-    attrs.name = o->name;
-
-    if (aiobs_store_create(store, aiobs_keys_actor(), hash, &attrs)
-        != AIOBS_STORE_OK)
-    {
-        return aiobs_keys_failed(o, store);
-    }
-
-    printf("%s\n", key);
-    rc = aiobs_keys_flush();
-    OPENSSL_cleanse(key, sizeof(key));
-
-    aiobs_keys_say("key %.12s of user %s; keep it, it is not shown again",
-                   hash, o->user);
-    aiobs_store_close(store);
-
-    return rc;
-}
-
-
-static int
-aiobs_keys_list(const aiobs_keys_options_t *o)
-{
-    int                    rc;
-    aiobs_store_t         *store;
-    aiobs_key_filter_t     filter;
-    aiobs_keys_listing_t   listing;
-
-    rc = aiobs_keys_open(o, 0, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    memset(&listing, 0, sizeof(listing));
-    listing.json = o->json;
-
-    if (o->json) {
-        fputs("[", stdout);
-    } else {
-        aiobs_keys_header();
-    }
-
-    memset(&filter, 0, sizeof(filter));
-    filter.user = o->user;
-
-    rc = aiobs_store_list(store, &filter, aiobs_keys_listed, &listing);
-    if (rc != AIOBS_STORE_OK) {
-        return aiobs_keys_failed(o, store);
-    }
-
-    if (o->json) {
-        fputs(listing.n ? "\n]\n" : "]\n", stdout);
-    }
-
-    aiobs_store_close(store);
-
-    return AIOBS_EXIT_OK;
-}
-
-
-static int
-aiobs_keys_show(const aiobs_keys_options_t *o)
-{
-    int                    rc;
-    char                   hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t         *store;
-    aiobs_key_filter_t     filter;
-    aiobs_keys_listing_t   listing;
-
-    if (!o->key_id == !o->from_stdin) {
-        aiobs_keys_say("which key? give its key id, or the key with --stdin");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    rc = aiobs_keys_open(o, 0, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    rc = aiobs_keys_which(o, store, hash);
-
-    if (rc == AIOBS_EXIT_OK) {
-        memset(&listing, 0, sizeof(listing));
-        listing.json = o->json;
-
-        memset(&filter, 0, sizeof(filter));
-        filter.prefix = hash;
-
-        if (aiobs_store_list(store, &filter, aiobs_keys_shown, &listing)
-            != AIOBS_STORE_OK)
-        {
-            return aiobs_keys_failed(o, store);
-        }
-    }
-
-    aiobs_store_close(store);
-
-    return rc;
-}
-
-
-static int
-aiobs_keys_revoke(const aiobs_keys_options_t *o)
-{
-    int             rc;
-    char            hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t  *store;
-
-    if (!!o->key_id + !!o->from_stdin + !!o->user != 1) {
-        aiobs_keys_say("which key? give its key id, or the key with --stdin,"
-                       " or --user NAME for all of a user");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    rc = aiobs_keys_open(o, 0, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    if (o->user == NULL) {
-        rc = aiobs_keys_which(o, store, hash);
-    }
-
-    if (rc == AIOBS_EXIT_OK) {
-        rc = aiobs_keys_do_revoke(o, store, o->user ? NULL : hash);
-    }
-
-    aiobs_store_close(store);
-
-    return rc;
-}
-
-
-/* says what it did once it is done */
-
-static int
-aiobs_keys_do_revoke(const aiobs_keys_options_t *o, aiobs_store_t *store,
-    const char *hash)
-{
-    int                    rc;
-    char                  *text;
-    size_t                 len;
-    aiobs_keys_listing_t   listing;
-
-    memset(&listing, 0, sizeof(listing));
-
-    listing.out = open_memstream(&text, &len);
-    if (listing.out == NULL) {
-        aiobs_keys_say("out of memory");
-        return AIOBS_EXIT_FAILED;
-    }
-
-    rc = aiobs_store_activate(store, aiobs_keys_actor(), hash, o->user, 0,
-                              aiobs_keys_revoked, &listing);
-    fclose(listing.out);
-
-    if (rc != AIOBS_STORE_OK) {
-        aiobs_keys_say("store %s: %s", o->db, aiobs_store_error(store));
-        rc = AIOBS_EXIT_FAILED;
-
-    } else if (listing.n == 0) {
-        aiobs_keys_say("user %s has no keys", o->user ? o->user : "");
-        rc = AIOBS_EXIT_NOT_FOUND;
-
-    } else {
-        fwrite(text, 1, len, stdout);
-        rc = AIOBS_EXIT_OK;
-    }
-
-    free(text);
-
-    return rc;
-}
-
-
-static int
-aiobs_keys_check(const char *what, const char *text, size_t max)
-{
-    const char  *error;
-
-    error = aiobs_key_text_error(text, max);
-    if (error == NULL) {
-        return 0;
-    }
-
-    aiobs_keys_say("the %s cannot be stored: %s", what, error);
-
-    return -1;
-}
-
-
-static int
-aiobs_keys_listed(void *data, const aiobs_key_row_t *row)
-{
-    aiobs_keys_listing_t *listing = data;
-
-    if (listing->json) {
-        fputs(listing->n++ ? ",\n" : "\n", stdout);
-        aiobs_keys_json(row);
-
-    } else {
-        aiobs_keys_row(row);
-    }
-
-    return ferror(stdout);
-}
-
-
-static int
-aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
-{
-    size_t                 i;
-    aiobs_keys_listing_t  *listing = data;
-
-    const struct {
-        const char  *label;
-        const char  *text;
-    } lines[] = {
-        { "user:", row->user },
-        { "name:", row->name },
-        { "hash:", row->hash },
-        { "created:", row->created_at },
-        { "last used:", row->last_used ? row->last_used : "never" },
-        { "state:", row->active ? "active" : "revoked" },
-        { "revoked:", row->revoked_at }
-    };
-
-    if (listing->json) {
-        aiobs_keys_json(row);
-        fputs("\n", stdout);
-        return 0;
-    }
-
-    printf("%-12s%.12s\n", "key id:", row->hash);
-
-    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        if (lines[i].text) {
-            printf("%-12s", lines[i].label);
-            aiobs_keys_text(stdout, lines[i].text, 256, 0);
-            fputs("\n", stdout);
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-aiobs_keys_revoked(void *data, const aiobs_key_row_t *row)
-{
-    aiobs_keys_listing_t *listing = data;
-
-    listing->n++;
-
-    fprintf(listing->out, "%s %.12s (user ",
-            row->active ? "revoked" : "already revoked",
-            row->hash ? row->hash : "-");
-    aiobs_keys_text(listing->out, row->user ? row->user : "-", 128, 0);
-
-    if (row->name) {
-        fputs(", name ", listing->out);
-        aiobs_keys_text(listing->out, row->name, 64, 0);
-    }
-
-    fputs(")\n", listing->out);
-
-    return 0;
-}

@@ -13,9 +13,6 @@
 #include <string.h>
 
 
-static void aiobs_keys_cell(const char *text, int width, int pad);
-
-
 void
 aiobs_keys_say(const char *fmt, ...)
 {
@@ -70,29 +67,30 @@ aiobs_keys_header(void)
 void
 aiobs_keys_row(const aiobs_key_row_t *row)
 {
-    aiobs_keys_cell(row->hash, AIOBS_KEY_ID_LEN, 1);
-    aiobs_keys_cell(row->user, 24, 1);
-    aiobs_keys_cell(row->name, 16, 1);
-    aiobs_keys_cell(row->created_at, 19, 1);
-    aiobs_keys_cell(row->last_used ? row->last_used : "never", 19, 1);
+    aiobs_keys_cell(row->hash, AIOBS_KEY_ID_LEN);
+    aiobs_keys_cell(row->user, 24);
+    aiobs_keys_cell(row->name, 16);
+    aiobs_keys_cell(row->created_at, 19);
+    aiobs_keys_cell(row->last_used ? row->last_used : "never", 19);
 
-    fputs(row->active ? "active\n" : "revoked\n", stdout);
+    fputs(!row->active ? "revoked\n" : row->expired ? "expired\n"
+                                                   : "active\n", stdout);
 }
 
 
-static void
-aiobs_keys_cell(const char *text, int width, int pad)
+void
+aiobs_keys_cell(const char *text, int width)
 {
-    aiobs_keys_text(stdout, text ? text : "-", width, pad);
+    aiobs_keys_text(stdout, text ? text : "-", width, 1);
     fputs("  ", stdout);
 }
 
 
 void
-aiobs_keys_json(const aiobs_key_row_t *row)
+aiobs_keys_json(const char *json)
 {
-    if (row->json) {
-        aiobs_keys_text(stdout, row->json, 0x7fffffff, 0);
+    if (json) {
+        aiobs_keys_text(stdout, json, 0x7fffffff, 0);
     }
 }
 

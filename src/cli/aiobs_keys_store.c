@@ -85,7 +85,7 @@ aiobs_keys_which(const aiobs_keys_options_t *o, aiobs_store_t *store,
     char  prefix[AIOBS_KEY_HEX_LEN + 1];
 
     if ((o->from_stdin ? aiobs_keys_read(prefix)
-                       : aiobs_keys_id(o->key_id, prefix))
+                       : aiobs_keys_id(o->arg, prefix))
         != 0)
     {
         return AIOBS_EXIT_USAGE;

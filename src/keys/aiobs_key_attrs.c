@@ -6,13 +6,10 @@
  */
 
 
-#include "aiobs_store_manage.h"
+#include "aiobs_key_form.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <jansson.h>
 
 
 #define AIOBS_LABELS       16
@@ -22,7 +19,6 @@
 
 static const char *aiobs_key_label_error(const char *name, json_t *value);
 static const char *aiobs_key_globs_error(const char *globs, size_t max);
-static int aiobs_key_is_time(const char *text);
 
 
 static const char  *aiobs_limit_names[AIOBS_LIMIT_N] = {
@@ -42,6 +38,7 @@ const char *
 aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs)
 {
     int          i;
+    char         time[AIOBS_KEY_TIME_LEN + 1];
     const char  *error;
 
     error = NULL;
@@ -57,7 +54,7 @@ aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs)
     }
 
     if (error == NULL && (attrs->set & AIOBS_ATTR_EXPIRES) && attrs->expires
-        && !aiobs_key_is_time(attrs->expires))
+        && aiobs_key_parse_time(attrs->expires, time) != 0)
     {
         error = "its end is no time such as 2026-12-31T23:59:59";
     }
@@ -189,31 +186,4 @@ aiobs_key_globs_error(const char *globs, size_t max)
     }
 
     return NULL;
-}
-
-
-static int
-aiobs_key_is_time(const char *text)
-{
-    int  n, y, mon, d, h, min, sec;
-
-    static const int  days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30,
-                                 31 };
-
-    n = 0;
-
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mon, &d, &h, &min, &sec,
-               &n) != 6
-        || n != 19 || strspn(text, "0123456789-T:.") != strlen(text))
-    {
-        return 0;
-    }
-
-    if (text[n] == '.') {
-        n += 1 + strspn(text + n + 1, "0123456789");
-    }
-
-    return text[n] == '\0' && n <= AIOBS_KEY_TIME_LEN && y >= 1970
-           && mon >= 1 && mon <= 12 && d >= 1 && d <= days[mon - 1]
-           && h < 24 && min < 60 && sec < 60;
 }

@@ -17,8 +17,6 @@ static int aiobs_store_insert(aiobs_store_t *store, const char *hash,
     const aiobs_key_attrs_t *attrs);
 static int aiobs_store_set(aiobs_store_t *store, const char *hash,
     const aiobs_key_attrs_t *attrs);
-static int aiobs_store_two(aiobs_store_t *store, aiobs_sql_e which,
-    const char *hash, const char *other, const char *text);
 static int aiobs_store_retire(aiobs_store_t *store, const char *hash,
     const char *new_hash, int64_t grace);
 
@@ -90,8 +88,21 @@ static int
 aiobs_store_insert(aiobs_store_t *store, const char *hash,
     const aiobs_key_attrs_t *attrs)
 {
-    return aiobs_store_two(store, AIOBS_SQL_INSERT, hash, attrs->user,
-                           attrs->name);
+    sqlite3_stmt  *stmt;
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_INSERT);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+    aiobs_store_bind(stmt, 1, hash);
+    aiobs_store_bind(stmt, 2, attrs->user);
+    aiobs_store_bind(stmt, 3, attrs->name);
+    aiobs_store_bind(stmt, 4, attrs->created_at);
+    aiobs_store_bind(stmt, 5, attrs->last_used);
+    sqlite3_bind_int(stmt, 6, !attrs->revoked);
+
+    return aiobs_store_step(store, AIOBS_SQL_INSERT);
 }
 
 
@@ -236,10 +247,10 @@ aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
 {
     int  rc;
 
-    rc = aiobs_store_two(store, AIOBS_SQL_REPLACE, hash, new_hash, NULL);
+    rc = aiobs_store_run(store, AIOBS_SQL_REPLACE, hash, new_hash, NULL);
 
     if (rc == SQLITE_OK) {
-        rc = aiobs_store_two(store, AIOBS_SQL_REPLACE_ATTRS, hash, new_hash,
+        rc = aiobs_store_run(store, AIOBS_SQL_REPLACE_ATTRS, hash, new_hash,
                              NULL);
     }
 
@@ -271,7 +282,7 @@ aiobs_store_retire(aiobs_store_t *store, const char *hash,
     tv.tv_sec += grace;
     aiobs_key_time(&tv, end);
 
-    rc = aiobs_store_two(store, AIOBS_SQL_REPLACED, hash, new_hash, end);
+    rc = aiobs_store_run(store, AIOBS_SQL_REPLACED, hash, new_hash, end);
 
     if (rc != SQLITE_OK || grace > 0) {
         return rc;
@@ -314,7 +325,7 @@ aiobs_store_delete(aiobs_store_t *store, const aiobs_actor_t *who,
         return aiobs_store_give_up(store, entered, rc);
     }
 
-    if (aiobs_store_two(store, AIOBS_SQL_DELETE, hash, NULL, NULL) != SQLITE_OK
+    if (aiobs_store_run(store, AIOBS_SQL_DELETE, hash, NULL, NULL) != SQLITE_OK
         || aiobs_store_happened(store, who, "deleted", hash) != SQLITE_OK
         || aiobs_store_leave_own(store, entered) != SQLITE_OK)
     {
@@ -367,8 +378,8 @@ aiobs_store_give_up(aiobs_store_t *store, int entered, int rc)
 }
 
 
-static int
-aiobs_store_two(aiobs_store_t *store, aiobs_sql_e which, const char *hash,
+int
+aiobs_store_run(aiobs_store_t *store, aiobs_sql_e which, const char *hash,
     const char *other, const char *text)
 {
     sqlite3_stmt  *stmt;

@@ -46,6 +46,12 @@ typedef struct {
     int             admin;
     int             may_act_for;
     int64_t         limits[AIOBS_LIMIT_N];  /* AIOBS_LIMIT_NONE: none */
+
+    /* of a key that was made elsewhere, when it is created here */
+
+    const char     *created_at;         /* NULL: now */
+    const char     *last_used;
+    int             revoked;
 } aiobs_key_attrs_t;
 
 
@@ -94,6 +100,62 @@ typedef struct {
     const char     *sub;
     const char     *email;              /* NULL: not known */
 } aiobs_subject_t;
+
+
+/* what somebody spent; group, user, name: may be NULL */
+
+typedef struct {
+    const char     *group;              /* a user, key id, model, ... */
+    const char     *user;               /* of a key */
+    const char     *name;
+    int64_t         calls;
+    int64_t         input;
+    int64_t         output;
+    int64_t         cache_read;
+    int64_t         cache_write;
+    int64_t         cost;               /* micro-USD */
+    int64_t         estimated_calls;
+} aiobs_spend_row_t;
+
+typedef int (*aiobs_spend_row_pt)(void *data, const aiobs_spend_row_t *row);
+
+
+typedef enum {
+    AIOBS_SPEND_USER = 0,
+    AIOBS_SPEND_KEY,
+    AIOBS_SPEND_MODEL,
+    AIOBS_SPEND_ENDPOINT,
+    AIOBS_SPEND_DAY,
+    AIOBS_SPEND_LABEL,
+    AIOBS_SPEND_N
+} aiobs_spend_e;
+
+
+/* an event, read; all but row may be NULL */
+
+typedef struct {
+    int64_t         row;
+    const char     *ts;
+    const char     *actor;
+    const char     *action;
+    const char     *key_id;
+    const char     *request_id;
+    const char     *prev_hash;
+    const char     *json;               /* an object of these */
+} aiobs_event_row_t;
+
+typedef int (*aiobs_event_row_pt)(void *data, const aiobs_event_row_t *row);
+
+
+/* what became of the chain of events */
+
+typedef struct {
+    int64_t         events;
+    int64_t         broken;             /* first row that does not fit, or 0 */
+    int             cut;                /* the last rows are gone */
+    int             expected;           /* the expected hash was met */
+    char            head[AIOBS_KEY_HEX_LEN + 1];
+} aiobs_audit_t;
 
 
 /* NULL: fit to be stored; else what is wrong, in static memory */
@@ -158,6 +220,39 @@ int aiobs_store_resolve(aiobs_store_t *store, const char *prefix, char *hash);
 int aiobs_store_login(aiobs_store_t *store, const aiobs_actor_t *who,
     const aiobs_subject_t *subject, const char *new_hash,
     const aiobs_key_attrs_t *attrs, int64_t grace, int *rotated);
+
+
+/* --- aiobs_store_report.c --- */
+
+/*
+ * Sums of usage_daily from one day to another, both included, most expensive
+ * first; label: which one, for AIOBS_SPEND_LABEL; user: NULL, all.
+ */
+int aiobs_store_spend(aiobs_store_t *store, aiobs_spend_e by,
+    const char *label, const char *user, const char *from, const char *to,
+    aiobs_spend_row_pt row, void *data);
+
+/* events, oldest first, of one key id or all (NULL) */
+int aiobs_store_audit(aiobs_store_t *store, const char *key_id,
+    aiobs_event_row_pt row, void *data);
+
+/*
+ * Follows the chain from its first row.  expect: the hash of an event, noted
+ * before, that it is to have; NULL: none.
+ */
+int aiobs_store_verify(aiobs_store_t *store, const char *expect,
+    aiobs_audit_t *audit);
+
+
+/* --- aiobs_store_forget.c --- */
+
+/*
+ * Removes what is known of a user: names and labels of his keys, which are
+ * revoked, and his logins; from the file, too, not only from its tables.  Sums
+ * of usage and events stay.  *n: of how many keys.
+ */
+int aiobs_store_forget(aiobs_store_t *store, const aiobs_actor_t *who,
+    const char *user, size_t *n);
 
 
 #endif /* _AIOBS_STORE_MANAGE_H_INCLUDED_ */

@@ -55,6 +55,22 @@
     " WHERE (?1 IS NULL OR k.user_id = ?1)"                                   \
     " AND (?2 IS NULL OR k.hash >= ?2 AND k.hash < ?2 || 'g')"
 
+#define AIOBS_SQL_SPEND(group, user, name)                                    \
+    "SELECT " group ", " user ", " name ", sum(calls), sum(input),"           \
+    " sum(output), sum(cache_read), sum(cache_write), sum(cost_microusd),"    \
+    " sum(estimated_calls) FROM (SELECT u.*,"                                 \
+    " coalesce(k.user_id, d.user_id) AS user_id,"                             \
+    " coalesce(k.name, d.name) AS name,"                                      \
+    " CAST(coalesce(a.labels, d.labels) AS TEXT) AS labels"                   \
+    " FROM usage_daily u LEFT JOIN api_keys k ON k.hash = u.key_hash"         \
+    " LEFT JOIN aiobs_deleted_keys d ON d.hash = u.key_hash"                  \
+    " AND k.hash IS NULL"                                                     \
+    " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"                         \
+    " WHERE u.day >= ?1 AND u.day <= ?2)"                                     \
+    " WHERE ?3 IS NULL OR user_id = ?3"                                       \
+    " GROUP BY " group " ORDER BY sum(cost_microusd) DESC,"                   \
+    " sum(input) + sum(output) DESC, " group
+
 #define AIOBS_SQL_ARRAY(list)                                                 \
     "iif(coalesce(" list ", '') = '', NULL,"                                  \
     " json('[' || replace(json_quote(" list "), ',', '\",\"') || ']'))"
@@ -146,7 +162,7 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
     [AIOBS_SQL_INSERT] =
         "INSERT INTO api_keys"
         " (hash, user_id, name, created_at, last_used, is_active)"
-        " VALUES (?1, ?2, ?3, " AIOBS_SQL_NOW ", NULL, 1)",
+        " VALUES (?1, ?2, ?3, coalesce(?4, " AIOBS_SQL_NOW "), ?5, ?6)",
 
     [AIOBS_SQL_EDIT_KEY] =
         "UPDATE api_keys SET user_id = iif(?2 & 64, ?3, user_id),"
@@ -231,5 +247,51 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " (issuer, sub, email, hash, created_at, last_login)"
         " VALUES (?1, ?2, ?3, ?4, " AIOBS_SQL_NOW ", " AIOBS_SQL_NOW ")"
         " ON CONFLICT (issuer, sub) DO UPDATE SET email = excluded.email,"
-        " hash = excluded.hash, last_login = excluded.last_login"
+        " hash = excluded.hash, last_login = excluded.last_login",
+
+    [AIOBS_SQL_SPEND_BY_USER] = AIOBS_SQL_SPEND("user_id", "NULL", "NULL"),
+    [AIOBS_SQL_SPEND_BY_KEY] =
+        AIOBS_SQL_SPEND("substr(key_hash, 1, 12)", "user_id", "name"),
+    [AIOBS_SQL_SPEND_BY_MODEL] = AIOBS_SQL_SPEND("model", "NULL", "NULL"),
+    [AIOBS_SQL_SPEND_BY_ENDPOINT] = AIOBS_SQL_SPEND("endpoint", "NULL", "NULL"),
+    [AIOBS_SQL_SPEND_BY_DAY] = AIOBS_SQL_SPEND("day", "NULL", "NULL"),
+
+    [AIOBS_SQL_SPEND_BY_LABEL] =
+        AIOBS_SQL_SPEND("iif(json_valid(labels), json_extract(labels,"
+                        " '$.' || json_quote(?4)), NULL)", "NULL", "NULL"),
+
+    [AIOBS_SQL_AUDIT] =
+        "SELECT rowid, CAST(ts AS TEXT), CAST(actor AS TEXT),"
+        " CAST(action AS TEXT), CAST(key_id AS TEXT),"
+        " CAST(request_id AS TEXT), CAST(prev_hash AS TEXT),"
+        " json_object('ts', CAST(ts AS TEXT), 'actor', CAST(actor AS TEXT),"
+        " 'action', CAST(action AS TEXT), 'key_id', CAST(key_id AS TEXT),"
+        " 'request_id', CAST(request_id AS TEXT),"
+        " 'prev_hash', CAST(prev_hash AS TEXT))"
+        " FROM key_events WHERE ?1 IS NULL OR key_id = ?1 ORDER BY rowid",
+
+    [AIOBS_SQL_VERIFY] =
+        "SELECT rowid, CAST(prev_hash AS TEXT), " AIOBS_SQL_EVENT_JSON
+        " FROM key_events ORDER BY rowid",
+
+    [AIOBS_SQL_HEAD] =
+        "SELECT CAST(value AS TEXT) FROM aiobs_meta WHERE name = 'audit_head'",
+
+    /* keys of a user, those that are deleted as well */
+
+    [AIOBS_SQL_OF_USER] =
+        "SELECT hash FROM api_keys WHERE user_id = ?1 AND hash IS NOT NULL"
+        " UNION SELECT hash FROM aiobs_deleted_keys WHERE user_id = ?1"
+        " UNION SELECT hash FROM aiobs_oidc_subjects WHERE email = ?1",
+
+    [AIOBS_SQL_FORGET_KEY] =
+        "UPDATE api_keys SET user_id = '(forgotten)', name = NULL,"
+        " is_active = 0 WHERE hash = ?1",
+    [AIOBS_SQL_FORGET_ATTRS] =
+        "UPDATE aiobs_key_attrs SET labels = NULL WHERE hash = ?1",
+    [AIOBS_SQL_FORGET_DELETED] =
+        "UPDATE aiobs_deleted_keys SET user_id = '(forgotten)', name = NULL,"
+        " labels = NULL WHERE hash = ?1",
+    [AIOBS_SQL_FORGET_SUBJECT] =
+        "DELETE FROM aiobs_oidc_subjects WHERE hash = ?1 OR email = ?2"
 };

@@ -96,6 +96,20 @@ typedef enum {
     AIOBS_SQL_DELETE,
     AIOBS_SQL_SUBJECT,
     AIOBS_SQL_SUBJECT_SET,
+    AIOBS_SQL_SPEND_BY_USER,            /* in the order of aiobs_spend_e */
+    AIOBS_SQL_SPEND_BY_KEY,
+    AIOBS_SQL_SPEND_BY_MODEL,
+    AIOBS_SQL_SPEND_BY_ENDPOINT,
+    AIOBS_SQL_SPEND_BY_DAY,
+    AIOBS_SQL_SPEND_BY_LABEL,
+    AIOBS_SQL_AUDIT,
+    AIOBS_SQL_VERIFY,
+    AIOBS_SQL_HEAD,
+    AIOBS_SQL_OF_USER,
+    AIOBS_SQL_FORGET_KEY,
+    AIOBS_SQL_FORGET_ATTRS,
+    AIOBS_SQL_FORGET_DELETED,
+    AIOBS_SQL_FORGET_SUBJECT,
     AIOBS_SQL_N
 } aiobs_sql_e;
 
@@ -178,6 +192,10 @@ int aiobs_store_state(aiobs_store_t *store, const char *hash);
 int aiobs_store_give_up(aiobs_store_t *store, int entered, int rc);
 
 /* --- in a transaction of ours; SQLite codes --- */
+
+/* binds what the statement takes of the texts, and steps it */
+int aiobs_store_run(aiobs_store_t *store, aiobs_sql_e which, const char *hash,
+    const char *other, const char *text);
 
 int aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
     const char *hash, const char *new_hash, int64_t grace);

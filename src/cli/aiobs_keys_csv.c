@@ -1,0 +1,183 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs-keys: comma-separated values, RFC 4180.
+ */
+
+
+#include "aiobs_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+#define AIOBS_CSV_FIELDS  128
+#define AIOBS_CSV_RECORD  (256 * 1024)  /* bytes */
+
+
+struct aiobs_csv_s {
+    FILE    *in;
+    int      n;
+    size_t   len;
+    char    *fields[AIOBS_CSV_FIELDS];
+    char     text[AIOBS_CSV_RECORD];
+};
+
+
+static int aiobs_csv_field(aiobs_csv_t *csv);
+static int aiobs_csv_add(aiobs_csv_t *csv, int ch);
+static int aiobs_csv_skip(aiobs_csv_t *csv);
+
+
+aiobs_csv_t *
+aiobs_csv_open(FILE *in)
+{
+    aiobs_csv_t  *csv;
+
+    csv = malloc(sizeof(aiobs_csv_t));
+
+    if (csv) {
+        csv->in = in;
+    }
+
+    return csv;
+}
+
+
+void
+aiobs_csv_close(aiobs_csv_t *csv)
+{
+    free(csv);
+}
+
+
+int
+aiobs_csv_next(aiobs_csv_t *csv, char ***fields)
+{
+    int  ch;
+
+    csv->n = 0;
+    csv->len = 0;
+    *fields = csv->fields;
+
+    /* empty lines are none */
+
+    do {
+        ch = getc(csv->in);
+    } while (ch == '\n' || ch == '\r');
+
+    if (ch == EOF) {
+        return 0;
+    }
+
+    ungetc(ch, csv->in);
+
+    do {
+        ch = aiobs_csv_field(csv);
+    } while (ch == ',');
+
+    if (ch == -1) {
+        return aiobs_csv_skip(csv);
+    }
+
+    return csv->n;
+}
+
+
+/* what ends the field: ',', '\n', or 0 for the end of the file; -1: wrong */
+
+static int
+aiobs_csv_field(aiobs_csv_t *csv)
+{
+    int  ch, quoted;
+
+    if (csv->n == AIOBS_CSV_FIELDS) {
+        return -1;
+    }
+
+    csv->fields[csv->n++] = csv->text + csv->len;
+
+    ch = getc(csv->in);
+    quoted = ch == '"';
+
+    if (quoted) {
+        ch = getc(csv->in);
+    }
+
+    for ( ;; ) {
+
+        if (quoted && ch == '"') {
+            ch = getc(csv->in);
+            quoted = ch == '"';
+        }
+
+        if (ch == EOF) {
+            return quoted ? -1 : aiobs_csv_add(csv, '\0');
+        }
+
+        if (!quoted && (ch == ',' || ch == '\n')) {
+            return aiobs_csv_add(csv, '\0') == -1 ? -1 : ch;
+        }
+
+        if (ch == '\0'
+            || ((quoted || ch != '\r') && aiobs_csv_add(csv, ch) == -1))
+        {
+            return -1;
+        }
+
+        ch = getc(csv->in);
+    }
+}
+
+
+static int
+aiobs_csv_add(aiobs_csv_t *csv, int ch)
+{
+    if (csv->len == AIOBS_CSV_RECORD) {
+        return -1;
+    }
+
+    csv->text[csv->len++] = ch;
+
+    return 0;
+}
+
+
+static int
+aiobs_csv_skip(aiobs_csv_t *csv)
+{
+    int  ch;
+
+    do {
+        ch = getc(csv->in);
+    } while (ch != EOF && ch != '\n');
+
+    return -1;
+}
+
+
+void
+aiobs_csv_put(FILE *out, const char *field)
+{
+    if (field == NULL) {
+        return;
+    }
+
+    if (strpbrk(field, ",\"\r\n") == NULL) {
+        fputs(field, out);
+        return;
+    }
+
+    putc('"', out);
+
+    for ( /* void */ ; *field; field++) {
+        if (*field == '"') {
+            putc('"', out);
+        }
+
+        putc(*field, out);
+    }
+
+    putc('"', out);
+}

@@ -1,0 +1,539 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs-keys: keys of other stores.
+ */
+
+
+#include "aiobs_keys.h"
+
+#include <openssl/crypto.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define AIOBS_IMPORT_BATCH     1000     /* keys in a transaction */
+#define AIOBS_IMPORT_PROGRESS  10000
+#define AIOBS_IMPORT_ERRORS    10       /* that are told */
+
+
+typedef struct {
+    const aiobs_keys_options_t  *o;
+    aiobs_store_t               *store;
+    FILE                        *in;
+    int                          litellm;
+    size_t                       rows;
+    size_t                       created;
+    size_t                       exist;
+    size_t                       wrong;
+    size_t                       pending;       /* not yet committed */
+    size_t                       notes[3];
+} aiobs_import_t;
+
+
+static int aiobs_import_open(aiobs_import_t *im);
+static int aiobs_import_run(aiobs_import_t *im);
+static int aiobs_import_json(aiobs_import_t *im);
+static int aiobs_import_csv(aiobs_import_t *im);
+static json_t *aiobs_import_record(char **names, int n, char **fields);
+static void aiobs_import_value(json_t *row, const char *name,
+    const char *text);
+static int aiobs_import_row(aiobs_import_t *im, json_t *row);
+static int aiobs_import_key(aiobs_import_t *im, json_t *row);
+static const char *aiobs_import_hash(const json_t *row, char *hash);
+static const char *aiobs_import_past(const json_t *row,
+    aiobs_key_attrs_t *attrs, char *created, char *used);
+static void aiobs_import_wrong(aiobs_import_t *im, const char *error);
+static int aiobs_import_commit(aiobs_import_t *im);
+static int aiobs_import_tell(aiobs_import_t *im);
+
+
+int
+aiobs_keys_import(const aiobs_keys_options_t *o)
+{
+    int             rc;
+    aiobs_import_t  im;
+
+    memset(&im, 0, sizeof(im));
+    im.o = o;
+
+    rc = aiobs_import_open(&im);
+    if (rc != AIOBS_EXIT_OK) {
+        return rc;
+    }
+
+    if (aiobs_keys_make_file(o->db) != 0) {
+        rc = AIOBS_EXIT_FAILED;
+
+    } else {
+        rc = aiobs_keys_open(o, AIOBS_STORE_CREATE, &im.store);
+
+        if (rc == AIOBS_EXIT_OK) {
+            rc = aiobs_import_run(&im);
+            aiobs_store_close(im.store);
+        }
+    }
+
+    if (im.in != stdin) {
+        fclose(im.in);
+    }
+
+    return rc == AIOBS_EXIT_OK ? aiobs_import_tell(&im) : rc;
+}
+
+
+static int
+aiobs_import_open(aiobs_import_t *im)
+{
+    const char  *file, *format;
+
+    file = im->o->arg;
+    format = im->o->format;
+
+    if (file == NULL) {
+        aiobs_keys_say("import what? give a file, or - for stdin");
+        return AIOBS_EXIT_USAGE;
+    }
+
+    if (format && strcmp(format, "litellm") != 0
+        && strcmp(format, "aiobs") != 0)
+    {
+        aiobs_keys_say("--format takes aiobs or litellm");
+        return AIOBS_EXIT_USAGE;
+    }
+
+    im->litellm = format && strcmp(format, "litellm") == 0;
+    im->in = strcmp(file, "-") == 0 ? stdin : fopen(file, "r");
+
+    if (im->in == NULL) {
+        aiobs_keys_say("cannot open %s: %s", file, strerror(errno));
+        return AIOBS_EXIT_FAILED;
+    }
+
+    return AIOBS_EXIT_OK;
+}
+
+
+static int
+aiobs_import_run(aiobs_import_t *im)
+{
+    int  ch, rc;
+
+    /* a byte order mark, white space, then what tells JSON from CSV */
+
+    do {
+        ch = getc(im->in);
+    } while (ch == 0xef || ch == 0xbb || ch == 0xbf || ch == ' ' || ch == '\n'
+             || ch == '\r' || ch == '\t');
+
+    if (ch != '[') {
+        ungetc(ch, im->in);
+    }
+
+    rc = (ch == '[' || ch == '{') ? aiobs_import_json(im)
+                                  : aiobs_import_csv(im);
+
+    if (rc == AIOBS_EXIT_OK) {
+        rc = aiobs_import_commit(im);
+
+    } else if (im->store) {
+        aiobs_store_abort(im->store);
+    }
+
+    if (rc != AIOBS_EXIT_OK && im->created > im->pending) {
+        aiobs_keys_say("%zu keys were imported before; import the file again to"
+                       " go on", im->created - im->pending);
+    }
+
+    return rc;
+}
+
+
+/* an array of objects, or one after another; one at a time */
+
+static int
+aiobs_import_json(aiobs_import_t *im)
+{
+    int           ch, rc;
+    json_t       *row;
+    json_error_t  error;
+
+    for ( ;; ) {
+        do {
+            ch = getc(im->in);
+        } while (ch == ',' || ch == ' ' || ch == '\n' || ch == '\r'
+                 || ch == '\t');
+
+        if (ch == EOF || ch == ']') {
+            return AIOBS_EXIT_OK;
+        }
+
+        ungetc(ch, im->in);
+
+        row = json_loadf(im->in, JSON_DISABLE_EOF_CHECK, &error);
+
+        if (row == NULL) {
+            aiobs_keys_say("row %zu is no JSON: %s", im->rows + 1, error.text);
+            return AIOBS_EXIT_FAILED;
+        }
+
+        rc = aiobs_import_row(im, row);
+        json_decref(row);
+
+        if (rc != AIOBS_EXIT_OK) {
+            return rc;
+        }
+    }
+}
+
+
+static int
+aiobs_import_csv(aiobs_import_t *im)
+{
+    int           rc, n, columns;
+    char        **fields, *names[128];
+    json_t       *row;
+    aiobs_csv_t  *csv, *header;
+
+    /* the names of the columns lie in a reader of their own */
+
+    header = aiobs_csv_open(im->in);
+    csv = aiobs_csv_open(im->in);
+    rc = AIOBS_EXIT_FAILED;
+
+    columns = header && csv ? aiobs_csv_next(header, &fields) : -1;
+
+    if (columns < 1) {
+        aiobs_keys_say("there is neither JSON nor CSV in it");
+        goto done;
+    }
+
+    memcpy(names, fields, columns * sizeof(char *));
+
+    rc = AIOBS_EXIT_OK;
+
+    while (rc == AIOBS_EXIT_OK && (n = aiobs_csv_next(csv, &fields)) != 0) {
+
+        if (n != columns) {
+            im->rows++;
+            aiobs_import_wrong(im, "it has other fields than the first line");
+            continue;
+        }
+
+        row = aiobs_import_record(names, n, fields);
+        rc = aiobs_import_row(im, row);
+        json_decref(row);
+    }
+
+done:
+
+    aiobs_csv_close(header);
+    aiobs_csv_close(csv);
+
+    return rc;
+}
+
+
+/* as if it were JSON; limits are an object there */
+
+static json_t *
+aiobs_import_record(char **names, int n, char **fields)
+{
+    int      i, limit;
+    char    *end;
+    double   value;
+    json_t  *row, *limits;
+
+    row = json_object();
+    limits = json_object();
+
+    for (i = 0; i < n; i++) {
+
+        if (fields[i][0] == '\0') {
+            continue;
+        }
+
+        for (limit = 0; limit < AIOBS_LIMIT_N; limit++) {
+            if (strcmp(names[i], aiobs_limit_name(limit)) == 0) {
+                break;
+            }
+        }
+
+        if (limit == AIOBS_LIMIT_N) {
+            aiobs_import_value(row, names[i], fields[i]);
+            continue;
+        }
+
+        value = strtod(fields[i], &end);
+        json_object_set_new(limits, names[i], *end ? json_string(fields[i])
+                                                   : json_real(value));
+    }
+
+    if (json_object_size(limits)) {
+        json_object_set(row, "limits", limits);
+    }
+
+    json_decref(limits);
+
+    return row;
+}
+
+
+static void
+aiobs_import_value(json_t *row, const char *name, const char *text)
+{
+    size_t   i;
+    json_t  *value;
+
+    static const char  *typed[] = {
+        "active", "is_active", "models", "endpoints", "labels", "admin",
+        "may_act_for", NULL
+    };
+
+    value = NULL;
+
+    for (i = 0; typed[i]; i++) {
+        if (strcmp(name, typed[i]) == 0) {
+            value = json_loads(text, JSON_DECODE_ANY, NULL);
+        }
+    }
+
+    json_object_set_new(row, name, value ? value : json_string(text));
+}
+
+
+static int
+aiobs_import_row(aiobs_import_t *im, json_t *row)
+{
+    int       i, rc;
+    json_t   *key;
+    unsigned  notes;
+
+    im->rows++;
+    notes = 0;
+
+    if (im->litellm || json_object_get(row, "token")) {
+        key = aiobs_keys_litellm(row, &notes);
+
+    } else {
+        key = json_incref(row);
+    }
+
+    rc = aiobs_import_key(im, key);
+    json_decref(key);
+
+    for (i = 0; i < 3; i++) {
+        im->notes[i] += notes >> i & 1;
+    }
+
+    if (im->rows % AIOBS_IMPORT_PROGRESS == 0) {
+        aiobs_keys_say("%zu rows read", im->rows);
+    }
+
+    if (rc == AIOBS_EXIT_OK && im->pending == AIOBS_IMPORT_BATCH) {
+        rc = aiobs_import_commit(im);
+    }
+
+    return rc;
+}
+
+
+static int
+aiobs_import_key(aiobs_import_t *im, json_t *row)
+{
+    char               hash[AIOBS_KEY_HEX_LEN + 1];
+    char               created[AIOBS_KEY_TIME_LEN + 1];
+    char               used[AIOBS_KEY_TIME_LEN + 1];
+    const char        *error;
+    aiobs_key_form_t   form;
+
+    memset(&form, 0, sizeof(form));
+
+    error = aiobs_import_hash(row, hash);
+
+    if (error == NULL) {
+        error = aiobs_key_form_json(&form, row, AIOBS_FORM_LENIENT);
+    }
+
+    if (error == NULL) {
+        error = aiobs_import_past(row, &form.attrs, created, used);
+    }
+
+    if (error == NULL && form.attrs.user == NULL) {
+        error = "it has no user_id";
+    }
+
+    if (error) {
+        aiobs_import_wrong(im, error);
+        return AIOBS_EXIT_OK;
+    }
+
+    if (im->pending == 0 && aiobs_store_begin(im->store) != AIOBS_STORE_OK) {
+        aiobs_keys_say("store %s: %s", im->o->db, aiobs_store_error(im->store));
+        return AIOBS_EXIT_FAILED;
+    }
+
+    switch (aiobs_store_create(im->store, aiobs_keys_actor(), hash,
+                               &form.attrs))
+    {
+    case AIOBS_STORE_OK:
+        im->pending++;
+        im->created++;
+        return AIOBS_EXIT_OK;
+
+    case AIOBS_STORE_EXISTS:
+        im->exist++;
+
+        if (im->pending == 0) {
+            aiobs_store_abort(im->store);
+        }
+
+        return AIOBS_EXIT_OK;
+
+    default:
+        aiobs_keys_say("store %s: %s", im->o->db, aiobs_store_error(im->store));
+        return AIOBS_EXIT_FAILED;
+    }
+}
+
+
+static const char *
+aiobs_import_hash(const json_t *row, char *hash)
+{
+    int             rc;
+    size_t          len;
+    const char     *text;
+    unsigned char   bytes[AIOBS_KEY_HASH_LEN];
+
+    text = json_string_value(json_object_get(row, "key"));
+
+    if (text) {
+        len = strlen(text);
+
+        if (len == 0 || len > AIOBS_KEY_RAW_MAX) {
+            return "its key is empty or longer than 512 bytes";
+        }
+
+        rc = aiobs_key_hash_hex(text, len, hash);
+        OPENSSL_cleanse((char *) text, len);
+
+        return rc == 0 ? NULL : "OpenSSL has no SHA-256";
+    }
+
+    text = json_string_value(json_object_get(row, "hash"));
+
+    if (text == NULL || strlen(text) != AIOBS_KEY_HEX_LEN
+        || aiobs_key_from_hex(text, bytes, AIOBS_KEY_HASH_LEN) != 0)
+    {
+        return "its hash is no SHA-256 in lower-case hex";
+    }
+
+    memcpy(hash, text, AIOBS_KEY_HEX_LEN + 1);
+
+    return NULL;
+}
+
+
+static const char *
+aiobs_import_past(const json_t *row, aiobs_key_attrs_t *attrs, char *created,
+    char *used)
+{
+    const char    *text;
+    const json_t  *active;
+
+    text = json_string_value(json_object_get(row, "created_at"));
+
+    if (text && *text) {
+        if (aiobs_key_parse_time(text, created) != 0) {
+            return "its created_at is no time";
+        }
+
+        attrs->created_at = created;
+    }
+
+    text = json_string_value(json_object_get(row, "last_used"));
+
+    if (text && *text) {
+        if (aiobs_key_parse_time(text, used) != 0) {
+            return "its last_used is no time";
+        }
+
+        attrs->last_used = used;
+    }
+
+    active = json_object_get(row, "active");
+
+    if (active == NULL) {
+        active = json_object_get(row, "is_active");
+    }
+
+    /* one that has expired was not revoked */
+
+    text = json_string_value(json_object_get(row, "state"));
+
+    attrs->revoked = text ? strcmp(text, "revoked") == 0
+                          : json_is_false(active)
+                            || (json_is_integer(active)
+                                && json_integer_value(active) == 0);
+
+    return NULL;
+}
+
+
+static void
+aiobs_import_wrong(aiobs_import_t *im, const char *error)
+{
+    if (im->wrong++ < AIOBS_IMPORT_ERRORS) {
+        aiobs_keys_say("row %zu is left out: %s", im->rows, error);
+    }
+}
+
+
+static int
+aiobs_import_commit(aiobs_import_t *im)
+{
+    if (im->pending == 0) {
+        return AIOBS_EXIT_OK;
+    }
+
+    if (aiobs_store_commit(im->store) != AIOBS_STORE_OK) {
+        aiobs_keys_say("store %s: %s", im->o->db, aiobs_store_error(im->store));
+        return AIOBS_EXIT_FAILED;
+    }
+
+    im->pending = 0;
+
+    return AIOBS_EXIT_OK;
+}
+
+
+static int
+aiobs_import_tell(aiobs_import_t *im)
+{
+    int  i;
+
+    static const char  *notes[] = {
+        "were bound to routes, which are not taken over: see --endpoints",
+        "had a budget for good; it is one of each month now",
+        "may what their team may, which is not known here: see --models"
+    };
+
+    for (i = 0; i < 3; i++) {
+        if (im->notes[i]) {
+            aiobs_keys_say("note: %zu keys %s", im->notes[i], notes[i]);
+        }
+    }
+
+    if (im->o->json) {
+        printf("{\"rows\":%zu,\"created\":%zu,\"exist\":%zu,\"wrong\":%zu}\n",
+               im->rows, im->created, im->exist, im->wrong);
+    } else {
+        printf("imported %zu keys; %zu were there already, %zu could not be"
+               " imported\n", im->created, im->exist, im->wrong);
+    }
+
+    return im->wrong ? AIOBS_EXIT_PARTLY : AIOBS_EXIT_OK;
+}

@@ -1,0 +1,322 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs-keys: rows of LiteLLM's table LiteLLM_VerificationToken.  Its token is
+ * the SHA-256 of the key in hex, as ours; texts of PostgreSQL's CSV are taken
+ * as well as values of JSON.
+ */
+
+
+#include "aiobs_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+#define AIOBS_DAY    1
+#define AIOBS_MONTH  30                 /* days: longer ones are no shorter */
+
+
+static void aiobs_litellm_text(json_t *key, const char *to, const json_t *row,
+    const char *from, size_t max);
+static void aiobs_litellm_user(json_t *key, const json_t *row);
+static void aiobs_litellm_limit(json_t *limits, const char *to,
+    const json_t *row, const char *from);
+static void aiobs_litellm_budget(json_t *limits, const json_t *row,
+    unsigned *notes);
+static void aiobs_litellm_models(json_t *key, const json_t *row,
+    unsigned *notes);
+static json_t *aiobs_litellm_array(const json_t *value);
+static void aiobs_litellm_labels(json_t *key, const json_t *row);
+static double aiobs_litellm_number(const json_t *value);
+static int aiobs_litellm_blocked(const json_t *value);
+
+
+json_t *
+aiobs_keys_litellm(const json_t *row, unsigned *notes)
+{
+    json_t  *key, *limits, *routes;
+
+    key = json_object();
+    limits = json_object();
+    *notes = 0;
+
+    aiobs_litellm_text(key, "hash", row, "token", AIOBS_KEY_HEX_LEN);
+    aiobs_litellm_text(key, "name", row, "key_alias", AIOBS_KEY_NAME_MAX);
+    aiobs_litellm_text(key, "created_at", row, "created_at", 64);
+    aiobs_litellm_text(key, "expires_at", row, "expires", 64);
+    aiobs_litellm_user(key, row);
+
+    aiobs_litellm_limit(limits, "rpm", row, "rpm_limit");
+    aiobs_litellm_limit(limits, "tpm", row, "tpm_limit");
+    aiobs_litellm_limit(limits, "parallel", row, "max_parallel_requests");
+    aiobs_litellm_budget(limits, row, notes);
+
+    aiobs_litellm_models(key, row, notes);
+    aiobs_litellm_labels(key, row);
+
+    routes = aiobs_litellm_array(json_object_get(row, "allowed_routes"));
+
+    if (json_array_size(routes)) {
+        *notes |= AIOBS_NOTE_ROUTES;
+    }
+
+    json_decref(routes);
+
+    if (aiobs_litellm_blocked(json_object_get(row, "blocked"))) {
+        json_object_set_new(key, "active", json_false());
+    }
+
+    if (json_object_size(limits)) {
+        json_object_set(key, "limits", limits);
+    }
+
+    json_decref(limits);
+
+    return key;
+}
+
+
+static void
+aiobs_litellm_text(json_t *key, const char *to, const json_t *row,
+    const char *from, size_t max)
+{
+    size_t       len;
+    const char  *text;
+
+    text = json_string_value(json_object_get(row, from));
+
+    if (text == NULL || *text == '\0') {
+        return;
+    }
+
+    len = aiobs_key_cut((const unsigned char *) text, strlen(text), max);
+    json_object_set_new(key, to, json_stringn(text, len));
+}
+
+
+/* a key of nobody is a team's, or is known by its own name */
+
+static void
+aiobs_litellm_user(json_t *key, const json_t *row)
+{
+    size_t  i;
+
+    static const char  *names[] = { "user_id", "team_id", "key_alias" };
+
+    for (i = 0; i < 3 && !json_object_get(key, "user_id"); i++) {
+        aiobs_litellm_text(key, "user_id", row, names[i], AIOBS_KEY_USER_MAX);
+    }
+
+    if (!json_object_get(key, "user_id")) {
+        json_object_set_new(key, "user_id", json_string("litellm"));
+    }
+}
+
+
+static void
+aiobs_litellm_limit(json_t *limits, const char *to, const json_t *row,
+    const char *from)
+{
+    double  value;
+
+    value = aiobs_litellm_number(json_object_get(row, from));
+
+    if (value >= 0) {
+        json_object_set_new(limits, to, json_integer((json_int_t) value));
+    }
+}
+
+
+/* budgets are of days or of months here; one for good becomes a month's */
+
+static void
+aiobs_litellm_budget(json_t *limits, const json_t *row, unsigned *notes)
+{
+    char        *unit;
+    long         days;
+    double       budget;
+    const char  *duration;
+
+    budget = aiobs_litellm_number(json_object_get(row, "max_budget"));
+
+    if (budget < 0) {
+        return;
+    }
+
+    duration = json_string_value(json_object_get(row, "budget_duration"));
+    days = AIOBS_MONTH;
+
+    if (duration && *duration) {
+        days = strtol(duration, &unit, 10);
+        days = strcmp(unit, "d") == 0 ? days
+               : strcmp(unit, "mo") == 0 ? days * AIOBS_MONTH
+               : AIOBS_DAY;
+
+    } else {
+        *notes |= AIOBS_NOTE_LIFETIME;
+    }
+
+    json_object_set_new(limits, days < AIOBS_MONTH && days <= AIOBS_DAY
+                                ? "cost_usd_per_day" : "cost_usd_per_month",
+                        json_real(budget));
+}
+
+
+static void
+aiobs_litellm_models(json_t *key, const json_t *row, unsigned *notes)
+{
+    size_t       i;
+    json_t      *models;
+    const char  *model;
+
+    models = aiobs_litellm_array(json_object_get(row, "models"));
+
+    for (i = 0; i < json_array_size(models); i++) {
+        model = json_string_value(json_array_get(models, i));
+
+        if (model && strcmp(model, "all-proxy-models") == 0) {
+            json_array_clear(models);
+
+        } else if (model && strcmp(model, "all-team-models") == 0) {
+            json_array_clear(models);
+            *notes |= AIOBS_NOTE_TEAM;
+        }
+    }
+
+    json_object_set_new(key, "models", models);
+}
+
+
+/* ["a"], or PostgreSQL's {a,"b c"}; new */
+
+static json_t *
+aiobs_litellm_array(const json_t *value)
+{
+    char        *copy, *p, *end;
+    json_t      *array;
+    const char  *text;
+
+    if (json_is_array(value)) {
+        return json_deep_copy(value);
+    }
+
+    array = json_array();
+    text = json_string_value(value);
+
+    if (text == NULL || text[0] == '\0') {
+        return array;
+    }
+
+    if (text[0] == '[') {
+        json_decref(array);
+        return json_loads(text, 0, NULL);
+    }
+
+    copy = strdup(text[0] == '{' ? text + 1 : text);
+
+    if (copy && strchr(copy, '}')) {
+        *strrchr(copy, '}') = '\0';
+    }
+
+    for (p = copy; p && *p; p = end) {
+        end = p + strcspn(p, ",");
+
+        if (*end) {
+            *end++ = '\0';
+        }
+
+        if (*p == '"' && p[1]) {
+            p[strlen(p) - 1] = '\0';
+            p++;
+        }
+
+        json_array_append_new(array, json_string(p));
+    }
+
+    free(copy);
+
+    return array;
+}
+
+
+/* the team, and those of its metadata that are fit to be labels */
+
+static void
+aiobs_litellm_labels(json_t *key, const json_t *row)
+{
+    char          label[AIOBS_KEY_LABELS_MAX + 1];
+    void         *i;
+    size_t        len;
+    json_t       *metadata, *labels, *one;
+    const char   *text;
+
+    labels = json_object();
+    metadata = json_object_get(row, "metadata");
+
+    aiobs_litellm_text(labels, "team", row, "team_id", 128);
+
+    if (json_is_string(metadata)) {
+        text = json_string_value(metadata);
+        metadata = json_loads(text, 0, NULL);
+
+    } else {
+        json_incref(metadata);
+    }
+
+    for (i = json_object_iter(metadata); i;
+         i = json_object_iter_next(metadata, i))
+    {
+        one = json_pack("{s:O}", json_object_iter_key(i),
+                        json_object_iter_value(i));
+        len = json_dumpb(one, label, AIOBS_KEY_LABELS_MAX, JSON_COMPACT);
+
+        if (len && len <= AIOBS_KEY_LABELS_MAX
+            && aiobs_key_labels_error(label, len) == NULL
+            && json_object_size(labels) < AIOBS_KEYS_LABELS)
+        {
+            json_object_update(labels, one);
+        }
+
+        json_decref(one);
+    }
+
+    json_decref(metadata);
+    json_object_set_new(key, "labels", labels);
+}
+
+
+/* -1: none */
+
+static double
+aiobs_litellm_number(const json_t *value)
+{
+    char    *end;
+    double   number;
+
+    if (json_is_number(value)) {
+        return json_number_value(value);
+    }
+
+    if (!json_is_string(value) || *json_string_value(value) == '\0') {
+        return -1;
+    }
+
+    number = strtod(json_string_value(value), &end);
+
+    return *end ? -1 : number;
+}
+
+
+static int
+aiobs_litellm_blocked(const json_t *value)
+{
+    const char  *text;
+
+    text = json_string_value(value);
+
+    return json_is_true(value)
+           || (text && (strcmp(text, "t") == 0 || strcmp(text, "true") == 0
+                        || strcmp(text, "True") == 0));
+}
