@@ -110,13 +110,6 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       0,
       NULL },
 
-    { ngx_string("aiobs_log"),
-      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_1MORE,
-      ngx_http_aiobs_log_directive,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
     { ngx_string("aiobs_auth"),
       NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -174,13 +167,14 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       &ngx_http_aiobs_forward_values },
 
     { ngx_string("aiobs_metrics"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_aiobs_metrics,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
+    NGX_HTTP_AIOBS_LOG_COMMANDS
 
       ngx_null_command
 };
@@ -207,7 +201,7 @@ ngx_module_t  ngx_http_aiobs_module = {
     ngx_http_aiobs_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_aiobs_log_init_module,        /* init module */
     ngx_http_aiobs_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -385,9 +379,16 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aiobs_init(ngx_conf_t *cf)
 {
+    ngx_http_core_main_conf_t   *cmcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    /* our variables overfill nginx's default, which makes it warn */
+
+    cmcf->variables_hash_max_size = ngx_max(cmcf->variables_hash_max_size,
+                                            2048);
 
     if (!amcf->used) {
         return NGX_OK;
@@ -473,8 +474,7 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_aiobs_metrics_init_process(amcf->shared->metrics,
-                                            &amcf->metrics, amcf->shpool,
-                                            cycle)
+                                            amcf->shpool, cycle)
         != NGX_OK
         || ngx_http_aiobs_export_init_process(amcf->exporters,
                                               amcf->thread_pool, cycle)

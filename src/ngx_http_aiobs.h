@@ -19,6 +19,7 @@
 #include "keys/ngx_http_aiobs_keys.h"
 #include "metrics/ngx_http_aiobs_metrics.h"
 #include "agents/ngx_http_aiobs_agents.h"
+#include "telemetry/ngx_http_aiobs_log.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -67,8 +68,8 @@ typedef struct {
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
 
-    ngx_http_aiobs_metrics_conf_t      metrics;
     ngx_http_aiobs_agents_main_conf_t  agents;
+    ngx_http_aiobs_log_main_conf_t  log;
 
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;
@@ -91,16 +92,12 @@ typedef struct {
     ngx_flag_t                  endpoint_default;
     ngx_uint_t                  forward;        /* bits */
     ngx_http_complex_value_t   *user;
-    ngx_array_t                *logs;           /* ngx_http_aiobs_log_t * */
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
-    ngx_flag_t                  metrics_created;    /* _created is shown */
     ngx_http_aiobs_agents_conf_t  agents;
+    ngx_http_aiobs_log_conf_t   log;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
 } ngx_http_aiobs_loc_conf_t;
-
-
-typedef struct ngx_http_aiobs_log_s  ngx_http_aiobs_log_t;
 
 
 extern ngx_module_t  ngx_http_aiobs_module;

@@ -46,8 +46,6 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_uint_value(amcf->series, NGX_HTTP_AIOBS_SERIES_DEFAULT);
     ngx_conf_init_uint_value(amcf->keys, NGX_HTTP_AIOBS_KEYS_DEFAULT);
 
-    ngx_http_aiobs_metrics_init_conf(&amcf->metrics);
-
     if (amcf->thread_pool_name.len == 0) {
         ngx_str_set(&amcf->thread_pool_name, "default");
     }
@@ -82,7 +80,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* endpoint, handler, forward, metrics and its parameters: zeroed */
+    /* endpoint, handler, forward, metrics, metrics_remote: zeroed */
 
     lcf->enable = NGX_CONF_UNSET;
     lcf->auth = NGX_CONF_UNSET_UINT;
@@ -92,8 +90,8 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     lcf->stream_usage = NGX_CONF_UNSET;
     lcf->stream_usage_limit = NGX_CONF_UNSET_SIZE;
     lcf->user = NGX_CONF_UNSET_PTR;
-    lcf->logs = NGX_CONF_UNSET_PTR;
     ngx_http_aiobs_agents_create_conf(&lcf->agents);
+    ngx_http_aiobs_log_create_conf(&lcf->log);
 
     return lcf;
 }
@@ -117,7 +115,7 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->stream_usage_limit,
                               prev->stream_usage_limit, 16 * 1024 * 1024);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
-    ngx_conf_merge_ptr_value(conf->logs, prev->logs, NULL);
+    ngx_http_aiobs_log_merge_conf(&prev->log, &conf->log);
     ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
                                  NGX_CONF_BITMASK_SET);
 
@@ -384,7 +382,7 @@ ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* aiobs_metrics [remote] [created] */
+/* aiobs_metrics [remote] */
 
 char *
 ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -392,7 +390,6 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_aiobs_loc_conf_t *lcf = conf;
 
     ngx_str_t                   *value;
-    ngx_uint_t                   i;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -402,21 +399,17 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    for (i = 1; i < cf->args->nelts; i++) {
+    if (cf->args->nelts > 1) {
 
-        if (ngx_strcmp(value[i].data, "remote") == 0) {
-            lcf->metrics_remote = 1;
-
-        } else if (ngx_strcmp(value[i].data, "created") == 0) {
-            lcf->metrics_created = 1;
-
-        } else {
+        if (ngx_strcmp(value[1].data, "remote") != 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\" of "
-                               "\"aiobs_metrics\": \"remote\" and "
-                               "\"created\" are accepted", &value[i]);
+                               "\"aiobs_metrics\": \"remote\" is accepted",
+                               &value[1]);
             return NGX_CONF_ERROR;
         }
+
+        lcf->metrics_remote = 1;
     }
 
     lcf->metrics = 1;
@@ -445,7 +438,7 @@ ngx_http_aiobs_metrics_content(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    return ngx_http_aiobs_metrics_handler(r, lcf->metrics_created);
+    return ngx_http_aiobs_metrics_handler(r);
 }
 
 

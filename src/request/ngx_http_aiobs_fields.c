@@ -212,6 +212,38 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
 };
 
 
+const ngx_http_aiobs_field_t *
+ngx_http_aiobs_field_find(const char *name)
+{
+    const ngx_http_aiobs_field_t  *field;
+
+    for (field = ngx_http_aiobs_fields; field->name.len; field++) {
+        if (ngx_strcmp(field->name.data, name) == 0) {
+            return field;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_aiobs_field_value(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    const char *name, ngx_http_aiobs_value_t *v)
+{
+    const ngx_http_aiobs_field_t  *field;
+
+    v->type = NGX_HTTP_AIOBS_VALUE_ABSENT;
+    ngx_str_null(&v->str);
+
+    field = ngx_http_aiobs_field_find(name);
+
+    if (field) {
+        field->get(r, ctx, field, v);
+    }
+}
+
+
 static void
 ngx_http_aiobs_get_str(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)

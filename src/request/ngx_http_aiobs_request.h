@@ -349,6 +349,13 @@ struct ngx_http_aiobs_field_s {
 
 extern const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[];
 
+/* NULL: there is none of that name */
+const ngx_http_aiobs_field_t *ngx_http_aiobs_field_find(const char *name);
+
+/* the figure of that name; no string: its str is empty */
+void ngx_http_aiobs_field_value(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const char *name, ngx_http_aiobs_value_t *v);
+
 void ngx_http_aiobs_get_rag_score(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
     ngx_http_aiobs_value_t *v);

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_telemetry.h"
+#include "ngx_http_aiobs_log_out.h"
 
 
 static u_char *ngx_http_aiobs_json_timestamp(u_char *p);
@@ -52,6 +52,8 @@ ngx_http_aiobs_json_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         p = ngx_http_aiobs_json_value(p, field->max, &value);
     }
+
+    p = ngx_http_aiobs_log_fields_json(r, ctx, p, last, "");
 
     *p++ = '}';
     *p++ = LF;

@@ -29,11 +29,13 @@ size_t ngx_http_aiobs_json_line(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
 
 
-/* --- ngx_http_aiobs_log.c --- */
+/* --- ngx_http_aiobs_ecs.c --- */
 
-/* aiobs_log off | path|stderr [format=json] [buffer=size] [flush=time] [if=..] */
-char *ngx_http_aiobs_log_directive(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+/* now, as 1970-01-01T00:00:00.000000Z */
+u_char *ngx_http_aiobs_utc(u_char *p);
+
+
+/* --- ngx_http_aiobs_log.c --- */
 
 /* writes the line of a finished request to every log of its location */
 void ngx_http_aiobs_log_write(ngx_http_request_t *r,

@@ -1,0 +1,329 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Lines written as nginx writes its own access log: appended whole, buffered
+ * and flushed on request.  What cannot be written is counted and told, and
+ * never waited for.
+ */
+
+
+#include "ngx_http_aiobs_log_out.h"
+
+
+static ngx_fd_t ngx_http_aiobs_log_fd(ngx_http_aiobs_log_sink_t *sink);
+static void ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink,
+    ngx_fd_t fd);
+static void ngx_http_aiobs_log_out(ngx_http_aiobs_log_sink_t *sink,
+    u_char *buf, size_t len, ngx_log_t *log);
+static size_t ngx_http_aiobs_log_piece(u_char *buf, size_t len);
+static void ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink,
+    ngx_fd_t fd, u_char *buf, size_t len, ngx_log_t *log);
+static ssize_t ngx_http_aiobs_log_write_fd(ngx_fd_t fd, u_char *buf,
+    size_t len);
+static void ngx_http_aiobs_log_syslog(ngx_http_aiobs_log_sink_t *sink,
+    u_char *line, size_t len, ngx_log_t *log);
+static void ngx_http_aiobs_log_lost(ngx_http_aiobs_log_sink_t *sink,
+    u_char *buf, size_t len, ngx_err_t err, ngx_log_t *log);
+static char *ngx_http_aiobs_log_reason(ngx_err_t err);
+
+
+ngx_fd_t  ngx_http_aiobs_stderr = NGX_INVALID_FILE;
+
+
+ngx_uint_t
+ngx_http_aiobs_log_color(ngx_http_aiobs_log_sink_t *sink)
+{
+    if (sink->syslog) {
+        return 0;
+    }
+
+    (void) ngx_http_aiobs_log_fd(sink);
+
+    return sink->terminal && !sink->no_color;
+}
+
+
+void
+ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
+    size_t len, ngx_log_t *log)
+{
+    if (sink->syslog) {
+        ngx_http_aiobs_log_syslog(sink, line, len, log);
+        return;
+    }
+
+    if (sink->start == NULL) {
+        ngx_http_aiobs_log_out(sink, line, len, log);
+        return;
+    }
+
+    if (len > (size_t) (sink->last - sink->pos)) {
+        ngx_http_aiobs_log_out(sink, sink->start, sink->pos - sink->start,
+                               log);
+        sink->pos = sink->start;
+    }
+
+    if (sink->event && !sink->event->timer_set) {
+        ngx_add_timer(sink->event, sink->flush);
+    }
+
+    sink->pos = ngx_cpymem(sink->pos, line, len);
+}
+
+
+void
+ngx_http_aiobs_log_flush(ngx_open_file_t *file, ngx_log_t *log)
+{
+    ngx_http_aiobs_log_sink_t  *sink;
+
+    sink = file->data;
+
+    ngx_http_aiobs_log_out(sink, sink->start, sink->pos - sink->start, log);
+
+    sink->pos = sink->start;
+
+    if (sink->event && sink->event->timer_set) {
+        ngx_del_timer(sink->event);
+    }
+}
+
+
+void
+ngx_http_aiobs_log_flush_handler(ngx_event_t *ev)
+{
+    ngx_http_aiobs_log_flush(ev->data, ev->log);
+}
+
+
+/* it is another one after the file was reopened */
+
+static ngx_fd_t
+ngx_http_aiobs_log_fd(ngx_http_aiobs_log_sink_t *sink)
+{
+    ngx_fd_t  fd;
+
+    if (sink->file) {
+        fd = sink->file->fd;
+
+    } else {
+        fd = ngx_http_aiobs_stderr != NGX_INVALID_FILE ? ngx_http_aiobs_stderr
+                                                       : ngx_stderr;
+    }
+
+    if (fd != sink->fd) {
+        ngx_http_aiobs_log_look(sink, fd);
+    }
+
+    return fd;
+}
+
+
+static void
+ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd)
+{
+    ngx_file_info_t  fi;
+
+    sink->fd = fd;
+    sink->torn = 0;
+    sink->terminal = isatty(fd);
+    sink->pipe = ngx_fd_info(fd, &fi) != NGX_FILE_ERROR
+                 && S_ISFIFO(fi.st_mode);
+
+    /* a pipe that nobody reads, a terminal that is held: not waited for */
+
+    if (sink->file && (sink->pipe || sink->terminal)) {
+        (void) ngx_nonblocking(fd);
+    }
+}
+
+
+static void
+ngx_http_aiobs_log_out(ngx_http_aiobs_log_sink_t *sink, u_char *buf,
+    size_t len, ngx_log_t *log)
+{
+    size_t    n;
+    ngx_fd_t  fd;
+
+    if (len == 0) {
+        return;
+    }
+
+    fd = ngx_http_aiobs_log_fd(sink);
+
+    while (len) {
+        n = sink->pipe ? ngx_http_aiobs_log_piece(buf, len) : len;
+
+        if (sink->failed == ngx_time()) {
+
+            /* a full disk makes every write slow: one try a second */
+
+            ngx_http_aiobs_log_lost(sink, buf, n, NGX_ENOSPC, log);
+
+        } else {
+            ngx_http_aiobs_log_put(sink, fd, buf, n, log);
+        }
+
+        buf += n;
+        len -= n;
+    }
+}
+
+
+/* what several workers may write to one pipe without mixing their lines */
+
+static size_t
+ngx_http_aiobs_log_piece(u_char *buf, size_t len)
+{
+    u_char  *p;
+
+    if (len <= PIPE_BUF) {
+        return len;
+    }
+
+    for (p = buf + PIPE_BUF; p > buf; p--) {
+        if (p[-1] == LF) {
+            return p - buf;
+        }
+    }
+
+    p = ngx_strlchr(buf, buf + len, LF);
+
+    return p ? (size_t) (p + 1 - buf) : len;
+}
+
+
+static void
+ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
+    u_char *buf, size_t len, ngx_log_t *log)
+{
+    ssize_t  n;
+
+    if (sink->torn) {
+
+        /* of the line that was written in part, at least the next is whole */
+
+        if (ngx_http_aiobs_log_write_fd(fd, (u_char *) "\n", 1) != 1) {
+            ngx_http_aiobs_log_lost(sink, buf, len, ngx_errno, log);
+            return;
+        }
+
+        sink->torn = 0;
+    }
+
+    n = ngx_http_aiobs_log_write_fd(fd, buf, len);
+
+    if (n == (ssize_t) len) {
+        return;
+    }
+
+    if (n > 0) {
+        sink->torn = (buf[n - 1] != LF);
+        ngx_http_aiobs_log_lost(sink, buf + n, len - n,
+                                sink->pipe || sink->terminal ? NGX_EAGAIN
+                                                             : NGX_ENOSPC,
+                                log);
+        return;
+    }
+
+    ngx_http_aiobs_log_lost(sink, buf, len, ngx_errno, log);
+}
+
+
+static ssize_t
+ngx_http_aiobs_log_write_fd(ngx_fd_t fd, u_char *buf, size_t len)
+{
+    ssize_t  n;
+
+    do {
+        n = ngx_write_fd(fd, buf, len);
+    } while (n == -1 && ngx_errno == NGX_EINTR);
+
+    return n;
+}
+
+
+static void
+ngx_http_aiobs_log_syslog(ngx_http_aiobs_log_sink_t *sink, u_char *line,
+    size_t len, ngx_log_t *log)
+{
+    u_char     *p;
+    ngx_err_t   err;
+
+    static u_char  message[NGX_HTTP_AIOBS_SYSLOG_HEADER
+                           + NGX_HTTP_AIOBS_LINE_MAX];
+
+    if (sink->failed == ngx_time()) {
+
+        /* nginx tells of each failure: one try a second */
+
+        ngx_http_aiobs_log_lost(sink, line, len, 0, log);
+        return;
+    }
+
+    p = ngx_syslog_add_header(sink->syslog, message);
+    p = ngx_cpymem(p, line, len - 1);
+
+    if (ngx_syslog_send(sink->syslog, message, p - message) < 0) {
+        err = ngx_socket_errno;
+
+        if (err != NGX_EAGAIN) {
+            sink->failed = ngx_time();
+        }
+
+        ngx_http_aiobs_log_lost(sink, line, len, err, log);
+    }
+}
+
+
+static void
+ngx_http_aiobs_log_lost(ngx_http_aiobs_log_sink_t *sink, u_char *buf,
+    size_t len, ngx_err_t err, ngx_log_t *log)
+{
+    u_char      *p, *last;
+    ngx_str_t    labels[2];
+    ngx_uint_t   lines;
+
+    lines = 0;
+    last = buf + len;
+
+    for (p = buf; p < last; p++) {
+        lines += (*p == LF);
+    }
+
+    ngx_str_set(&labels[0], "log");
+    labels[1].data = (u_char *) ngx_http_aiobs_log_reason(err);
+    labels[1].len = ngx_strlen(labels[1].data);
+
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_EXPORT_DROPPED, labels, lines);
+
+    if (err == NGX_ENOSPC) {
+        sink->failed = ngx_time();
+    }
+
+    if (sink->told != ngx_time()) {
+        sink->told = ngx_time();
+
+        ngx_log_error(NGX_LOG_ERR, log, err,
+                      "aiobs: lines for \"%s\" are lost",
+                      sink->file ? (char *) sink->file->name.data
+                                 : sink->syslog ? "syslog" : "stderr");
+    }
+}
+
+
+static char *
+ngx_http_aiobs_log_reason(ngx_err_t err)
+{
+    switch (err) {
+
+    case NGX_ENOSPC:
+        return "disk_full";
+
+    case NGX_EAGAIN:
+        return "not_taken";
+
+    default:
+        return "write_failed";
+    }
+}

@@ -1,0 +1,158 @@
+#!/usr/bin/perl
+
+# A pipe gets whole lines of several workers, is not waited for when nobody
+# reads it, and a directory that is gone stops nothing.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use Fcntl qw(O_RDWR O_NONBLOCK);
+use File::Path qw(make_path remove_tree);
+use JSON::PP;
+use POSIX qw(mkfifo _exit);
+use Test::More;
+
+my $t = Aiobs->new;
+my $dir = $t->dir;
+
+mkfifo("$dir/$_", 0600) or die for qw(pipe buffered);
+sysopen(my $pipe, "$dir/pipe", O_RDWR | O_NONBLOCK) or die;
+sysopen(my $buffered, "$dir/buffered", O_RDWR | O_NONBLOCK) or die;
+make_path("$dir/logs");
+
+# F_SETPIPE_SZ: all of the first round has room
+
+sub room { my ($bytes) = @_; fcntl($_, 1031, $bytes) or BAIL_OUT("F_SETPIPE_SZ: $!") for $pipe, $buffered }
+
+room(1 << 20);
+
+$t->start(<<'EOF', workers => 2);
+server {
+    listen 127.0.0.1:%%PORT_0%% reuseport;
+    aiobs on;
+    aiobs_log_field long $http_x_long;
+    location /pipe {
+        aiobs_log %%DIR%%/pipe;
+        aiobs_log %%DIR%%/buffered buffer=32k flush=100ms;
+        return 200 "ok\n";
+    }
+    location /dir { aiobs_log %%DIR%%/logs/a.json; return 200 "ok\n"; }
+    location = /metrics { aiobs_log off; aiobs_metrics; }
+}
+EOF
+
+sub get_many {
+    my ($n, $path, $clients) = @_;
+    my @pids;
+
+    for my $client (1 .. $clients) {
+        my $pid = fork // die;
+
+        if ($pid == 0) {
+            my $request = "GET $path HTTP/1.1\r\nHost: a\r\nUser-Agent: " . 'u' x 300
+                . "\r\nX-Long: " . $client x 200 . "\r\n\r\n";
+            my $s = $t->connect(0);
+            my $answers = '';
+            for (1 .. $n) {
+                $s->syswrite($request);
+                my $had = () = $answers =~ /\nok\n/g;
+                until ((() = $answers =~ /\nok\n/g) > $had) {
+                    sysread $s, $answers, 65536, length $answers or last;
+                }
+            }
+            _exit((() = $answers =~ /\nok\n/g) == $n ? 0 : 1);
+        }
+
+        push @pids, $pid;
+    }
+
+    return @pids;
+}
+
+my %got = (pipe => '', buffered => '');
+
+sub drain {
+    for (['pipe', $pipe], ['buffered', $buffered]) {
+        1 while sysread $_->[1], $got{$_->[0]}, 65536, length $got{$_->[0]};
+    }
+    return;
+}
+
+# --- whole lines ---
+
+my $running = my @pids = get_many(150, '/pipe', 4);
+my $failed = 0;
+
+Aiobs::wait_for(sub {
+    drain();
+    for (@pids) {
+        $running--, $failed += $? != 0 if waitpid($_, POSIX::WNOHANG()) == $_;
+    }
+    return $running == 0;
+}, 30);
+
+is($failed, 0, 'all are answered');
+
+for my $name (qw(pipe buffered)) {
+    Aiobs::wait_for(sub { drain(); ($got{$name} =~ tr/\n//) >= 600 }, 5);
+    my @lines = split /\n/, $got{$name};
+    is(scalar(@lines), 600, "$name: every line");
+    my @mixed = grep { my $j = eval { decode_json($_) };
+        !$j || $j->{long} !~ /^(\d)\1{199}$/ } @lines;
+    is(scalar(@mixed), 0, "$name: each is whole") or diag($mixed[0]);
+}
+
+# --- nobody reads ---
+
+room(16384);
+
+@pids = get_many(150, '/pipe', 4);
+$failed = 0;
+Aiobs::wait_for(sub {
+    @pids = grep { my $done = waitpid($_, POSIX::WNOHANG()) == $_; $failed += $done && $? != 0; !$done } @pids;
+    return !@pids;
+}, 30);
+is(scalar(@pids) + $failed, 0, 'a full pipe: traffic goes on');
+
+sub dropped {
+    my ($n) = $t->get(0, '/metrics')->{body}
+        =~ /^aiobs_export_dropped_total\{exporter="log",reason="not_taken"\} (\d+)/m;
+    return $n // 0;
+}
+
+%got = (pipe => '', buffered => '');
+sub kept { drain(); return ($got{pipe} =~ tr/\n//) + ($got{buffered} =~ tr/\n//) }
+
+ok(Aiobs::wait_for(sub { dropped() + kept() == 1200 }, 5), 'every lost line is counted')
+    or diag(dropped(), ' and ', kept());
+
+is(scalar(grep { !eval { decode_json($_) } } split /\n/, $got{$_}), 0, "$_: what it took is whole")
+    for qw(pipe buffered);
+like($t->error_log, qr{aiobs: lines for "\S+/(?:pipe|buffered)" are lost \(11: }, 'and told');
+my (%seconds, $log);
+$log = $t->error_log;
+$seconds{"$1 $2"}++ while $log =~ m{^(\S+ \S+) \[error\] (\d+)#.*/pipe" are lost}mg;
+is(scalar(grep { $_ > 1 } values %seconds), 0, 'once a second by a worker');
+
+# --- the directory is gone ---
+
+$t->get(0, '/dir', 'X-Request-ID', 'there');
+Aiobs::wait_for(sub { Aiobs::slurp("$dir/logs/a.json") =~ /"there"/ }, 5);
+remove_tree("$dir/logs");
+$t->expect_error('open\(\) ".*logs/a\.json" failed \(2:');
+kill USR1 => $t->{nginx_pid};
+ok(Aiobs::wait_for(sub { $t->error_log =~ m{open\(\) ".*logs/a\.json" failed} }, 10), 'a directory that is gone is told');
+is($t->get(0, '/dir')->{status}, 200, 'traffic goes on') for 1 .. 4;
+
+make_path("$dir/logs");
+kill USR1 => $t->{nginx_pid};
+ok(Aiobs::wait_for(sub {
+    $t->get(0, '/dir', 'X-Request-ID', 'back');
+    Aiobs::slurp("$dir/logs/a.json") =~ /"back"/;
+}, 10), 'and comes back with USR1');
+
+$t->done;
