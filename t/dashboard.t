@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs;
 use AiobsMonitoring;
+use AiobsPeers;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -53,7 +54,33 @@ for my $p (@panels) {
 
 is_deeply(\@wrong, [], 'panels lie side by side and take the data source chosen');
 ok($title{$_}, "there is $_") for 'Request rate', 'p95 latency', 'Error rate',
-    'Tokens per hour', 'LLM p95 latency', 'Cost per hour', 'p95 time to first token', 'Top models';
+    'Tokens per hour', 'LLM p95 latency', 'Cost per hour', 'p95 time to first token', 'Top models',
+    'Agent sessions', 'Calls of a session', 'Tokens of a session', 'Retrieval score';
+
+# --- its type, by Grafana's own schema: numbers, names, what each may be ---
+
+my $dir = $t->dir;
+symlink AiobsPeers::dir() . '/node_modules', "$dir/node_modules" or die $!;
+Aiobs::spew("$dir/dashboard.ts", <<"EOF_TS");
+import type { Dashboard } from '\@grafana/schema';
+
+// JSON has the texts of enumerations
+type Json<T> = T extends string ? `\${T}` : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+
+export const dashboard: Json<Dashboard> = @{[encode_json($dashboard)]};
+
+// what is wrong does not pass
+// \@ts-expect-error
+export const wrong: Json<Dashboard> = @{[encode_json({%$dashboard, refresh => 30})]};
+// \@ts-expect-error
+export const none: Json<Dashboard> = @{[encode_json({%$dashboard, graphTooltip => 7})]};
+EOF_TS
+
+Aiobs::spew("$dir/tsconfig.json", encode_json({ files => ['dashboard.ts'], compilerOptions => {
+    noEmit => JSON::PP::true, strict => JSON::PP::true, skipLibCheck => JSON::PP::true,
+    module => 'nodenext', moduleResolution => 'nodenext', target => 'es2022' } }));
+my $types = $t->spawn(['sh', '-c', AiobsPeers::node() . ' node_modules/typescript/bin/tsc; echo "rc $?"'],
+    cwd => $dir, log => "$dir/types");
 
 my %variable = map { $_->{name} => $_ } @{$dashboard->{templating}{list}};
 is($variable{datasource}{type}, 'datasource', 'the data source is a variable');
@@ -90,7 +117,7 @@ $t->upstream(0, sub {
     }
 
     if ($req->{body} !~ /stream/) {
-        return $t->answer($c, 200, ['Content-Type', 'application/json'],
+        return $t->answer($c, 200, ['Content-Type', 'application/json', 'X-Rag-Score', '0.8'],
             '{"id":"c","model":"gpt-4o","choices":[{"index":0,"message":{"content":"a"},'
             . "\"finish_reason\":\"stop\"}],$usage}");
     }
@@ -112,7 +139,8 @@ aiobs_prices %%ROOT%%/conf-examples/prices.json;
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
-    location /v1/ { aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /v1/ { aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://127.0.0.1:%%PORT_0%%;
+        aiobs_agent_session $http_x_agent_session end=$http_x_end; aiobs_rag_score $upstream_http_x_rag_score; }
     location /closed/ { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
 }
@@ -120,6 +148,8 @@ EOF_CONF
 $t->start($conf);
 
 sub traffic {
+    $t->post(1, '/v1/chat/completions', '{"model":"gpt-4o"}', 'X-Agent-Session', @$_)
+        for ['goes on'], ['ends', 'X-End', '1'];
     $t->post(1, '/v1/chat/completions', $_) for '{"model":"gpt-4o"}',
         '{"model":"gpt-4o-mini","stream":true}', '{"model":"gpt-4o","fail":1}';
     return $t->get(1, '/closed/');
@@ -178,11 +208,15 @@ for my $v (grep { $_->{type} eq 'query' } values %variable) {
         "variable $v->{name} has values");
 }
 
+Aiobs::wait_for(sub { $t->reap($types) }, 60);
+my $said = Aiobs::slurp("$dir/types");
+like($said, qr/\Arc 0$/, "it has the type of a dashboard") or diag($said);
+
 # figures, not only answers
 
-ok((grep { $_->{metric}{handler} eq '/v1/' && abs($_->{value}[1] - 1 / 3) < 0.1 }
+ok((grep { $_->{metric}{handler} eq '/v1/' && abs($_->{value}[1] - 1 / 5) < 0.1 }
     AiobsMonitoring::query($t, 2, plain($title{'Error rate'}{targets}[0]{expr}))),
-    'a third of the requests failed');
+    'a fifth of the requests failed');
 my @top = AiobsMonitoring::query($t, 2, plain($title{'Top models'}{targets}[0]{expr}));
 is_deeply([sort map { $_->{metric}{model} } @top], ['gpt-4o', 'gpt-4o-mini'], 'the models are there');
 
