@@ -26,6 +26,7 @@ my $usage = '{"id":"c","model":"m","choices":[{"finish_reason":"stop","message":
 $t->upstream(0, sub {
     my ($req, $c) = @_;
     Time::HiRes::sleep($req->{headers}{'x-slow'}) if $req->{headers}{'x-slow'};
+    Aiobs::wait_for(sub { -e $t->dir . '/go' }, 20) if $req->{headers}{'x-waits'};
     open my $seen, '>>', $t->dir . '/seen';
     syswrite $seen, "$req->{uri}\n";
     $t->answer($c, 200, ['Content-Type', 'application/json', 'X-Own', 'named-by-answer'], $usage);
@@ -198,12 +199,14 @@ is(figures('/race/')->[1], 10, 'and ten are counted');
 # --- ended by time, without traffic; a call under way is no silence ---
 
 my $slow = $t->connect(1);
-$slow->syswrite("GET /short/v1/x?id=slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Slow: 2.6\r\n\r\n");
+$slow->syswrite("GET /short/v1/x?id=slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Waits: 1\r\n\r\n");
 $t->get(1, "/short/v1/x?id=$_") for 1, 2, 2;
 figures_are('/short/', [3, 2, 0, 'none', 'none'], 'three sessions');
-like(Aiobs::read_all($slow), qr/^HTTP\/1.1 200/, 'longer than the ttl');
-figures_are('/short/', [1, 1, 0, 2, 3], 'two have ended before anybody looked, with three calls');
-ok(Aiobs::wait_for(sub { figures('/short/')->[3] == 3 }, 20), 'so does the third in the end');
+sleep 3;
+is_deeply(figures('/short/'), [1, 1, 0, 2, 3], 'two have ended before anybody looked, with three calls');
+Aiobs::spew($t->dir . '/go', '');
+like(Aiobs::read_all($slow), qr/^HTTP\/1.1 200/, 'the third had a call for longer than its ttl');
+ok(Aiobs::wait_for(sub { figures('/short/')->[3] == 3 }, 20), 'it ends after that');
 figures_are('/short/', [0, 0, 0, 3, 4], 'once');
 
 # --- reload and crash ---
@@ -213,11 +216,13 @@ ok($t->reload, 'a reload');
 figures_are('/', $before, 'forgets no session');
 call('/', 'two');
 is(figures('/')->[1], 2, 'and goes on counting');
+unlink $t->dir . '/go';
 my $open = $t->connect(1);
-$open->syswrite("GET /short/v1/x?id=dies HTTP/1.1\r\nHost: x\r\nX-Slow: 3\r\n\r\n");
+$open->syswrite("GET /short/v1/x?id=dies HTTP/1.1\r\nHost: x\r\nX-Waits: 1\r\n\r\n");
 ok(Aiobs::wait_for(sub { figures('/short/')->[0] == 1 }, 10), 'a call under way');
 my @killed = $t->workers;
 kill KILL => @killed;
+Aiobs::spew($t->dir . '/go', '');
 ok(Aiobs::wait_for(sub { 2 == grep { my $w = $_; !grep { $_ == $w } @killed } $t->workers }, 20), 'all workers killed');
 ok(Aiobs::wait_for(sub { eval { figures('/') } }, 20), 'and made again');
 is_deeply([@{figures('/')}[0, 1]], [$before->[0], 2], 'sessions are still there');
