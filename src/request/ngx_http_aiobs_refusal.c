@@ -196,6 +196,10 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         p = ngx_slprintf(p, last, "{\"message\":\"%V\"}" CRLF,
                          &refusal->message);
 
+    } else if (ngx_strcmp(provider, "ollama") == 0) {
+        p = ngx_slprintf(p, last, "{\"error\":\"%V\"}" CRLF,
+                         &refusal->message);
+
     } else {
         p = ngx_slprintf(p, last, "{\"error\":{\"message\":\"%V\","
                          "\"type\":\"%V\",\"param\":null,"

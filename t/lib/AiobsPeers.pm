@@ -50,7 +50,8 @@ sub script {
     my ($t, $name, @args) = @_;
 
     my $out = $t->dir . "/$name.out";
-    my $pid = $t->spawn([node(), "$dir/$name", @args], log => $out);
+    my $pid = $t->spawn([node(), "$dir/$name", @args], log => $out,
+        env => { NODE_NO_WARNINGS => 1 });
     Aiobs::wait_for(sub { $t->reap($pid) }, 120) or fail("$name ended");
 
     my %lines;
