@@ -175,6 +175,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
 
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
     NGX_HTTP_AIOBS_LOG_COMMANDS
+    NGX_HTTP_AIOBS_PRIVACY_COMMANDS
 
       ngx_null_command
 };

@@ -20,6 +20,7 @@
 #include "metrics/ngx_http_aiobs_metrics.h"
 #include "agents/ngx_http_aiobs_agents.h"
 #include "telemetry/ngx_http_aiobs_log.h"
+#include "request/ngx_http_aiobs_privacy.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -45,6 +46,7 @@ typedef struct {
     ngx_http_aiobs_keys_t      *table;
     ngx_atomic_t                background[NGX_HTTP_AIOBS_BACKGROUND];
     ngx_http_aiobs_agents_t    *agents;
+    u_char                      salt[NGX_HTTP_AIOBS_SALT_LEN];
 } ngx_http_aiobs_shared_t;
 
 
@@ -96,6 +98,7 @@ typedef struct {
     ngx_flag_t                  metrics_remote;
     ngx_http_aiobs_agents_conf_t  agents;
     ngx_http_aiobs_log_conf_t   log;
+    ngx_http_aiobs_privacy_conf_t  privacy;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
 } ngx_http_aiobs_loc_conf_t;
 

@@ -92,6 +92,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     lcf->user = NGX_CONF_UNSET_PTR;
     ngx_http_aiobs_agents_create_conf(&lcf->agents);
     ngx_http_aiobs_log_create_conf(&lcf->log);
+    ngx_http_aiobs_privacy_create_conf(&lcf->privacy);
 
     return lcf;
 }
@@ -116,6 +117,7 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               prev->stream_usage_limit, 16 * 1024 * 1024);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_http_aiobs_log_merge_conf(&prev->log, &conf->log);
+    ngx_http_aiobs_privacy_merge_conf(&prev->privacy, &conf->privacy);
     ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
                                  NGX_CONF_BITMASK_SET);
 

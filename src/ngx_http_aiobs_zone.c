@@ -8,6 +8,8 @@
 
 #include "ngx_http_aiobs.h"
 
+#include <openssl/rand.h>
+
 
 #define NGX_HTTP_AIOBS_LAYOUT  2    /* of everything in the zone */
 
@@ -96,6 +98,10 @@ ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data)
     shared->layout = NGX_HTTP_AIOBS_LAYOUT;
     shared->series = amcf->series;
     shared->keys = amcf->keys;
+
+    if (RAND_bytes(shared->salt, sizeof(shared->salt)) != 1) {
+        return NGX_ERROR;
+    }
 
     shared->metrics = ngx_http_aiobs_metrics_create(shpool, amcf->series,
                                                     zone->shm.log);

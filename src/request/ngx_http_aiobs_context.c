@@ -131,6 +131,7 @@ ngx_http_aiobs_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char *buf, size_t len)
 {
     u_char                *p;
+    ngx_str_t              user;
     ngx_http_aiobs_ctx_t  *ctx;
 
     ctx = ngx_http_aiobs_get_ctx(r);
@@ -148,10 +149,10 @@ ngx_http_aiobs_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
     buf = p;
     p = ngx_snprintf(buf, len, ", request_id: \"%V\"", &ctx->request_id);
 
-    if (ctx->identity && ctx->identity->verdict == NGX_HTTP_AIOBS_KEY_VALID) {
+    if (ctx->validated || ctx->user.len) {
         len -= p - buf;
-        p = ngx_snprintf(p, len, ", user_id: \"%V\"",
-                         &ctx->identity->user_id);
+        ngx_http_aiobs_user_shown(r->main, ctx, &user);
+        p = ngx_snprintf(p, len, ", user_id: \"%V\"", &user);
     }
 
     return p;

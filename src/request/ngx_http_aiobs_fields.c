@@ -25,6 +25,8 @@ static void ngx_http_aiobs_get_trace(ngx_http_request_t *r,
 static void ngx_http_aiobs_get_identity(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
     ngx_http_aiobs_value_t *v);
+static ngx_http_aiobs_privacy_conf_t *ngx_http_aiobs_privacy_of(
+    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_get_request(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
     ngx_http_aiobs_value_t *v);
@@ -326,22 +328,17 @@ static void
 ngx_http_aiobs_get_identity(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
 {
+    ngx_str_t                   user;
     ngx_http_aiobs_identity_t  *id;
 
     id = ctx->identity;
 
-    if (id == NULL || !ctx->validated) {
+    if (field->data == NGX_HTTP_AIOBS_F_USER) {
+        ngx_http_aiobs_user_shown(r, ctx, &user);
+        ngx_http_aiobs_set_str(v, user.data, user.len);
 
-        if (field->data == NGX_HTTP_AIOBS_F_USER) {
-            ngx_http_aiobs_set_str(v, ctx->user.data, ctx->user.len);
-        }
-
-    } else if (field->data == NGX_HTTP_AIOBS_F_USER) {
-        ngx_http_aiobs_set_str(v, id->user_id.data, id->user_id.len);
-
-        if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            ngx_http_aiobs_set_str(v, ctx->user.data, ctx->user.len);
-        }
+    } else if (id == NULL || !ctx->validated) {
+        return;
 
     } else if (field->data == NGX_HTTP_AIOBS_F_KEY_NAME) {
         ngx_http_aiobs_set_str(v, id->key_name.data, id->key_name.len);
@@ -349,12 +346,47 @@ ngx_http_aiobs_get_identity(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     } else {
         ngx_http_aiobs_set_str(v, id->key_id.data, id->key_id.len);
     }
+}
 
-    if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT
-        && field->data == NGX_HTTP_AIOBS_F_USER)
-    {
-        ngx_http_aiobs_set_text(v, "anon");
+
+void
+ngx_http_aiobs_user_shown(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *user)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    *user = ctx->user;
+
+    if (ctx->validated && ctx->identity->user_id.len) {
+        *user = ctx->identity->user_id;
     }
+
+    if (user->len == 0) {
+        ngx_str_set(user, "anon");
+        return;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    ngx_http_aiobs_privacy_user(ngx_http_aiobs_privacy_of(r, ctx),
+                                amcf->shared->salt, &ctx->pseudonym, user);
+}
+
+
+/* of the location where it arrived; before that of where it is */
+
+static ngx_http_aiobs_privacy_conf_t *
+ngx_http_aiobs_privacy_of(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ctx->location;
+
+    if (lcf == NULL) {
+        lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+    }
+
+    return &lcf->privacy;
 }
 
 
@@ -363,7 +395,7 @@ ngx_http_aiobs_get_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
 {
     u_char     *p;
-    ngx_str_t  *s;
+    ngx_str_t  *s, client;
 
     switch (field->data) {
 
@@ -393,7 +425,9 @@ ngx_http_aiobs_get_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         break;
 
     case NGX_HTTP_AIOBS_F_CLIENT:
-        s = &r->connection->addr_text;
+        ngx_http_aiobs_privacy_client(ngx_http_aiobs_privacy_of(r, ctx),
+                                      r->connection, ctx->client, &client);
+        s = &client;
         break;
 
     default:

@@ -65,6 +65,8 @@ typedef struct {
     ngx_http_aiobs_identity_t  *identity;       /* NULL: nobody asked */
     ngx_str_t                   key;            /* raw, never to leave here */
     ngx_str_t                   user;           /* of aiobs_user */
+    ngx_http_aiobs_pseudonym_t  pseudonym;      /* of the user */
+    u_char                      client[NGX_SOCKADDR_STRLEN]; /* truncated */
 
     ngx_http_aiobs_loc_conf_t  *llm;            /* of the last LLM location */
     const aiobs_api_t          *api;
@@ -351,6 +353,10 @@ extern const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[];
 
 /* NULL: there is none of that name */
 const ngx_http_aiobs_field_t *ngx_http_aiobs_field_find(const char *name);
+
+/* who it is as aiobs_privacy shows him, "anon" for nobody; empty: not at all */
+void ngx_http_aiobs_user_shown(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *user);
 
 /* the figure of that name; no string: its str is empty */
 void ngx_http_aiobs_field_value(ngx_http_request_t *r,
