@@ -167,7 +167,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       &ngx_http_aiobs_forward_values },
 
     { ngx_string("aiobs_metrics"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
       ngx_http_aiobs_metrics,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -475,7 +475,8 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_aiobs_metrics_init_process(amcf->shared->metrics,
-                                            amcf->shpool, cycle)
+                                            &amcf->metrics, amcf->shpool,
+                                            cycle)
         != NGX_OK
         || ngx_http_aiobs_export_init_process(amcf->exporters,
                                               amcf->thread_pool, cycle)

@@ -70,6 +70,7 @@ typedef struct {
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
 
+    ngx_http_aiobs_metrics_conf_t      metrics;
     ngx_http_aiobs_agents_main_conf_t  agents;
     ngx_http_aiobs_log_main_conf_t  log;
 
@@ -96,6 +97,7 @@ typedef struct {
     ngx_http_complex_value_t   *user;
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
+    ngx_flag_t                  metrics_created;    /* _created is shown */
     ngx_http_aiobs_agents_conf_t  agents;
     ngx_http_aiobs_log_conf_t   log;
     ngx_http_aiobs_privacy_conf_t  privacy;

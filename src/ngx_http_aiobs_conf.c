@@ -46,6 +46,8 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_uint_value(amcf->series, NGX_HTTP_AIOBS_SERIES_DEFAULT);
     ngx_conf_init_uint_value(amcf->keys, NGX_HTTP_AIOBS_KEYS_DEFAULT);
 
+    ngx_http_aiobs_metrics_init_conf(&amcf->metrics);
+
     if (amcf->thread_pool_name.len == 0) {
         ngx_str_set(&amcf->thread_pool_name, "default");
     }
@@ -80,7 +82,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* endpoint, handler, forward, metrics, metrics_remote: zeroed */
+    /* endpoint, handler, forward, metrics and its parameters: zeroed */
 
     lcf->enable = NGX_CONF_UNSET;
     lcf->auth = NGX_CONF_UNSET_UINT;
@@ -384,7 +386,7 @@ ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* aiobs_metrics [remote] */
+/* aiobs_metrics [remote] [created] */
 
 char *
 ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -392,6 +394,7 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_aiobs_loc_conf_t *lcf = conf;
 
     ngx_str_t                   *value;
+    ngx_uint_t                   i;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -401,17 +404,21 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (cf->args->nelts > 1) {
+    for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[1].data, "remote") != 0) {
+        if (ngx_strcmp(value[i].data, "remote") == 0) {
+            lcf->metrics_remote = 1;
+
+        } else if (ngx_strcmp(value[i].data, "created") == 0) {
+            lcf->metrics_created = 1;
+
+        } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\" of "
-                               "\"aiobs_metrics\": \"remote\" is accepted",
-                               &value[1]);
+                               "\"aiobs_metrics\": \"remote\" and "
+                               "\"created\" are accepted", &value[i]);
             return NGX_CONF_ERROR;
         }
-
-        lcf->metrics_remote = 1;
     }
 
     lcf->metrics = 1;
@@ -440,7 +447,7 @@ ngx_http_aiobs_metrics_content(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    return ngx_http_aiobs_metrics_handler(r);
+    return ngx_http_aiobs_metrics_handler(r, lcf->metrics_created);
 }
 
 

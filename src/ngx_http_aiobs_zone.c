@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_AIOBS_LAYOUT  2    /* of everything in the zone */
+#define NGX_HTTP_AIOBS_LAYOUT  3    /* of everything in the zone */
 
 
 static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
@@ -30,7 +30,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
     overhead = 8 * ngx_pagesize + sizeof(ngx_http_aiobs_shared_t)
                + amcf->zone_size / ngx_pagesize * sizeof(ngx_slab_page_t);
 
-    needed = ngx_http_aiobs_metrics_size(amcf->series) + overhead;
+    needed = ngx_http_aiobs_metrics_size(&amcf->metrics, amcf->series)
+             + overhead;
 
     if (amcf->store.len) {
         needed += ngx_http_aiobs_keys_size(amcf->keys);
@@ -103,7 +104,8 @@ ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data)
         return NGX_ERROR;
     }
 
-    shared->metrics = ngx_http_aiobs_metrics_create(shpool, amcf->series,
+    shared->metrics = ngx_http_aiobs_metrics_create(shpool, &amcf->metrics,
+                                                    amcf->series,
                                                     zone->shm.log);
     if (shared->metrics == NULL) {
         return NGX_ERROR;
@@ -136,7 +138,8 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
         return NGX_ERROR;
     }
 
-    if (ngx_http_aiobs_metrics_same(shared->metrics, zone->shm.log)
+    if (ngx_http_aiobs_metrics_same(shared->metrics, &amcf->metrics,
+                                    zone->shm.log)
         != NGX_OK)
     {
         return NGX_ERROR;

@@ -90,7 +90,7 @@ my @cases = (
         qr/environment variable "NO_SUCH_SALT" is not set/],
     ['aiobs_log off and on', 'aiobs_log off; aiobs_log /dev/null;', server(), qr/"off" stands alone/],
     ['aiobs_metrics with a wrong parameter', '', server('location /m { aiobs_metrics public; }'),
-        qr/"remote" is accepted/],
+        qr/"remote" and "created" are accepted/],
     ['a store of another kind', 'aiobs_key_store mysql:x;', server(), qr/"sqlite:PATH" is expected/],
     ['keys without a store', 'aiobs on; aiobs_auth on;', server(),
         qr/needs a key store: add "aiobs_key_store sqlite:/],

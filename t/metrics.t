@@ -251,8 +251,24 @@ sub compressed {
         [sort keys %{ parse_text($t->get(1, '/metrics')->{body}) }],
         'of the same');
 
-    is($t->get(1, '/gzip')->{headers}{'content-encoding'}, undef,
-        'not when it is not asked for');
+    for my $case (['gzip', 1], ['deflate, gzip;q=1.0, *;q=0.5', 1],
+        ['GZIP', 1], ['br', 0], ['gzip;q=0', 0], ['gzip;q=0.0,br', 0],
+        ['x-gzip', 0], [undef, 0])
+    {
+        my ($accept, $want) = @$case;
+        my @header = defined $accept ? ('Accept-Encoding', $accept) : ();
+
+        $r = $t->get(1, '/metrics', @header);
+        is($r->{headers}{'content-encoding'}, $want ? 'gzip' : undef,
+            'Accept-Encoding: ' . ($accept // '(none)'));
+        is($r->{headers}{vary}, 'Accept, Accept-Encoding', 'Vary');
+        gunzip(\"$r->{body}" => \$r->{body}, Strict => 1) if $want;
+        ok(eval { parse_text($r->{body}) }, 'and so is the body');
+
+        $r = $t->request(1, 'HEAD', '/metrics', [@header]);
+        is($r->{headers}{'content-encoding'}, $want ? 'gzip' : undef, 'HEAD');
+        is($r->{body}, '', 'without a body');
+    }
 
     is_deeply([sort keys %{ parse_text($t->get(1, '/limited')->{body}) }],
         [sort keys %{ parse_text($plain) }], 'and the same at a limited rate');
@@ -325,11 +341,20 @@ sub unread {
         close $s;
     }
 
-    my $s = slow('/gzip', 'Accept-Encoding: gzip');
-    $s->sysread(my $data, 1000);
-    close $s;
+    for my $path (qw(/gzip /metrics)) {
+        my $s = slow($path, 'Accept-Encoding: gzip');
+        $s->sysread(my $data, 1000);
+        close $s;
+    }
 
-    my $m = parse_text($t->get(1, '/metrics')->{body});
+    my $plain = $t->get(1, '/metrics')->{body};
+    my $r = $t->get(1, '/metrics', 'Accept-Encoding', 'gzip');
+    ok(gunzip(\$r->{body} => \my $gzip, Strict => 1), 'many pieces of gzip');
+    cmp_ok(length $r->{body}, '<', length($plain) / 8, 'are much less');
+
+    my $m = parse_text($plain);
+    is_deeply([sort keys %{ parse_text($gzip) }], [sort keys %$m],
+        'and the same');
     is(scalar(grep { /^llm_time_to_first_token_seconds_count.*many-/ }
         keys %$m), 5000, 'the next one gets everything');
 }

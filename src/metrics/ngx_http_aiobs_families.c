@@ -67,259 +67,229 @@ const ngx_http_aiobs_family_t
     [NGX_HTTP_AIOBS_HTTP_REQUESTS] = {
         "http_requests", "Finished requests.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", "method", "status", NULL }, NULL, NULL },
+        { "handler", "method", "status", NULL }, NULL, NULL,
+        NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_HTTP_DURATION] = {
         "http_request_duration_seconds",
         "Time from the first byte of a request to the last of its answer.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { "handler", "method", NULL }, &ngx_http_aiobs_http_seconds, NULL },
+        { "handler", "method", NULL }, &ngx_http_aiobs_http_seconds, NULL,
+        NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_HTTP_INPROGRESS] = {
         "http_requests_inprogress", "Requests under way.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", "method", NULL }, NULL, NULL },
+        { "handler", "method", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_HTTP_REQUEST_SIZE] = {
         "http_request_size_bytes", "Size of requests, headers included.",
         "bytes", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL },
+        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL, 0 },
 
     [NGX_HTTP_AIOBS_HTTP_RESPONSE_SIZE] = {
         "http_response_size_bytes", "Size of answers, headers included.",
         "bytes", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
-        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL },
+        { "handler", NULL }, &ngx_http_aiobs_bytes, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_TOKENS] = {
         "llm_tokens", "Tokens billed: all of input and output.", "tokens",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS] = {
         "llm_token_details", "Subsets of the tokens billed.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_CALL_TOKENS] = {
         "llm_call_tokens", "Tokens of one call.", "tokens",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL },
-        &ngx_http_aiobs_tokens, NULL },
+        &ngx_http_aiobs_tokens, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_CALL_DURATION] = {
         "llm_call_duration_seconds",
         "Time of calls to providers, failed ones included.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_call_seconds, NULL },
+        &ngx_http_aiobs_call_seconds, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_TTFT] = {
         "llm_time_to_first_token_seconds",
         "Time to the first content of a stream.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_ttft_seconds, NULL },
+        &ngx_http_aiobs_ttft_seconds, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_TPOT] = {
         "llm_time_per_output_token_seconds",
         "Time between first and last content of a stream, by tokens less one.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_tpot_seconds, NULL },
+        &ngx_http_aiobs_tpot_seconds, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_CALLS] = {
         "llm_calls", "Requests sent to providers.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "operation", "error_type", NULL },
-        NULL, NULL },
+        NULL, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_ATTEMPTS] = {
         "llm_upstream_attempts", "Tries of upstream servers.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "provider", "outcome", NULL }, NULL, NULL },
+        { "endpoint", "provider", "outcome", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_CLIENT_RETRIES] = {
         "llm_client_retries",
         "Requests that the client's SDK says are a further try.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, NULL },
+        { "endpoint", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_USAGE_SOURCE] = {
         "llm_usage_source", "Calls by where their figures come from.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "source", NULL }, NULL, NULL },
+        { "endpoint", "source", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_CALLS_INPROGRESS] = {
         "llm_calls_inprogress", "Calls under way.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, NULL },
+        { "endpoint", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_COST] = {
         "llm_cost_usd", "Cost of calls by the price file.", "usd",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_NANO,
-        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, NULL, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LLM_BILLED_UNITS] = {
         "llm_billed_units", "What is billed other than by tokens.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_MICRO,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "unit", NULL }, NULL, NULL },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "unit", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_REFUSALS] = {
         "aiobs_refusals", "Requests refused.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "reason", NULL }, NULL, NULL },
+        { "endpoint", "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_KEY_VALIDATIONS] = {
         "aiobs_key_validations", "Verdicts on keys.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "result", NULL }, NULL, NULL },
+        { "result", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_PARSE_FAILURES] = {
         "aiobs_parse_failures",
         "Bodies that could not be read to their end; they passed untouched.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "provider", "reason", NULL }, NULL, NULL },
+        { "provider", "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_UNPRICED_CALLS] = {
         "aiobs_unpriced_calls", "Calls that the price file has no price for.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, NULL },
+        { NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_RAG_SCORE] = {
         "rag_retrieval_score", "Scores of retrieval.", "",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
-        { "endpoint", NULL }, &ngx_http_aiobs_scores, NULL },
+        { "endpoint", NULL }, &ngx_http_aiobs_scores, NULL, 0 },
 
     [NGX_HTTP_AIOBS_RAG_IGNORED] = {
         "aiobs_rag_scores_ignored", "Scores that are no numbers from 0 to 1.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", "reason", NULL }, NULL, NULL },
+        { "endpoint", "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_EXPORT_SENT] = {
         "aiobs_export_sent", "Spans or events that a receiver has taken.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "exporter", NULL }, NULL, NULL },
+        { "exporter", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_EXPORT_DROPPED] = {
-        "aiobs_export_dropped", "Log lines, spans or events that are lost.",
-        "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "exporter", "reason", NULL }, NULL, NULL },
+        "aiobs_export_dropped", "Spans or events that are lost.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "exporter", "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_EXPORT_FAILED] = {
         "aiobs_export_failed", "Requests to receivers that failed.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "exporter", "reason", NULL }, NULL, NULL },
+        { "exporter", "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_EXPORT_QUEUE] = {
         "aiobs_export_queue_length",
         "Requests whose spans or events wait to be sent, or are under way.",
         "", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "exporter", NULL }, NULL, NULL },
+        { "exporter", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_RAG_MEAN] = {
         "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,
-        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_rag_mean },
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_rag_mean, 0 },
 
     [NGX_HTTP_AIOBS_SESSION_CALLS] = {
         "agent_session_calls", "Calls of sessions that are over.", "",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, &ngx_http_aiobs_calls, NULL },
+        { "endpoint", NULL }, &ngx_http_aiobs_calls, NULL, 0 },
 
     [NGX_HTTP_AIOBS_SESSION_EVICTED] = {
         "aiobs_agent_sessions_evicted",
         "Sessions ended early for want of room.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, NULL },
+        { "endpoint", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_SESSIONS_ACTIVE] = {
         "agent_sessions_active", "Sessions seen within their ttl.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions, 0 },
 
     [NGX_HTTP_AIOBS_SESSION_CALLS_MAX] = {
         "agent_session_calls_max",
         "Calls of the live session that made most.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions, 0 },
 
     [NGX_HTTP_AIOBS_SESSION_TOKENS_MAX] = {
         "agent_session_tokens_max",
         "Tokens of the live session that used most.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions },
+        { "endpoint", NULL }, NULL, ngx_http_aiobs_collect_sessions, 0 },
 
     [NGX_HTTP_AIOBS_BUILD] = {
         "aiobs_build", "Versions of the module and of nginx.", "",
         NGX_HTTP_AIOBS_INFO, NGX_HTTP_AIOBS_PLAIN,
-        { "version", "nginx", NULL }, NULL, ngx_http_aiobs_collect_build },
+        { "version", "nginx", NULL }, NULL, ngx_http_aiobs_collect_build, 0 },
 
     [NGX_HTTP_AIOBS_STARTED] = {
         "aiobs_start_time_seconds", "When counting began, Unix time.",
         "seconds", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, ngx_http_aiobs_collect_started },
+        { NULL }, NULL, ngx_http_aiobs_collect_started, 0 },
 
     [NGX_HTTP_AIOBS_LOADED] = {
         "aiobs_reload_success_timestamp_seconds",
         "When the configuration now in force was taken on, Unix time.",
         "seconds", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, ngx_http_aiobs_collect_loaded },
+        { NULL }, NULL, ngx_http_aiobs_collect_loaded, 0 },
 
     [NGX_HTTP_AIOBS_SERIES] = {
         "aiobs_series", "Series of a family.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { "family", NULL }, NULL, ngx_http_aiobs_collect_series },
+        { "family", NULL }, NULL, ngx_http_aiobs_collect_series, 0 },
 
     [NGX_HTTP_AIOBS_SERIES_LIMIT] = {
         "aiobs_series_limit", "Room for series of all families.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, ngx_http_aiobs_collect_series_limit },
+        { NULL }, NULL, ngx_http_aiobs_collect_series_limit, 0 },
 
     [NGX_HTTP_AIOBS_SERIES_DROPPED] = {
         "aiobs_series_dropped",
         "Updates counted in the series \"other\" for want of room.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "family", NULL }, NULL, ngx_http_aiobs_collect_dropped },
+        { "family", NULL }, NULL, ngx_http_aiobs_collect_dropped, 0 },
 
     [NGX_HTTP_AIOBS_ZONE_USED] = {
         "aiobs_zone_used_bytes", "Bytes of the zone in use.", "bytes",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, ngx_http_aiobs_collect_zone_used },
+        { NULL }, NULL, ngx_http_aiobs_collect_zone_used, 0 },
 
     [NGX_HTTP_AIOBS_ZONE_SIZE] = {
         "aiobs_zone_size_bytes", "Size of the zone.", "bytes",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, ngx_http_aiobs_collect_zone_size }
+        { NULL }, NULL, ngx_http_aiobs_collect_zone_size, 0 }
 };
-
-
-/* whatever the shape of series and their order in the registry depend on */
-
-uint32_t
-ngx_http_aiobs_fingerprint(void)
-{
-    uint32_t                        hash;
-    ngx_uint_t                      i, k;
-    const ngx_http_aiobs_family_t  *f;
-
-    hash = sizeof(ngx_http_aiobs_metrics_t);
-
-    for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
-        f = &ngx_http_aiobs_families[i];
-
-        hash = hash * 31 + ngx_murmur_hash2((u_char *) f->name,
-                                            ngx_strlen(f->name));
-        hash = hash * 31 + f->type + f->scale;
-
-        for (k = 0; f->labels[k]; k++) {
-            hash = hash * 31 + ngx_murmur_hash2((u_char *) f->labels[k],
-                                                ngx_strlen(f->labels[k]));
-        }
-
-        for (k = 0; f->buckets && k < f->buckets->n; k++) {
-            hash = hash * 31 + (uint32_t) f->buckets->bounds[k];
-        }
-    }
-
-    return hash;
-}

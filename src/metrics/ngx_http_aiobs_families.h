@@ -14,7 +14,15 @@
 #include "aiobs_text.h"
 
 
-#define NGX_HTTP_AIOBS_BUCKETS_MAX    20
+#define NGX_HTTP_AIOBS_BUCKETS_MAX    40
+
+/* flags of a family */
+
+#define NGX_HTTP_AIOBS_EXEMPLARS      0x01
+
+/* exemplars of a histogram's series: a bucket takes that of its number */
+
+#define NGX_HTTP_AIOBS_EXEMPLARS_MAX  4     /* a power of two */
 
 /* gauge series of all families; a process' values come in chunks of them */
 
@@ -22,6 +30,9 @@
 #define NGX_HTTP_AIOBS_GAUGE_CHUNKS   8
 #define NGX_HTTP_AIOBS_GAUGES         (NGX_HTTP_AIOBS_GAUGE_CHUNK             \
                                        * NGX_HTTP_AIOBS_GAUGE_CHUNKS)
+
+#define NGX_HTTP_AIOBS_SERIES_SIZE    256   /* bytes on average */
+#define NGX_HTTP_AIOBS_SLOT_BYTES     65536 /* for gauges of processes */
 
 #define NGX_HTTP_AIOBS_KEY_MAX        (NGX_HTTP_AIOBS_LABELS_MAX              \
                                        * (AIOBS_LABEL_MAX + 1))
@@ -49,10 +60,10 @@ typedef enum {
 } ngx_http_aiobs_scale_e;
 
 
-typedef struct {
+struct ngx_http_aiobs_buckets_s {
     ngx_uint_t              n;
     uint64_t                bounds[NGX_HTTP_AIOBS_BUCKETS_MAX]; /* unscaled */
-} ngx_http_aiobs_buckets_t;
+};
 
 
 /* shows a family that is read where it lies, not counted in the registry */
@@ -70,6 +81,7 @@ struct ngx_http_aiobs_family_s {
     const char                      *labels[NGX_HTTP_AIOBS_LABELS_MAX + 1];
     const ngx_http_aiobs_buckets_t  *buckets;
     ngx_http_aiobs_collect_pt        collect;
+    ngx_uint_t                       flags;
 };
 
 
@@ -93,12 +105,38 @@ struct ngx_http_aiobs_series_s {
     ngx_http_aiobs_series_t *volatile  chain;      /* of the hash table */
     uint32_t                           hash;
     uint32_t                           ordinal;    /* in the family, from 1 */
+    uint32_t                           created;    /* seconds, UTC */
+    volatile uint32_t                  exemplars;  /* the first, from 1 */
     uint16_t                           family;
     uint16_t                           labels_len;
     uint16_t                           values_n;
     uint16_t                           gauge;      /* which gauge series */
     ngx_atomic_t                       values[1];
 };
+
+
+/*
+ * The last request that was counted in a bucket.  Written by whoever has the
+ * lock, read without: the sequence is odd, or another one, when it changes.
+ * trace_id and request_id, with their names, are to have 128 characters.
+ */
+
+#define NGX_HTTP_AIOBS_EXEMPLAR_TRACE  32
+#define NGX_HTTP_AIOBS_EXEMPLAR_ID                                            \
+    (128 - NGX_HTTP_AIOBS_EXEMPLAR_TRACE - (sizeof("trace_id") - 1)           \
+     - (sizeof("request_id") - 1))
+
+typedef struct {
+    ngx_atomic_t                       lock;        /* pid of the writer */
+    ngx_atomic_t                       sequence;
+    uint64_t                           value;
+    uint64_t                           msec;        /* UTC */
+    u_char                             bucket;
+    u_char                             sampled;
+    u_char                             id_len;      /* 0: too long to show */
+    u_char                             trace_id[NGX_HTTP_AIOBS_EXEMPLAR_TRACE];
+    u_char                             id[NGX_HTTP_AIOBS_EXEMPLAR_ID];
+} ngx_http_aiobs_exemplar_t;
 
 
 typedef struct {
@@ -120,6 +158,7 @@ typedef struct {
 
 struct ngx_http_aiobs_metrics_s {
     uint32_t                           fingerprint;  /* of the families */
+    uint32_t                           shape;        /* of the configuration */
     ngx_uint_t                         capacity;     /* series */
     ngx_atomic_t                       series;       /* in use */
     ngx_atomic_t                       gauges;       /* series of them */
@@ -135,6 +174,10 @@ struct ngx_http_aiobs_metrics_s {
     ngx_http_aiobs_series_t *volatile *table;
     ngx_http_aiobs_series_t *volatile  pending;      /* being linked */
 
+    ngx_http_aiobs_exemplar_t         *exemplars;
+    ngx_uint_t                         exemplars_n;
+    ngx_atomic_t                       exemplars_used;
+
     ngx_http_aiobs_family_series_t     families[NGX_HTTP_AIOBS_FAMILY_LAST];
     ngx_http_aiobs_slot_t              slots[NGX_MAX_PROCESSES];
 };
@@ -144,9 +187,6 @@ struct ngx_http_aiobs_metrics_s {
 
 extern const ngx_http_aiobs_family_t
     ngx_http_aiobs_families[NGX_HTTP_AIOBS_FAMILY_LAST];
-
-/* of whatever the layout of the registry depends on */
-uint32_t ngx_http_aiobs_fingerprint(void);
 
 
 /* --- ngx_http_aiobs_labels.c --- */
@@ -160,10 +200,18 @@ void ngx_http_aiobs_labels(ngx_http_aiobs_labels_t *key,
 /* this process' registry and its zone; NULL before init_process */
 extern ngx_http_aiobs_metrics_t  *ngx_http_aiobs_registry;
 extern ngx_slab_pool_t           *ngx_http_aiobs_registry_pool;
+extern ngx_http_aiobs_metrics_conf_t  *ngx_http_aiobs_metrics_conf;
 
 /* the series of a family and labels, added when it is new; NULL: no room */
 ngx_http_aiobs_series_t *ngx_http_aiobs_series(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels);
+
+/* of a histogram, as configured */
+static ngx_inline const ngx_http_aiobs_buckets_t *
+ngx_http_aiobs_buckets(const ngx_http_aiobs_family_t *f)
+{
+    return ngx_http_aiobs_metrics_conf->buckets[f - ngx_http_aiobs_families];
+}
 
 /* under the zone's lock; not zeroed */
 void *ngx_http_aiobs_arena_alloc(ngx_http_aiobs_metrics_t *m, size_t size);
@@ -193,51 +241,22 @@ int64_t ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
     ngx_http_aiobs_live_t *live, ngx_http_aiobs_series_t *s);
 
 
-/* --- ngx_http_aiobs_accept.c --- */
+/* --- ngx_http_aiobs_exemplars.c --- */
 
-typedef enum {
-    NGX_HTTP_AIOBS_TEXT = 0,                /* Prometheus text 0.0.4 */
-    NGX_HTTP_AIOBS_OPENMETRICS,             /* OpenMetrics text 1.0.0 */
-    NGX_HTTP_AIOBS_FORMATS
-} ngx_http_aiobs_format_e;
+/* remembers the request being counted; value: as it is observed */
+void ngx_http_aiobs_exemplar_add(ngx_http_aiobs_series_t *s,
+    ngx_uint_t bucket, uint64_t value);
 
-ngx_http_aiobs_format_e ngx_http_aiobs_accept(ngx_http_request_t *r);
+/*
+ * Copies the exemplars of s that are not being written, one a bucket at most;
+ * returns how many.
+ */
+ngx_uint_t ngx_http_aiobs_exemplars(ngx_http_aiobs_metrics_t *m,
+    ngx_http_aiobs_series_t *s,
+    ngx_http_aiobs_exemplar_t out[NGX_HTTP_AIOBS_EXEMPLARS_MAX]);
 
 
 /* --- ngx_http_aiobs_exposition.c --- */
-
-typedef struct {
-    size_t                  len;
-    u_char                  text[AIOBS_NUMBER_MAX];
-} ngx_http_aiobs_le_t;
-
-struct ngx_http_aiobs_scrape_s {
-    ngx_http_request_t              *request;
-    ngx_http_aiobs_metrics_t        *metrics;
-    ngx_http_aiobs_format_e          format;
-
-    ngx_uint_t                       next;      /* family, the cursor */
-    ngx_http_aiobs_series_t         *series;    /* the cursor inside */
-    ngx_uint_t                       ended;
-
-    ngx_chain_t                     *out;       /* rendered in this turn */
-    ngx_chain_t                     *tail;
-    ngx_chain_t                     *free;
-    ngx_chain_t                     *busy;
-    size_t                           size;      /* of out */
-    ngx_uint_t                       failed;    /* out of memory */
-
-    ngx_event_t                      event;     /* the next turn */
-
-    ngx_http_aiobs_live_t            live;
-    ngx_http_aiobs_le_t              le[NGX_HTTP_AIOBS_BUCKETS_MAX + 1];
-};
-
-/*
- * Renders the next piece into scrape->out.  NGX_OK: that was the last one,
- * NGX_AGAIN: there is more, NGX_ERROR: out of memory.
- */
-ngx_int_t ngx_http_aiobs_expose(ngx_http_aiobs_scrape_t *scrape);
 
 /* what follows a family's name in those of its samples and in text metadata */
 const char *ngx_http_aiobs_suffix(const ngx_http_aiobs_family_t *f);

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_families.h"
+#include "ngx_http_aiobs_exposition.h"
 
 
 #define NGX_HTTP_AIOBS_VERSION  "0.1.0"

@@ -16,7 +16,7 @@
 #include <ngx_http.h>
 
 
-#define NGX_HTTP_AIOBS_LABELS_MAX       5
+#define NGX_HTTP_AIOBS_LABELS_MAX       7
 #define NGX_HTTP_AIOBS_SERIES_DEFAULT   20000
 
 
@@ -74,7 +74,23 @@ typedef enum {
 
 
 typedef struct ngx_http_aiobs_metrics_s  ngx_http_aiobs_metrics_t;
+typedef struct ngx_http_aiobs_buckets_s  ngx_http_aiobs_buckets_t;
 
+
+/* of the http block */
+
+typedef struct {
+    const ngx_http_aiobs_buckets_t *buckets[NGX_HTTP_AIOBS_FAMILY_LAST];
+} ngx_http_aiobs_metrics_conf_t;
+
+
+/* --- ngx_http_aiobs_metrics_conf.c --- */
+
+/* what no directive has set is taken from the table of families */
+void ngx_http_aiobs_metrics_init_conf(ngx_http_aiobs_metrics_conf_t *conf);
+
+
+/* --- ngx_http_aiobs_metrics_zone.c --- */
 
 /*
  * Zone initialisation, in the master: allocates the registry from the zone's
@@ -83,28 +99,32 @@ typedef struct ngx_http_aiobs_metrics_s  ngx_http_aiobs_metrics_t;
  * NULL: the zone is too small, logged with what is needed.
  */
 ngx_http_aiobs_metrics_t *ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool,
-    ngx_uint_t series, ngx_log_t *log);
+    ngx_http_aiobs_metrics_conf_t *conf, ngx_uint_t series, ngx_log_t *log);
 
 /*
- * Bytes the registry takes of a zone for that many series: 256 of each, 8 to
- * 16 of the hash table, and some 150k in all.
+ * Bytes the registry takes of a zone for that many series: 256 of each and 36
+ * for exemplars, 8 to 16 of the hash table, and some 150k in all.
  */
-size_t ngx_http_aiobs_metrics_size(ngx_uint_t series);
+size_t ngx_http_aiobs_metrics_size(ngx_http_aiobs_metrics_conf_t *conf,
+    ngx_uint_t series);
 
 /*
  * Zone initialisation with a registry from the cycle before: NGX_ERROR,
- * logged, if another version of the module with other families made it.
+ * logged, if series are now to have another shape.
  */
 ngx_int_t ngx_http_aiobs_metrics_same(ngx_http_aiobs_metrics_t *m,
-    ngx_log_t *log);
+    ngx_http_aiobs_metrics_conf_t *conf, ngx_log_t *log);
 
 /*
  * In every worker, before the first request; m may be used until exit.  Takes
  * the gauge slot of ngx_process_slot.
  */
 ngx_int_t ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
-    ngx_slab_pool_t *shpool, ngx_cycle_t *cycle);
+    ngx_http_aiobs_metrics_conf_t *conf, ngx_slab_pool_t *shpool,
+    ngx_cycle_t *cycle);
 
+
+/* --- ngx_http_aiobs_registry.c --- */
 
 /*
  * Counting.  labels: as many values as the family declares, in its order; any
@@ -132,6 +152,13 @@ void ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value);
 
 /*
+ * The request that is counted from here on, for exemplars; NULL: none.
+ * trace_id: 32 hex digits.  Read until it is set anew.
+ */
+void ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
+    ngx_uint_t sampled);
+
+/*
  * Gauges of what is under way: this process' own slot, so that the sum is
  * right after a crash.  "up" returns a handle to be given to "down" by the
  * same process, NULL when there was no room.  "up_at" remembers it, as above.
@@ -149,8 +176,12 @@ void ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge);
 void ngx_http_aiobs_metrics_set(ngx_http_aiobs_gauge_t gauge, ngx_uint_t n);
 
 
-/* content handler of "aiobs_metrics": GET and HEAD */
-ngx_int_t ngx_http_aiobs_metrics_handler(ngx_http_request_t *r);
+/*
+ * Content handler of "aiobs_metrics": GET and HEAD.  created: OpenMetrics gets
+ * the time when each series began, in samples of their own.
+ */
+ngx_int_t ngx_http_aiobs_metrics_handler(ngx_http_request_t *r,
+    ngx_uint_t created);
 
 
 #endif /* _NGX_HTTP_AIOBS_METRICS_H_INCLUDED_ */

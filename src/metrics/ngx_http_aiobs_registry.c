@@ -11,12 +11,13 @@
 
 
 #define NGX_HTTP_AIOBS_CACHE        4096    /* entries, a power of two */
-#define NGX_HTTP_AIOBS_SERIES_SIZE  256     /* bytes on average */
-#define NGX_HTTP_AIOBS_SLOT_BYTES   65536   /* for gauges of processes */
 #define NGX_HTTP_AIOBS_CHAIN_MAX    32      /* more is no accident */
 
 
-static size_t ngx_http_aiobs_table_size(ngx_uint_t series);
+#define ngx_http_aiobs_has_exemplars(family)                                  \
+    (ngx_http_aiobs_families[family].flags & NGX_HTTP_AIOBS_EXEMPLARS)
+
+
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_at(
     ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
     const ngx_str_t *labels);
@@ -38,115 +39,15 @@ static ngx_uint_t ngx_http_aiobs_series_room(ngx_http_aiobs_family_e family,
 static ngx_uint_t ngx_http_aiobs_chain_full(uint32_t hash);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_create(
     ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key, size_t size);
-static ngx_uint_t ngx_http_aiobs_values_n(const ngx_http_aiobs_family_t *f);
+static ngx_uint_t ngx_http_aiobs_values_n(ngx_http_aiobs_family_e family);
 static void ngx_http_aiobs_series_link(ngx_http_aiobs_metrics_t *m);
 
 
 ngx_http_aiobs_metrics_t         *ngx_http_aiobs_registry;
 ngx_slab_pool_t                  *ngx_http_aiobs_registry_pool;
+ngx_http_aiobs_metrics_conf_t    *ngx_http_aiobs_metrics_conf;
 
 static ngx_http_aiobs_series_t   *ngx_http_aiobs_cache[NGX_HTTP_AIOBS_CACHE];
-
-
-static size_t
-ngx_http_aiobs_table_size(ngx_uint_t series)
-{
-    size_t  n;
-
-    for (n = 1024; n < series; n *= 2) {
-        /* void */
-    }
-
-    return n;
-}
-
-
-size_t
-ngx_http_aiobs_metrics_size(ngx_uint_t series)
-{
-    size_t  size;
-
-    size = sizeof(ngx_http_aiobs_metrics_t)
-           + ngx_http_aiobs_table_size(series)
-             * sizeof(ngx_http_aiobs_series_t *)
-           + series * NGX_HTTP_AIOBS_SERIES_SIZE
-           + NGX_HTTP_AIOBS_FAMILY_LAST * NGX_HTTP_AIOBS_SERIES_SIZE
-           + NGX_HTTP_AIOBS_SLOT_BYTES;
-
-    return ngx_align(size, ngx_pagesize);
-}
-
-
-ngx_http_aiobs_metrics_t *
-ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool, ngx_uint_t series,
-    ngx_log_t *log)
-{
-    size_t                     size, table;
-    u_char                    *p;
-    ngx_http_aiobs_metrics_t  *m;
-
-    size = ngx_http_aiobs_metrics_size(series);
-
-    p = ngx_slab_alloc(shpool, size);
-    if (p == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "\"aiobs_zone\" is too small: %ui series need %uzk",
-                      series, size / 1024);
-        return NULL;
-    }
-
-    table = ngx_http_aiobs_table_size(series);
-
-    m = (ngx_http_aiobs_metrics_t *) p;
-    ngx_memzero(m, sizeof(ngx_http_aiobs_metrics_t)
-                   + table * sizeof(ngx_http_aiobs_series_t *));
-
-    m->fingerprint = ngx_http_aiobs_fingerprint();
-    m->capacity = series;
-    m->started = ngx_time();
-    m->mask = table - 1;
-    m->table = (ngx_http_aiobs_series_t *volatile *)
-                   (p + sizeof(ngx_http_aiobs_metrics_t));
-    m->arena = (u_char *) (m->table + table);
-    m->arena_size = p + size - m->arena;
-
-    return m;
-}
-
-
-ngx_int_t
-ngx_http_aiobs_metrics_same(ngx_http_aiobs_metrics_t *m, ngx_log_t *log)
-{
-    if (m->fingerprint == ngx_http_aiobs_fingerprint()) {
-        return NGX_OK;
-    }
-
-    ngx_log_error(NGX_LOG_EMERG, log, 0,
-                  "\"aiobs_zone\" was laid out by another version of the "
-                  "module: restart nginx, or change the zone's size");
-
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
-    ngx_slab_pool_t *shpool, ngx_cycle_t *cycle)
-{
-    ngx_http_aiobs_registry = m;
-    ngx_http_aiobs_registry_pool = shpool;
-
-    /* a worker that takes the place of a crashed one is no reload */
-
-    if (m->cycle != cycle) {
-        m->cycle = cycle;
-        m->loaded = ngx_time();
-    }
-
-    ngx_http_aiobs_gauges_init(m);
-
-    return NGX_OK;
-}
 
 
 void
@@ -209,8 +110,14 @@ ngx_http_aiobs_series_at(ngx_http_aiobs_handle_t *handle,
 static void
 ngx_http_aiobs_series_add_value(ngx_http_aiobs_series_t *s, uint64_t n)
 {
-    if (s) {
-        (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);
+    if (s == NULL) {
+        return;
+    }
+
+    (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);
+
+    if (n && ngx_http_aiobs_has_exemplars(s->family)) {
+        ngx_http_aiobs_exemplar_add(s, 0, n);
     }
 }
 
@@ -225,7 +132,7 @@ ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s, uint64_t value)
         return;
     }
 
-    b = ngx_http_aiobs_families[s->family].buckets;
+    b = ngx_http_aiobs_metrics_conf->buckets[s->family];
 
     for (i = 0; i < b->n && value > b->bounds[i]; i++) {
         /* void */
@@ -234,6 +141,10 @@ ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s, uint64_t value)
     (void) ngx_atomic_fetch_add(&s->values[b->n + 1],
                                 (ngx_atomic_int_t) value);
     (void) ngx_atomic_fetch_add(&s->values[i], 1);
+
+    if (ngx_http_aiobs_has_exemplars(s->family)) {
+        ngx_http_aiobs_exemplar_add(s, i, value);
+    }
 }
 
 
@@ -340,7 +251,7 @@ ngx_http_aiobs_series_add(ngx_http_aiobs_family_e family,
     ngx_http_aiobs_series_t  *s;
 
     size = offsetof(ngx_http_aiobs_series_t, values) + key->len
-           + ngx_http_aiobs_values_n(&ngx_http_aiobs_families[family])
+           + ngx_http_aiobs_values_n(family)
              * sizeof(ngx_atomic_t);
 
     /* without the lock first: a flood of new names must not take it */
@@ -446,9 +357,10 @@ ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
 
     s->hash = key->hash;
     s->ordinal = m->families[family].n + 1;
+    s->created = (uint32_t) ngx_time();
     s->family = family;
     s->labels_len = key->len;
-    s->values_n = ngx_http_aiobs_values_n(&ngx_http_aiobs_families[family]);
+    s->values_n = ngx_http_aiobs_values_n(family);
 
     if (ngx_http_aiobs_families[family].type == NGX_HTTP_AIOBS_GAUGE) {
         s->gauge = (uint16_t) m->gauges;
@@ -467,13 +379,19 @@ ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
 
 
 static ngx_uint_t
-ngx_http_aiobs_values_n(const ngx_http_aiobs_family_t *f)
+ngx_http_aiobs_values_n(ngx_http_aiobs_family_e family)
 {
-    if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
-        return f->buckets->n + 2;
-    }
+    switch (ngx_http_aiobs_families[family].type) {
 
-    return f->type == NGX_HTTP_AIOBS_COUNTER;
+    case NGX_HTTP_AIOBS_HISTOGRAM:
+        return ngx_http_aiobs_metrics_conf->buckets[family]->n + 2;
+
+    case NGX_HTTP_AIOBS_COUNTER:
+        return 1;
+
+    default:
+        return 0;
+    }
 }
 
 

@@ -7,13 +7,14 @@
  */
 
 
-#include "ngx_http_aiobs_families.h"
+#include "ngx_http_aiobs_exposition.h"
 
 
-static ngx_int_t ngx_http_aiobs_scrape_header(ngx_http_request_t *r,
-    ngx_http_aiobs_format_e format);
 static ngx_http_aiobs_scrape_t *ngx_http_aiobs_scrape_create(
-    ngx_http_request_t *r, ngx_http_aiobs_format_e format);
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_scrape_header(ngx_http_aiobs_scrape_t *scrape);
+static ngx_table_elt_t *ngx_http_aiobs_scrape_push(ngx_http_request_t *r,
+    const char *name, const char *value);
 static void ngx_http_aiobs_scrape_turn(ngx_http_aiobs_scrape_t *scrape);
 static ngx_int_t ngx_http_aiobs_scrape_send(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_scrape_wait(ngx_http_aiobs_scrape_t *scrape);
@@ -24,17 +25,10 @@ static ngx_http_aiobs_scrape_t *ngx_http_aiobs_scrape_find(
 static void ngx_http_aiobs_scrape_cleanup(void *data);
 
 
-static ngx_str_t  ngx_http_aiobs_content_types[NGX_HTTP_AIOBS_FORMATS] = {
-    ngx_string("text/plain; version=0.0.4; charset=utf-8"),
-    ngx_string("application/openmetrics-text; version=1.0.0; charset=utf-8")
-};
-
-
 ngx_int_t
-ngx_http_aiobs_metrics_handler(ngx_http_request_t *r)
+ngx_http_aiobs_metrics_handler(ngx_http_request_t *r, ngx_uint_t created)
 {
     ngx_int_t                 rc;
-    ngx_http_aiobs_format_e   format;
     ngx_http_aiobs_scrape_t  *scrape;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -50,14 +44,14 @@ ngx_http_aiobs_metrics_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    format = ngx_http_aiobs_accept(r);
-
-    scrape = ngx_http_aiobs_scrape_create(r, format);
+    scrape = ngx_http_aiobs_scrape_create(r);
     if (scrape == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_aiobs_scrape_header(r, format);
+    scrape->created = created;
+
+    rc = ngx_http_aiobs_scrape_header(scrape);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -72,28 +66,8 @@ ngx_http_aiobs_metrics_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_aiobs_scrape_header(ngx_http_request_t *r,
-    ngx_http_aiobs_format_e format)
-{
-    u_char     *p;
-    ngx_str_t  *type;
-
-    type = &ngx_http_aiobs_content_types[format];
-    p = ngx_strlchr(type->data, type->data + type->len, ';');
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_type = *type;
-    r->headers_out.content_type_len = p - type->data;
-    r->headers_out.content_type_lowcase = NULL;
-
-    return ngx_http_send_header(r);
-}
-
-
 static ngx_http_aiobs_scrape_t *
-ngx_http_aiobs_scrape_create(ngx_http_request_t *r,
-    ngx_http_aiobs_format_e format)
+ngx_http_aiobs_scrape_create(ngx_http_request_t *r)
 {
     ngx_http_cleanup_t       *cln;
     ngx_http_aiobs_scrape_t  *scrape;
@@ -108,7 +82,7 @@ ngx_http_aiobs_scrape_create(ngx_http_request_t *r,
 
     scrape->request = r;
     scrape->metrics = ngx_http_aiobs_registry;
-    scrape->format = format;
+    scrape->exposer = &ngx_http_aiobs_exposers[ngx_http_aiobs_accept(r)];
 
     scrape->event.data = scrape;
     scrape->event.handler = ngx_http_aiobs_scrape_event;
@@ -116,7 +90,74 @@ ngx_http_aiobs_scrape_create(ngx_http_request_t *r,
 
     cln->handler = ngx_http_aiobs_scrape_cleanup;
 
+    /* what is included by another document is not compressed for itself */
+
+    if (r == r->main && ngx_http_aiobs_accept_gzip(r)) {
+        scrape->gzip = ngx_http_aiobs_gzip_create(r);
+        if (scrape->gzip == NULL) {
+            return NULL;
+        }
+    }
+
     return scrape;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_scrape_header(ngx_http_aiobs_scrape_t *scrape)
+{
+    u_char              *p;
+    ngx_str_t            type;
+    ngx_table_elt_t     *encoding;
+    ngx_http_request_t  *r;
+
+    r = scrape->request;
+    type = scrape->exposer->type;
+    p = ngx_strlchr(type.data, type.data + type.len, ';');
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_type = type;
+    r->headers_out.content_type_len = p - type.data;
+    r->headers_out.content_type_lowcase = NULL;
+
+    if (ngx_http_aiobs_scrape_push(r, "Vary", "Accept, Accept-Encoding")
+        == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (scrape->gzip) {
+        encoding = ngx_http_aiobs_scrape_push(r, "Content-Encoding", "gzip");
+        if (encoding == NULL) {
+            return NGX_ERROR;
+        }
+
+        r->headers_out.content_encoding = encoding;
+    }
+
+    return ngx_http_send_header(r);
+}
+
+
+static ngx_table_elt_t *
+ngx_http_aiobs_scrape_push(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h) {
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->hash = 1;
+        h->key.data = (u_char *) name;
+        h->key.len = ngx_strlen(name);
+        h->value.data = (u_char *) value;
+        h->value.len = ngx_strlen(value);
+    }
+
+    return h;
 }
 
 
@@ -144,7 +185,15 @@ ngx_http_aiobs_scrape_turn(ngx_http_aiobs_scrape_t *scrape)
         return;
     }
 
-    rc = ngx_http_aiobs_scrape_send(scrape);
+    if (scrape->gzip && ngx_http_aiobs_gzip(scrape) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    /* what is compressed may be too little to come out yet */
+
+    rc = (scrape->out || scrape->ended) ? ngx_http_aiobs_scrape_send(scrape)
+                                        : NGX_OK;
 
     if (rc == NGX_ERROR || scrape->ended) {
         ngx_http_finalize_request(r, rc);
@@ -203,7 +252,9 @@ ngx_http_aiobs_scrape_wait(ngx_http_aiobs_scrape_t *scrape)
         ngx_add_timer(wev, clcf->send_timeout);
     }
 
-    if (scrape->busy == NULL) {
+    /* a little that nginx holds back is not what the client is to take */
+
+    if (scrape->busy == NULL || !r->connection->buffered) {
         ngx_post_event(&scrape->event, &ngx_posted_next_events);
         return;
     }

@@ -80,6 +80,8 @@ sub parse_text {
 
         next if $_ eq '# EOF';
 
+        s/ # \{trace_id="[0-9a-f]{32}"(?:,request_id="[^"\\]+")?\} \S+ \S+$//;
+
         /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\})? (\d+(?:\.\d+)?)$/
             or die "no sample: $_\n";
 

@@ -1,0 +1,71 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * A series read once, for whatever format.
+ */
+
+
+#include "ngx_http_aiobs_exposition.h"
+
+
+static void ngx_http_aiobs_snapshot_histogram(
+    ngx_http_aiobs_snapshot_t *snapshot, ngx_http_aiobs_series_t *s,
+    ngx_uint_t n);
+
+
+void
+ngx_http_aiobs_snapshot(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s)
+{
+    int64_t                     n;
+    ngx_http_aiobs_snapshot_t  *snapshot;
+
+    snapshot = &scrape->snapshot;
+    snapshot->exemplars_n = 0;
+
+    if (f->type == NGX_HTTP_AIOBS_GAUGE) {
+        n = ngx_http_aiobs_gauge_value(scrape->metrics, &scrape->live, s);
+
+        /* processes are read one after another */
+
+        snapshot->value = n > 0 ? (uint64_t) n : 0;
+        snapshot->created = 0;
+        return;
+    }
+
+    snapshot->created = s->created;
+
+    if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
+        ngx_http_aiobs_snapshot_histogram(snapshot, s, s->values_n - 2);
+
+    } else {
+        snapshot->value = s->values[0];
+    }
+
+    if (scrape->exposer->exemplars) {
+        snapshot->exemplars_n = ngx_http_aiobs_exemplars(scrape->metrics, s,
+                                                         snapshot->exemplars);
+    }
+}
+
+
+/*
+ * Buckets are stored each for itself, and the count is their sum: whatever is
+ * added meanwhile, count and last bucket are the same.
+ */
+
+static void
+ngx_http_aiobs_snapshot_histogram(ngx_http_aiobs_snapshot_t *snapshot,
+    ngx_http_aiobs_series_t *s, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    snapshot->value = s->values[n + 1];
+    snapshot->count = 0;
+
+    for (i = 0; i <= n; i++) {
+        snapshot->buckets[i] = s->values[i];
+        snapshot->count += snapshot->buckets[i];
+    }
+}
