@@ -173,6 +173,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       0,
       NULL },
 
+    NGX_HTTP_AIOBS_METRICS_COMMANDS
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
     NGX_HTTP_AIOBS_LOG_COMMANDS
     NGX_HTTP_AIOBS_PRIVACY_COMMANDS

@@ -30,6 +30,7 @@ ngx_http_aiobs_create_main_conf(ngx_conf_t *cf)
     amcf->series = NGX_CONF_UNSET_UINT;
     amcf->keys = NGX_CONF_UNSET_UINT;
     amcf->request_uri_index = NGX_ERROR;
+    ngx_http_aiobs_metrics_create_conf(&amcf->metrics);
 
     return amcf;
 }

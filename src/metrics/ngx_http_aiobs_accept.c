@@ -40,7 +40,10 @@ static const ngx_http_aiobs_offer_t
 {
     { ngx_string("text/plain"), { ngx_null_string, ngx_null_string } },
     { ngx_string("application/openmetrics-text"),
-      { ngx_null_string, ngx_null_string } }
+      { ngx_null_string, ngx_null_string } },
+    { ngx_string("application/vnd.google.protobuf"),
+      { ngx_string("proto=io.prometheus.client.MetricFamily"),
+        ngx_string("encoding=delimited") } }
 };
 
 

@@ -106,6 +106,7 @@ ngx_http_aiobs_expose_begin(ngx_http_aiobs_scrape_t *scrape,
 {
     scrape->name.data = (u_char *) f->name;
     scrape->name.len = ngx_strlen(f->name);
+    scrape->family = f;
 
     if (f->type == NGX_HTTP_AIOBS_GAUGE) {
         ngx_http_aiobs_gauges_live(scrape->metrics, &scrape->live);

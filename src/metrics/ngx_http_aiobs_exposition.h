@@ -21,6 +21,7 @@ typedef struct ngx_http_aiobs_gzip_s  ngx_http_aiobs_gzip_t;
 typedef enum {
     NGX_HTTP_AIOBS_TEXT = 0,                /* Prometheus text 0.0.4 */
     NGX_HTTP_AIOBS_OPENMETRICS,             /* OpenMetrics text 1.0.0 */
+    NGX_HTTP_AIOBS_PROTOBUF,                /* io.prometheus.client */
     NGX_HTTP_AIOBS_FORMATS
 } ngx_http_aiobs_format_e;
 
@@ -31,6 +32,9 @@ typedef struct {
     uint64_t                         value;     /* of a histogram the sum */
     uint64_t                         count;
     uint64_t                         buckets[NGX_HTTP_AIOBS_BUCKETS_MAX + 1];
+    ngx_uint_t                       native;    /* has such buckets */
+    uint64_t                         native_count;
+    uint64_t                         native_buckets[NGX_HTTP_AIOBS_NATIVE_N];
     time_t                           created;   /* 0: not of this type */
     ngx_uint_t                       exemplars_n;
     ngx_http_aiobs_exemplar_t        exemplars[NGX_HTTP_AIOBS_EXEMPLARS_MAX];
@@ -46,6 +50,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                        type;      /* Content-Type */
     ngx_uint_t                       exemplars; /* are shown */
+    ngx_uint_t                       native;    /* so are these histograms */
 
     void (*begin)(ngx_http_aiobs_scrape_t *scrape,
         const ngx_http_aiobs_family_t *f);
@@ -75,6 +80,9 @@ struct ngx_http_aiobs_scrape_s {
     ngx_uint_t                       next;      /* family, the cursor */
     ngx_http_aiobs_series_t         *series;    /* the cursor inside */
     ngx_str_t                        name;      /* of the family */
+    const ngx_http_aiobs_family_t   *family;
+    u_char                          *message;   /* of protobuf, begun in tail */
+    u_char                          *last;      /* its end so far */
     ngx_uint_t                       ended;
 
     ngx_chain_t                     *out;       /* rendered in this turn */
@@ -127,10 +135,11 @@ void ngx_http_aiobs_snapshot(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s);
 
 
-/* --- ngx_http_aiobs_text.c --- */
+/* --- ngx_http_aiobs_text.c, ngx_http_aiobs_protobuf.c --- */
 
-extern const ngx_http_aiobs_exposer_t
-    ngx_http_aiobs_exposers[NGX_HTTP_AIOBS_FORMATS];
+extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_text;
+extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_openmetrics;
+extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_protobuf;
 
 
 /* --- ngx_http_aiobs_gzip.c --- */

@@ -13,43 +13,43 @@
 #define SEC  1000000ULL
 
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_http_seconds = { 16, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_http_seconds = { -10, 16, {
     5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS,
     1 * SEC, 2500 * MS, 5 * SEC, 10 * SEC, 30 * SEC, 60 * SEC, 120 * SEC,
     300 * SEC, 600 * SEC
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_call_seconds = { 14, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_call_seconds = { -10, 14, {
     100 * MS, 250 * MS, 500 * MS, 1 * SEC, 2 * SEC, 5 * SEC, 10 * SEC,
     15 * SEC, 20 * SEC, 30 * SEC, 60 * SEC, 120 * SEC, 300 * SEC, 600 * SEC
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_ttft_seconds = { 14, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_ttft_seconds = { -10, 14, {
     10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 750 * MS,
     1 * SEC, 2 * SEC, 5 * SEC, 10 * SEC, 20 * SEC, 30 * SEC, 60 * SEC
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_tpot_seconds = { 14, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_tpot_seconds = { -10, 14, {
     1 * MS, 2500, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 75 * MS, 100 * MS,
     150 * MS, 200 * MS, 300 * MS, 500 * MS, 1 * SEC, 2500 * MS
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_bytes = { 10, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_bytes = { 6, 10, {
     256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216,
     67108864
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_tokens = { 9, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_tokens = { 0, 9, {
     16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576
 } };
 
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_scores = { 10, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_scores = { -10, 10, {
     100 * MS, 200 * MS, 300 * MS, 400 * MS, 500 * MS, 600 * MS, 700 * MS,
     800 * MS, 900 * MS, 1 * SEC
 } };
 
-static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_calls = { 12, {
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_calls = { 0, 12, {
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000
 } };
 

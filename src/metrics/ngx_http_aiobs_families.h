@@ -24,6 +24,12 @@
 
 #define NGX_HTTP_AIOBS_EXEMPLARS_MAX  4     /* a power of two */
 
+/* a native histogram: the zero bucket, and 8 for each of 22 powers of two */
+
+#define NGX_HTTP_AIOBS_NATIVE_SCHEMA  3
+#define NGX_HTTP_AIOBS_NATIVE_STEPS   8
+#define NGX_HTTP_AIOBS_NATIVE_N       (1 + 22 * NGX_HTTP_AIOBS_NATIVE_STEPS)
+
 /* gauge series of all families; a process' values come in chunks of them */
 
 #define NGX_HTTP_AIOBS_GAUGE_CHUNK    128
@@ -61,6 +67,7 @@ typedef enum {
 
 
 struct ngx_http_aiobs_buckets_s {
+    ngx_int_t               low;        /* power of 2, of native histograms */
     ngx_uint_t              n;
     uint64_t                bounds[NGX_HTTP_AIOBS_BUCKETS_MAX]; /* unscaled */
 };
@@ -96,8 +103,9 @@ typedef struct {
 
 /*
  * A series is never moved, changed in shape or freed.  Behind it lie its
- * values (a counter; a histogram's buckets, the one above the last bound, and
- * the sum; nothing for a gauge) and its label values as above.
+ * values (a counter; a histogram's buckets, the one above the last bound, the
+ * sum, and perhaps its native buckets; nothing for a gauge) and its label
+ * values as above.
  */
 
 struct ngx_http_aiobs_series_s {
@@ -178,6 +186,9 @@ struct ngx_http_aiobs_metrics_s {
     ngx_uint_t                         exemplars_n;
     ngx_atomic_t                       exemplars_used;
 
+    ngx_uint_t                         natives_n;   /* native histograms */
+    ngx_atomic_t                       natives;
+
     ngx_http_aiobs_family_series_t     families[NGX_HTTP_AIOBS_FAMILY_LAST];
     ngx_http_aiobs_slot_t              slots[NGX_MAX_PROCESSES];
 };
@@ -239,6 +250,16 @@ void ngx_http_aiobs_gauges_live(ngx_http_aiobs_metrics_t *m,
     ngx_http_aiobs_live_t *live);
 int64_t ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
     ngx_http_aiobs_live_t *live, ngx_http_aiobs_series_t *s);
+
+
+/* --- ngx_http_aiobs_native.c --- */
+
+/* in every worker */
+ngx_int_t ngx_http_aiobs_native_init(ngx_cycle_t *cycle);
+
+/* buckets: NGX_HTTP_AIOBS_NATIVE_N of them */
+void ngx_http_aiobs_native_observe(ngx_http_aiobs_family_e family,
+    ngx_atomic_t *buckets, uint64_t value);
 
 
 /* --- ngx_http_aiobs_exemplars.c --- */

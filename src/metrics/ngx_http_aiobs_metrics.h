@@ -81,10 +81,24 @@ typedef struct ngx_http_aiobs_buckets_s  ngx_http_aiobs_buckets_t;
 
 typedef struct {
     const ngx_http_aiobs_buckets_t *buckets[NGX_HTTP_AIOBS_FAMILY_LAST];
+    ngx_flag_t                      native;     /* histograms have both */
 } ngx_http_aiobs_metrics_conf_t;
 
 
+#define NGX_HTTP_AIOBS_METRICS_COMMANDS                                       \
+                                                                              \
+    { ngx_string("aiobs_native_histograms"),                                  \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,                                       \
+      ngx_conf_set_flag_slot,                                                 \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      offsetof(ngx_http_aiobs_main_conf_t, metrics)                           \
+      + offsetof(ngx_http_aiobs_metrics_conf_t, native),                      \
+      NULL },
+
+
 /* --- ngx_http_aiobs_metrics_conf.c --- */
+
+void ngx_http_aiobs_metrics_create_conf(ngx_http_aiobs_metrics_conf_t *conf);
 
 /* what no directive has set is taken from the table of families */
 void ngx_http_aiobs_metrics_init_conf(ngx_http_aiobs_metrics_conf_t *conf);

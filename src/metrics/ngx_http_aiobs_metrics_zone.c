@@ -12,6 +12,8 @@
 
 static size_t ngx_http_aiobs_table_size(ngx_uint_t series);
 static ngx_uint_t ngx_http_aiobs_exemplars_n(ngx_uint_t series);
+static ngx_uint_t ngx_http_aiobs_natives_n(ngx_http_aiobs_metrics_conf_t *conf,
+    ngx_uint_t series);
 static uint32_t ngx_http_aiobs_fingerprint(void);
 static uint32_t ngx_http_aiobs_shape(ngx_http_aiobs_metrics_conf_t *conf);
 
@@ -38,6 +40,16 @@ ngx_http_aiobs_exemplars_n(ngx_uint_t series)
 }
 
 
+/* every eighth series may be a histogram with native buckets */
+
+static ngx_uint_t
+ngx_http_aiobs_natives_n(ngx_http_aiobs_metrics_conf_t *conf,
+    ngx_uint_t series)
+{
+    return conf->native ? ngx_max(series / 8, 256) : 0;
+}
+
+
 size_t
 ngx_http_aiobs_metrics_size(ngx_http_aiobs_metrics_conf_t *conf,
     ngx_uint_t series)
@@ -51,6 +63,8 @@ ngx_http_aiobs_metrics_size(ngx_http_aiobs_metrics_conf_t *conf,
            + NGX_HTTP_AIOBS_FAMILY_LAST * NGX_HTTP_AIOBS_SERIES_SIZE
            + ngx_http_aiobs_exemplars_n(series)
              * sizeof(ngx_http_aiobs_exemplar_t)
+           + ngx_http_aiobs_natives_n(conf, series)
+             * NGX_HTTP_AIOBS_NATIVE_N * sizeof(ngx_atomic_t)
            + NGX_HTTP_AIOBS_SLOT_BYTES;
 
     return ngx_align(size, ngx_pagesize);
@@ -86,6 +100,7 @@ ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool,
     m->fingerprint = ngx_http_aiobs_fingerprint();
     m->shape = ngx_http_aiobs_shape(conf);
     m->capacity = series;
+    m->natives_n = ngx_http_aiobs_natives_n(conf, series);
     m->started = ngx_time();
     m->mask = table - 1;
     m->table = (ngx_http_aiobs_series_t *volatile *)
@@ -112,9 +127,10 @@ ngx_http_aiobs_metrics_same(ngx_http_aiobs_metrics_t *m,
 
     if (m->shape != ngx_http_aiobs_shape(conf)) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "buckets of histograms in \"aiobs_zone\" cannot change: "
-                      "change its size along with \"aiobs_buckets\" "
-                      "(counters start anew), or restart nginx");
+                      "\"aiobs_zone\" holds histograms of other buckets: "
+                      "change its size along with \"aiobs_buckets\" and "
+                      "\"aiobs_native_histograms\" (counters start anew), "
+                      "or restart nginx");
         return NGX_ERROR;
     }
 
@@ -159,7 +175,7 @@ ngx_http_aiobs_shape(ngx_http_aiobs_metrics_conf_t *conf)
     ngx_uint_t                       i;
     const ngx_http_aiobs_buckets_t  *b;
 
-    hash = 0;
+    hash = (uint32_t) conf->native;
 
     for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
         b = conf->buckets[i];
@@ -192,5 +208,5 @@ ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
 
     ngx_http_aiobs_gauges_init(m);
 
-    return NGX_OK;
+    return conf->native ? ngx_http_aiobs_native_init(cycle) : NGX_OK;
 }

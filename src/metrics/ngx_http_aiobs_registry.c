@@ -38,7 +38,9 @@ static ngx_uint_t ngx_http_aiobs_series_room(ngx_http_aiobs_family_e family,
     size_t size);
 static ngx_uint_t ngx_http_aiobs_chain_full(uint32_t hash);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_create(
-    ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key, size_t size);
+    ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
+static size_t ngx_http_aiobs_series_size(ngx_uint_t values,
+    ngx_http_aiobs_labels_t *key);
 static ngx_uint_t ngx_http_aiobs_values_n(ngx_http_aiobs_family_e family);
 static void ngx_http_aiobs_series_link(ngx_http_aiobs_metrics_t *m);
 
@@ -136,6 +138,12 @@ ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s, uint64_t value)
 
     for (i = 0; i < b->n && value > b->bounds[i]; i++) {
         /* void */
+    }
+
+    /* the count of native buckets is never less than that of the others */
+
+    if (s->values_n > b->n + 2) {
+        ngx_http_aiobs_native_observe(s->family, &s->values[b->n + 2], value);
     }
 
     (void) ngx_atomic_fetch_add(&s->values[b->n + 1],
@@ -250,9 +258,7 @@ ngx_http_aiobs_series_add(ngx_http_aiobs_family_e family,
     size_t                    size;
     ngx_http_aiobs_series_t  *s;
 
-    size = offsetof(ngx_http_aiobs_series_t, values) + key->len
-           + ngx_http_aiobs_values_n(family)
-             * sizeof(ngx_atomic_t);
+    size = ngx_http_aiobs_series_size(ngx_http_aiobs_values_n(family), key);
 
     /* without the lock first: a flood of new names must not take it */
 
@@ -269,7 +275,7 @@ ngx_http_aiobs_series_add(ngx_http_aiobs_family_e family,
     s = ngx_http_aiobs_series_find(family, key);
 
     if (s == NULL && (other || ngx_http_aiobs_series_room(family, size))) {
-        s = ngx_http_aiobs_series_create(family, key, size);
+        s = ngx_http_aiobs_series_create(family, key);
     }
 
     ngx_shmtx_unlock(&ngx_http_aiobs_registry_pool->mutex);
@@ -341,12 +347,24 @@ ngx_http_aiobs_chain_full(uint32_t hash)
 
 static ngx_http_aiobs_series_t *
 ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
-    ngx_http_aiobs_labels_t *key, size_t size)
+    ngx_http_aiobs_labels_t *key)
 {
+    size_t                     size;
+    ngx_uint_t                 values;
     ngx_http_aiobs_series_t   *s;
     ngx_http_aiobs_metrics_t  *m;
 
     m = ngx_http_aiobs_registry;
+    values = ngx_http_aiobs_values_n(family);
+
+    if (ngx_http_aiobs_families[family].type == NGX_HTTP_AIOBS_HISTOGRAM
+        && m->natives < m->natives_n)
+    {
+        m->natives++;
+        values += NGX_HTTP_AIOBS_NATIVE_N;
+    }
+
+    size = ngx_http_aiobs_series_size(values, key);
 
     s = ngx_http_aiobs_arena_alloc(m, size);
     if (s == NULL) {
@@ -360,7 +378,7 @@ ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
     s->created = (uint32_t) ngx_time();
     s->family = family;
     s->labels_len = key->len;
-    s->values_n = ngx_http_aiobs_values_n(family);
+    s->values_n = (uint16_t) values;
 
     if (ngx_http_aiobs_families[family].type == NGX_HTTP_AIOBS_GAUGE) {
         s->gauge = (uint16_t) m->gauges;
@@ -377,6 +395,16 @@ ngx_http_aiobs_series_create(ngx_http_aiobs_family_e family,
     return s;
 }
 
+
+static size_t
+ngx_http_aiobs_series_size(ngx_uint_t values, ngx_http_aiobs_labels_t *key)
+{
+    return offsetof(ngx_http_aiobs_series_t, values) + key->len
+           + values * sizeof(ngx_atomic_t);
+}
+
+
+/* without native buckets */
 
 static ngx_uint_t
 ngx_http_aiobs_values_n(ngx_http_aiobs_family_e family)

@@ -25,6 +25,15 @@ static ngx_http_aiobs_scrape_t *ngx_http_aiobs_scrape_find(
 static void ngx_http_aiobs_scrape_cleanup(void *data);
 
 
+static const ngx_http_aiobs_exposer_t
+    *ngx_http_aiobs_exposers[NGX_HTTP_AIOBS_FORMATS] =
+{
+    &ngx_http_aiobs_text,
+    &ngx_http_aiobs_openmetrics,
+    &ngx_http_aiobs_protobuf
+};
+
+
 ngx_int_t
 ngx_http_aiobs_metrics_handler(ngx_http_request_t *r, ngx_uint_t created)
 {
@@ -82,7 +91,7 @@ ngx_http_aiobs_scrape_create(ngx_http_request_t *r)
 
     scrape->request = r;
     scrape->metrics = ngx_http_aiobs_registry;
-    scrape->exposer = &ngx_http_aiobs_exposers[ngx_http_aiobs_accept(r)];
+    scrape->exposer = ngx_http_aiobs_exposers[ngx_http_aiobs_accept(r)];
 
     scrape->event.data = scrape;
     scrape->event.handler = ngx_http_aiobs_scrape_event;

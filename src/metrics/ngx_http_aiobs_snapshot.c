@@ -12,6 +12,8 @@
 static void ngx_http_aiobs_snapshot_histogram(
     ngx_http_aiobs_snapshot_t *snapshot, ngx_http_aiobs_series_t *s,
     ngx_uint_t n);
+static void ngx_http_aiobs_snapshot_native(
+    ngx_http_aiobs_snapshot_t *snapshot, ngx_atomic_t *buckets);
 
 
 void
@@ -37,7 +39,15 @@ ngx_http_aiobs_snapshot(ngx_http_aiobs_scrape_t *scrape,
     snapshot->created = s->created;
 
     if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
-        ngx_http_aiobs_snapshot_histogram(snapshot, s, s->values_n - 2);
+        n = ngx_http_aiobs_buckets(f)->n;
+
+        ngx_http_aiobs_snapshot_histogram(snapshot, s, n);
+
+        snapshot->native = (scrape->exposer->native && s->values_n > n + 2);
+
+        if (snapshot->native) {
+            ngx_http_aiobs_snapshot_native(snapshot, &s->values[n + 2]);
+        }
 
     } else {
         snapshot->value = s->values[0];
@@ -67,5 +77,27 @@ ngx_http_aiobs_snapshot_histogram(ngx_http_aiobs_snapshot_t *snapshot,
     for (i = 0; i <= n; i++) {
         snapshot->buckets[i] = s->values[i];
         snapshot->count += snapshot->buckets[i];
+    }
+}
+
+
+/*
+ * Read after the others, and counted before them: their count may be larger,
+ * never less.
+ */
+
+static void
+ngx_http_aiobs_snapshot_native(ngx_http_aiobs_snapshot_t *snapshot,
+    ngx_atomic_t *buckets)
+{
+    ngx_uint_t  i;
+
+    ngx_memory_barrier();
+
+    snapshot->native_count = 0;
+
+    for (i = 0; i < NGX_HTTP_AIOBS_NATIVE_N; i++) {
+        snapshot->native_buckets[i] = buckets[i];
+        snapshot->native_count += snapshot->native_buckets[i];
     }
 }

@@ -47,24 +47,23 @@ static void ngx_http_aiobs_text_flush(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_text_end(ngx_http_aiobs_scrape_t *scrape);
 
 
-const ngx_http_aiobs_exposer_t  ngx_http_aiobs_exposers[] = {
-
-    [NGX_HTTP_AIOBS_TEXT] = {
-        ngx_string("text/plain; version=0.0.4; charset=utf-8"), 0,
-        ngx_http_aiobs_text_begin, ngx_http_aiobs_text_show,
-        ngx_http_aiobs_text_flush, ngx_http_aiobs_text_flush },
-
-    [NGX_HTTP_AIOBS_OPENMETRICS] = {
-        ngx_string("application/openmetrics-text; version=1.0.0; "
-                   "charset=utf-8"), 1,
-        ngx_http_aiobs_text_begin, ngx_http_aiobs_text_show,
-        ngx_http_aiobs_text_flush, ngx_http_aiobs_text_end }
+const ngx_http_aiobs_exposer_t  ngx_http_aiobs_text = {
+    ngx_string("text/plain; version=0.0.4; charset=utf-8"), 0, 0,
+    ngx_http_aiobs_text_begin,
+    ngx_http_aiobs_text_show,
+    ngx_http_aiobs_text_flush,
+    ngx_http_aiobs_text_flush
 };
 
 
-/* exemplars are what only OpenMetrics has of the two */
-
-#define ngx_http_aiobs_openmetrics(scrape)  (scrape)->exposer->exemplars
+const ngx_http_aiobs_exposer_t  ngx_http_aiobs_openmetrics = {
+    ngx_string("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    1, 0,
+    ngx_http_aiobs_text_begin,
+    ngx_http_aiobs_text_show,
+    ngx_http_aiobs_text_flush,
+    ngx_http_aiobs_text_end
+};
 
 
 static void
@@ -78,7 +77,7 @@ ngx_http_aiobs_text_begin(ngx_http_aiobs_scrape_t *scrape,
 
     static const char  *types[] = { "counter", "gauge", "histogram", "info" };
 
-    openmetrics = ngx_http_aiobs_openmetrics(scrape);
+    openmetrics = (scrape->exposer == &ngx_http_aiobs_openmetrics);
 
     /* OpenMetrics names the family, the text format the sample */
 
@@ -157,7 +156,7 @@ ngx_http_aiobs_text_show(ngx_http_aiobs_scrape_t *scrape,
     }
 
     if (scrape->created && snapshot->created
-        && ngx_http_aiobs_openmetrics(scrape))
+        && scrape->exposer == &ngx_http_aiobs_openmetrics)
     {
         ngx_http_aiobs_text_created(scrape, &s, snapshot);
     }
