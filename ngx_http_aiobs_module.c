@@ -177,6 +177,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
     NGX_HTTP_AIOBS_LOG_COMMANDS
     NGX_HTTP_AIOBS_PRIVACY_COMMANDS
+    NGX_HTTP_AIOBS_LOGIN_COMMANDS
 
       ngx_null_command
 };
@@ -225,6 +226,8 @@ ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
         ngx_http_aiobs_query_mask(r);
     }
 
+    ngx_http_aiobs_login_mask(r);
+
     return NGX_DECLINED;
 }
 
@@ -246,6 +249,10 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (ngx_http_aiobs_login_hide(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_aiobs_identify(r, ctx);
 
@@ -497,6 +504,14 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    if (ngx_http_aiobs_login_init_process(&amcf->login, amcf->shared->login,
+                                          amcf->shpool, amcf->thread_pool,
+                                          cycle)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_aiobs_keys_init_process(amcf->shared->table, amcf->shpool,
                                             &amcf->store, amcf->thread_pool,
                                             cycle);
@@ -520,6 +535,7 @@ ngx_http_aiobs_exit_process(ngx_cycle_t *cycle)
     ngx_http_aiobs_export_exit_process(amcf->exporters);
 
     if (amcf->store.len) {
+        ngx_http_aiobs_login_exit_process();
         ngx_http_aiobs_keys_exit_process(cycle);
     }
 }

@@ -21,6 +21,7 @@
 #include "agents/ngx_http_aiobs_agents.h"
 #include "telemetry/ngx_http_aiobs_log.h"
 #include "request/ngx_http_aiobs_privacy.h"
+#include "login/ngx_http_aiobs_login.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -47,6 +48,7 @@ typedef struct {
     ngx_atomic_t                background[NGX_HTTP_AIOBS_BACKGROUND];
     ngx_http_aiobs_agents_t    *agents;
     u_char                      salt[NGX_HTTP_AIOBS_SALT_LEN];
+    ngx_http_aiobs_login_shared_t  *login;
 } ngx_http_aiobs_shared_t;
 
 
@@ -73,6 +75,7 @@ typedef struct {
     ngx_http_aiobs_metrics_conf_t      metrics;
     ngx_http_aiobs_agents_main_conf_t  agents;
     ngx_http_aiobs_log_main_conf_t  log;
+    ngx_http_aiobs_login_main_conf_t  login;
 
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;
@@ -102,6 +105,7 @@ typedef struct {
     ngx_http_aiobs_log_conf_t   log;
     ngx_http_aiobs_privacy_conf_t  privacy;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
+    ngx_http_aiobs_login_conf_t  login;
 } ngx_http_aiobs_loc_conf_t;
 
 

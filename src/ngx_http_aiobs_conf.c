@@ -150,6 +150,13 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_aiobs_login_merge_conf(cf, &amcf->login, &conf->login,
+                                        conf->enable && amcf->store.len)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_aiobs_agents_merge_conf(cf, &amcf->agents, &prev->agents,
                                             &conf->agents, &conf->endpoint,
                                             conf->enable);

@@ -37,7 +37,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         needed += ngx_http_aiobs_keys_size(amcf->keys);
     }
 
-    needed += ngx_http_aiobs_agents_size(&amcf->agents);
+    needed += ngx_http_aiobs_agents_size(&amcf->agents)
+              + ngx_http_aiobs_login_size(&amcf->login);
 
     if (needed > amcf->zone_size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -151,6 +152,13 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
         if (shared->table == NULL) {
             return NGX_ERROR;
         }
+    }
+
+    if (ngx_http_aiobs_login_init_zone(amcf->shpool, &amcf->login,
+                                       &shared->login, zone->shm.log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_aiobs_agents_init_zone(amcf->shpool, &amcf->agents,

@@ -16,6 +16,12 @@ my $t = Aiobs->new;
 
 $t->key('alice');
 
+Aiobs::spew($t->dir . '/google', "secret\n");
+my $openssl = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=gw.example.com"
+    . " -keyout @{[$t->dir]}/gw.key -out @{[$t->dir]}/gw.pem";
+$openssl = `$openssl 2>&1`;
+is($?, 0, 'a certificate') or diag($openssl);
+
 my $objs = Aiobs::objs();
 my @examples = (glob("$root/conf-examples/*.conf"), glob("$root/docker/*.conf"));
 cmp_ok(scalar @examples, '>=', 2, 'there are examples');
@@ -34,6 +40,8 @@ for my $file (@examples) {
     $conf =~ s{/(?:var/cache|run)/aiobs/}{$dir/}g;
     $conf =~ s{/etc/(?:nginx|aiobs)/(\w+)\.key}{$dir/$1.key}g;
     $conf =~ s{api\.(?:openai|anthropic)\.com(?=:443|;)}{127.0.0.1}g;
+    $conf =~ s{/run/secrets/}{$dir/}g;
+    $conf =~ s{/etc/ssl/gw\.(\w+)}{$dir/gw.$1}g;
     $conf = "user root;\n$conf" if $> == 0 && $conf !~ /^user/m;
 
     Aiobs::spew("$dir/$_.key", "set \$${_}_key \"sk-x\";\n") for qw(openai anthropic);

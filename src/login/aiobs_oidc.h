@@ -23,7 +23,7 @@
 
 #define AIOBS_OIDC_URL_MAX      1024    /* bytes, of the provider's URLs */
 #define AIOBS_OIDC_CODE_MAX     2048
-#define AIOBS_OIDC_SUB_MAX      255     /* OpenID Connect Core, section 2 */
+#define AIOBS_OIDC_SUB_MAX      128     /* as users of keys; the standard: 255 */
 #define AIOBS_OIDC_EMAIL_MAX    128
 #define AIOBS_OIDC_ERROR_MAX    256
 #define AIOBS_OIDC_SKEW         120     /* seconds that clocks may differ */

@@ -57,7 +57,7 @@ aiobs_oidc_claims(const aiobs_oidc_conf_t *conf, json_t *claims,
     }
 
     if (!aiobs_oidc_sub(claims, login)) {
-        return aiobs_oidc_wrong(login, "has no subject of 1 to 255 characters");
+        return aiobs_oidc_wrong(login, "has no subject of 1 to 128 characters");
     }
 
     return AIOBS_LOGIN_OK;

@@ -176,6 +176,11 @@ const ngx_http_aiobs_family_t
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { "result", NULL }, NULL, NULL, 0 },
 
+    [NGX_HTTP_AIOBS_LOGINS] = {
+        "aiobs_logins", "Logins with OpenID providers, by how they ended.",
+        "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "provider", "result", NULL }, NULL, NULL },
+
     [NGX_HTTP_AIOBS_PARSE_FAILURES] = {
         "aiobs_parse_failures",
         "Bodies that could not be read to their end; they passed untouched.",

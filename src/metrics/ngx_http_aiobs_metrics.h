@@ -43,6 +43,7 @@ typedef enum {
     NGX_HTTP_AIOBS_LLM_BILLED_UNITS,        /* provider, model, endpoint, unit */
     NGX_HTTP_AIOBS_REFUSALS,                /* endpoint, reason */
     NGX_HTTP_AIOBS_KEY_VALIDATIONS,         /* result */
+    NGX_HTTP_AIOBS_LOGINS,                  /* provider, result */
     NGX_HTTP_AIOBS_PARSE_FAILURES,          /* provider, reason */
     NGX_HTTP_AIOBS_UNPRICED_CALLS,          /* none: labels may be NULL */
     NGX_HTTP_AIOBS_RAG_SCORE,               /* endpoint; millionths */

@@ -58,6 +58,7 @@ enum {
     NGX_HTTP_AIOBS_F_USER, NGX_HTTP_AIOBS_F_KEY_NAME, NGX_HTTP_AIOBS_F_KEY_ID,
     NGX_HTTP_AIOBS_F_METHOD, NGX_HTTP_AIOBS_F_PATH, NGX_HTTP_AIOBS_F_ENDPOINT,
     NGX_HTTP_AIOBS_F_CLIENT, NGX_HTTP_AIOBS_F_AGENT,
+    NGX_HTTP_AIOBS_F_LOGIN,
     NGX_HTTP_AIOBS_F_STATUS, NGX_HTTP_AIOBS_F_DURATION,
     NGX_HTTP_AIOBS_F_REQUEST_BYTES, NGX_HTTP_AIOBS_F_RESPONSE_BYTES,
     NGX_HTTP_AIOBS_F_UP_ADDR, NGX_HTTP_AIOBS_F_UP_STATUS,
@@ -207,6 +208,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
     { ngx_string("rag_score"), ngx_http_aiobs_get_rag_score, 0,
       NGX_HTTP_AIOBS_NUMBER_MAX },
 
+    { ngx_string("login_provider"), ngx_http_aiobs_get_request,
+      NGX_HTTP_AIOBS_F_LOGIN, 40 },
+
     { ngx_string("error_type"), ngx_http_aiobs_get_event,
       NGX_HTTP_AIOBS_F_ERROR, 32 },
 
@@ -304,7 +308,10 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                      == NGX_HTTP_AIOBS_REFUSED_SESSION
                                      ? "limit_refused"
                                    : ctx->refused ? "auth_refused"
-                                                  : "request");
+                                   : ctx->login
+                                     ? ngx_http_aiobs_login_event_name(
+                                                                ctx->login)
+                                   : "request");
         break;
 
     default:
@@ -422,6 +429,14 @@ ngx_http_aiobs_get_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         }
 
         s = &ctx->location->endpoint;
+        break;
+
+    case NGX_HTTP_AIOBS_F_LOGIN:
+        if (ctx->login == NULL) {
+            return;
+        }
+
+        s = ngx_http_aiobs_login_provider_name(ctx->login);
         break;
 
     case NGX_HTTP_AIOBS_F_CLIENT:

@@ -81,6 +81,9 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     } else if (ctx->refused) {
         ctx->error_type = (char *) ngx_http_aiobs_refusal_reason(ctx)->data;
+
+    } else if (ctx->login) {
+        ctx->error_type = ngx_http_aiobs_login_error(ctx->login);
     }
 }
 

@@ -64,6 +64,63 @@ ngx_http_aiobs_query_forget(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_aiobs_query_drop(ngx_http_request_t *r)
+{
+    u_char  *p;
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+
+    if (p) {
+        r->unparsed_uri.len = p - r->unparsed_uri.data;
+    }
+
+    ngx_str_null(&r->args);
+    ngx_http_aiobs_uri_changed(r);
+}
+
+
+void
+ngx_http_aiobs_query_mask_all(ngx_http_request_t *r)
+{
+    u_char     *p, *last, *space;
+    ngx_str_t   line;
+
+    line = r->request_line;
+    last = line.data + line.len;
+
+    p = ngx_strlchr(line.data, last, '?');
+    if (p == NULL) {
+        return;
+    }
+
+    /* the protocol stands behind the last space */
+
+    for (space = last; space > p && *(space - 1) != ' '; space--) { /* void */ }
+
+    r->request_line.len = p - line.data;
+
+    line.data = ngx_pnalloc(r->pool, line.len + sizeof("?* "));
+    if (line.data == NULL) {
+        return;
+    }
+
+    p = ngx_cpymem(line.data, r->request_line.data, r->request_line.len);
+    p = ngx_cpymem(p, "?*", 2);
+
+    if (space > r->request_line.data + r->request_line.len + 1) {
+        *p++ = ' ';
+        p = ngx_cpymem(p, space, last - space);
+    }
+
+    *p = '\0';
+
+    line.len = p - line.data;
+    r->request_line = line;
+}
+
+
 /*
  * Secrets among the arguments, which start behind "from" or at once.  uri and
  * args point into the request line: what is masked is a copy.

@@ -81,6 +81,7 @@ typedef struct {
     const char                 *error_type;
     int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
     ngx_http_aiobs_agent_t      agent;
+    ngx_http_aiobs_login_t     *login;          /* NULL: none */
 
     unsigned                    refused:8;      /* ngx_http_aiobs_refused_e */
     unsigned                    validated:1;
@@ -210,6 +211,12 @@ void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
 
 /* the same in $request_uri and $args, of a request that goes nowhere */
 void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
+
+/* blanks all arguments in the request line */
+void ngx_http_aiobs_query_mask_all(ngx_http_request_t *r);
+
+/* takes all arguments out of $request_uri and $args */
+void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
 
 /* takes every argument that holds the key out of the request */
 ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);

@@ -1,0 +1,174 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The way to the provider: the authorization request, and the cookie that
+ * binds its answer to this browser.
+ */
+
+
+#include "ngx_http_aiobs_login_room.h"
+
+
+#define NGX_HTTP_AIOBS_LOGIN_LOCATION  8192     /* bytes */
+#define NGX_HTTP_AIOBS_LOGIN_HINT      256
+
+
+static ngx_int_t ngx_http_aiobs_login_location(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login, const aiobs_oidc_ticket_t *ticket,
+    ngx_str_t *location);
+static void ngx_http_aiobs_login_hint(ngx_http_request_t *r,
+    aiobs_oidc_text_t *t);
+
+
+ngx_int_t
+ngx_http_aiobs_login_redirect(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login)
+{
+    char                  cookie[AIOBS_OIDC_COOKIE_LEN + 1];
+    u_char                random[AIOBS_OIDC_RANDOM];
+    ngx_str_t             location, no_store;
+    aiobs_oidc_ticket_t   ticket;
+
+    ngx_http_aiobs_login_secret(login->provider, &ticket);
+    ngx_http_aiobs_random(random, AIOBS_OIDC_RANDOM);
+
+    ngx_str_set(&no_store, "no-store");
+
+    if (aiobs_oidc_seal(&ticket, random, ngx_time(), cookie) != 0
+        || ngx_http_aiobs_login_location(r, login, &ticket, &location)
+           != NGX_OK
+        || ngx_http_aiobs_login_set_cookie(r, login->provider, cookie)
+           != NGX_OK
+        || ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Location",
+                                      sizeof("Location") - 1, &location)
+           == NULL
+        || ngx_http_aiobs_header_push(r, &r->headers_out.headers,
+                                      "Cache-Control",
+                                      sizeof("Cache-Control") - 1, &no_store)
+           == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_MOVED_TEMPORARILY;
+    r->headers_out.content_length_n = 0;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_login_location(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login, const aiobs_oidc_ticket_t *ticket,
+    ngx_str_t *location)
+{
+    char               *buf;
+    char                state[AIOBS_OIDC_SECRET_LEN + 1];
+    char                nonce[AIOBS_OIDC_SECRET_LEN + 1];
+    char                verifier[AIOBS_OIDC_SECRET_LEN + 1];
+    char                challenge[AIOBS_OIDC_SECRET_LEN + 1];
+    aiobs_oidc_conf_t  *conf;
+    aiobs_oidc_text_t   t;
+
+    conf = &login->provider->oidc;
+
+    buf = ngx_pnalloc(r->pool, NGX_HTTP_AIOBS_LOGIN_LOCATION);
+
+    if (buf == NULL
+        || aiobs_oidc_derive(ticket, "state", state) != 0
+        || aiobs_oidc_derive(ticket, "nonce", nonce) != 0
+        || aiobs_oidc_derive(ticket, "verifier", verifier) != 0
+        || aiobs_oidc_challenge(verifier, challenge) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    aiobs_oidc_text(&t, buf, NGX_HTTP_AIOBS_LOGIN_LOCATION);
+
+    aiobs_oidc_put(&t, login->endpoint);
+    aiobs_oidc_put(&t, ngx_strchr(login->endpoint, '?') ? "&" : "?");
+
+    aiobs_oidc_pair(&t, 1, "response_type", "code");
+    aiobs_oidc_pair(&t, 0, "client_id", conf->client_id);
+    aiobs_oidc_pair(&t, 0, "redirect_uri", conf->redirect_uri);
+    aiobs_oidc_pair(&t, 0, "scope", conf->scopes);
+    aiobs_oidc_pair(&t, 0, "state", state);
+    aiobs_oidc_pair(&t, 0, "nonce", nonce);
+    aiobs_oidc_pair(&t, 0, "code_challenge", challenge);
+    aiobs_oidc_pair(&t, 0, "code_challenge_method", "S256");
+    ngx_http_aiobs_login_hint(r, &t);
+
+    location->data = (u_char *) buf;
+    location->len = t.p - buf;
+
+    return t.full ? NGX_ERROR : NGX_OK;
+}
+
+
+/* who is to be asked for, passed on as it came: it is escaped already */
+
+static void
+ngx_http_aiobs_login_hint(ngx_http_request_t *r, aiobs_oidc_text_t *t)
+{
+    u_char      hint[NGX_HTTP_AIOBS_LOGIN_HINT + 1];
+    size_t      i;
+    ngx_str_t   value;
+
+    static const char  plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789"
+                                 "-._~%@+";
+
+    if (ngx_http_arg(r, (u_char *) "login_hint", sizeof("login_hint") - 1,
+                     &value)
+        != NGX_OK
+        || value.len == 0 || value.len > NGX_HTTP_AIOBS_LOGIN_HINT)
+    {
+        return;
+    }
+
+    for (i = 0; i < value.len; i++) {
+        if (value.data[i] == '\0' || ngx_strchr(plain, value.data[i]) == NULL)
+        {
+            return;
+        }
+    }
+
+    ngx_cpystrn(hint, value.data, value.len + 1);
+
+    aiobs_oidc_put(t, "&login_hint=");
+    aiobs_oidc_put(t, (char *) hint);
+}
+
+
+ngx_int_t
+ngx_http_aiobs_login_set_cookie(ngx_http_request_t *r,
+    ngx_http_aiobs_login_provider_t *provider, const char *value)
+{
+    u_char     *p;
+    ngx_str_t   cookie;
+
+    p = ngx_pnalloc(r->pool, provider->cookie.len + AIOBS_OIDC_COOKIE_LEN
+                             + sizeof("=; Path=/; Max-Age=; HttpOnly; "
+                                      "SameSite=Lax; Secure")
+                             + NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    cookie.data = p;
+    p = ngx_sprintf(p, "%V=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax",
+                    &provider->cookie, value,
+                    *value ? NGX_HTTP_AIOBS_LOGIN_TTL : 0);
+
+    if (provider->origin.data[4] == 's') {
+        p = ngx_cpymem(p, "; Secure", sizeof("; Secure") - 1);
+    }
+
+    cookie.len = p - cookie.data;
+
+    return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Set-Cookie",
+                                      sizeof("Set-Cookie") - 1, &cookie)
+           ? NGX_OK : NGX_ERROR;
+}
