@@ -178,6 +178,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
     NGX_HTTP_AIOBS_LOG_COMMANDS
     NGX_HTTP_AIOBS_PRIVACY_COMMANDS
     NGX_HTTP_AIOBS_LOGIN_COMMANDS
+    NGX_HTTP_AIOBS_LIMITS_COMMANDS
 
       ngx_null_command
 };
@@ -299,7 +300,7 @@ ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
 
     rc = ngx_http_aiobs_agent_call(r, ctx);
 
-    return rc == NGX_DECLINED ? ngx_http_aiobs_ask_usage(r, ctx) : rc;
+    return rc == NGX_DECLINED ? ngx_http_aiobs_precontent(r, ctx) : rc;
 }
 
 
@@ -376,6 +377,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_finish(r, ctx);
         ngx_http_aiobs_agent_finish(r, ctx);
         ngx_http_aiobs_count(r, ctx);
+        ngx_http_aiobs_settle(r, ctx);
         ngx_http_aiobs_log_write(r, ctx);
     }
 
@@ -511,6 +513,7 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
     {
         return NGX_ERROR;
     }
+    ngx_http_aiobs_limits_init_process(amcf->shared->limits, amcf->shpool);
 
     return ngx_http_aiobs_keys_init_process(amcf->shared->table, amcf->shpool,
                                             &amcf->store, amcf->thread_pool,

@@ -22,6 +22,7 @@
 #include "telemetry/ngx_http_aiobs_log.h"
 #include "request/ngx_http_aiobs_privacy.h"
 #include "login/ngx_http_aiobs_login.h"
+#include "limits/ngx_http_aiobs_limits.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -49,6 +50,7 @@ typedef struct {
     ngx_http_aiobs_agents_t    *agents;
     u_char                      salt[NGX_HTTP_AIOBS_SALT_LEN];
     ngx_http_aiobs_login_shared_t  *login;
+    ngx_http_aiobs_limits_t    *limits;
 } ngx_http_aiobs_shared_t;
 
 
@@ -76,6 +78,7 @@ typedef struct {
     ngx_http_aiobs_agents_main_conf_t  agents;
     ngx_http_aiobs_log_main_conf_t  log;
     ngx_http_aiobs_login_main_conf_t  login;
+    ngx_http_aiobs_limits_conf_t       limits;
 
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;

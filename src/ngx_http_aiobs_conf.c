@@ -31,6 +31,7 @@ ngx_http_aiobs_create_main_conf(ngx_conf_t *cf)
     amcf->keys = NGX_CONF_UNSET_UINT;
     amcf->request_uri_index = NGX_ERROR;
     ngx_http_aiobs_metrics_create_conf(&amcf->metrics);
+    amcf->limits.share = NGX_CONF_UNSET;
 
     return amcf;
 }
@@ -46,6 +47,7 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(amcf->zone_size, 32 * 1024 * 1024);
     ngx_conf_init_uint_value(amcf->series, NGX_HTTP_AIOBS_SERIES_DEFAULT);
     ngx_conf_init_uint_value(amcf->keys, NGX_HTTP_AIOBS_KEYS_DEFAULT);
+    ngx_conf_init_value(amcf->limits.share, 1);
 
     ngx_http_aiobs_metrics_init_conf(&amcf->metrics);
 

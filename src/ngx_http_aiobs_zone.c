@@ -34,7 +34,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
              + overhead;
 
     if (amcf->store.len) {
-        needed += ngx_http_aiobs_keys_size(amcf->keys);
+        needed += ngx_http_aiobs_keys_size(amcf->keys)
+                  + ngx_http_aiobs_limits_size(amcf->keys);
     }
 
     needed += ngx_http_aiobs_agents_size(&amcf->agents)
@@ -149,7 +150,9 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
     if (amcf->store.len && shared->table == NULL) {
         shared->table = ngx_http_aiobs_keys_create(amcf->shpool, amcf->keys,
                                                    zone->shm.log);
-        if (shared->table == NULL) {
+        shared->limits = ngx_http_aiobs_limits_create(amcf->shpool, amcf->keys,
+                                                      zone->shm.log);
+        if (shared->table == NULL || shared->limits == NULL) {
             return NGX_ERROR;
         }
     }

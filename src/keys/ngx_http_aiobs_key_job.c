@@ -16,7 +16,6 @@
 #define NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE  100
 
 
-static int ngx_http_aiobs_key_job_save(ngx_http_aiobs_key_job_t *job);
 static int ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job);
 static void ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc);
 static int ngx_http_aiobs_key_job_stop(void);
@@ -36,7 +35,6 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     if (rc != AIOBS_STORE_OK) {
         job->keys_rc = rc;
         job->poll_rc = rc;
-        job->save_rc = rc;
         ngx_http_aiobs_key_work_fail(job, rc);
         return;
     }
@@ -78,28 +76,43 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     }
 
     if (job->save && (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE)) {
-        rc = ngx_http_aiobs_key_job_save(job);
-    }
+        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
+                             ngx_http_aiobs_key_job_stop);
 
-    job->save_rc = rc;
+        rc = ngx_http_aiobs_key_job_write(job);
+
+        if (rc == AIOBS_STORE_OK) {
+            (void) aiobs_store_trim(job->store);
+        }
+
+        ngx_http_aiobs_key_job_end(job, rc);
+    }
 }
 
 
-static int
-ngx_http_aiobs_key_job_save(ngx_http_aiobs_key_job_t *job)
+/* each kind at once, or not at all */
+
+int
+ngx_http_aiobs_key_job_write(ngx_http_aiobs_key_job_t *job)
 {
     int  rc;
 
-    aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
-                         ngx_http_aiobs_key_job_stop);
+    rc = AIOBS_STORE_OK;
 
-    rc = aiobs_store_used(job->store, job->uses, job->nuses);
-
-    if (rc == AIOBS_STORE_OK) {
-        (void) aiobs_store_trim(job->store);
+    if (job->nspent) {
+        rc = aiobs_store_usage(job->store, job->spent, job->nspent);
+        job->nspent = (rc == AIOBS_STORE_OK) ? 0 : job->nspent;
     }
 
-    ngx_http_aiobs_key_job_end(job, rc);
+    if (job->nwindows && rc == AIOBS_STORE_OK) {
+        rc = aiobs_store_windows(job->store, job->windows, job->nwindows);
+        job->nwindows = (rc == AIOBS_STORE_OK) ? 0 : job->nwindows;
+    }
+
+    if (job->nuses && rc == AIOBS_STORE_OK) {
+        rc = aiobs_store_used(job->store, job->uses, job->nuses);
+        job->nuses = (rc == AIOBS_STORE_OK) ? 0 : job->nuses;
+    }
 
     return rc;
 }

@@ -8,14 +8,15 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
+#include "../limits/ngx_http_aiobs_limits.h"
 
 #include <openssl/evp.h>
 
 
 static ngx_int_t ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
-static void ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
-    const aiobs_key_t *key);
+static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
+    const u_char *hash, aiobs_key_t *key);
 static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
     ngx_http_aiobs_key_worker_t *w, const u_char *hash);
 static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
@@ -30,30 +31,10 @@ static EVP_MD      *ngx_http_aiobs_key_md;
 static EVP_MD_CTX  *ngx_http_aiobs_key_md_ctx;
 
 
-static ngx_str_t  ngx_http_aiobs_key_verdicts[] = {
-    ngx_string("unasked"),
-    ngx_string("pending"),
-    ngx_string("valid"),
-    ngx_string("missing_key"),
-    ngx_string("unknown_key"),
-    ngx_string("revoked"),
-    ngx_string("expired"),
-    ngx_string("store")
-};
-
-
-ngx_str_t *
-ngx_http_aiobs_keys_verdict_name(ngx_http_aiobs_key_verdict_e verdict)
-{
-    return &ngx_http_aiobs_key_verdicts[verdict];
-}
-
-
 ngx_int_t
 ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *id)
 {
-    u_char                        hash[AIOBS_KEY_HASH_LEN];
     ngx_int_t                     rc;
     aiobs_key_t                   key;
     ngx_http_aiobs_key_worker_t  *w;
@@ -77,12 +58,12 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
-    if (w == NULL || ngx_http_aiobs_key_hash(raw, hash) != NGX_OK) {
+    if (w == NULL || ngx_http_aiobs_key_hash(raw, id->hash) != NGX_OK) {
         id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
         return NGX_OK;
     }
 
-    ngx_hex_dump(id->key_id_data, hash, NGX_HTTP_AIOBS_KEY_ID_LEN / 2);
+    ngx_hex_dump(id->key_id_data, id->hash, NGX_HTTP_AIOBS_KEY_ID_LEN / 2);
     id->key_id.data = id->key_id_data;
     id->key_id.len = NGX_HTTP_AIOBS_KEY_ID_LEN;
 
@@ -90,26 +71,18 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
-    if (ngx_http_aiobs_key_ours(w)) {
-        rc = ngx_http_aiobs_key_table_get(w->keys, hash, ngx_time(), &key);
+    rc = ngx_http_aiobs_key_cached(w, id->hash, &key);
 
-        if (rc == NGX_DECLINED) {
-
-            if (ngx_http_aiobs_key_unknown(w->keys, hash, ngx_current_msec)) {
-                return NGX_OK;
-            }
-
-            rc = ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool, hash,
-                                                     ngx_time(), &key);
-        }
-
-        if (rc == NGX_OK) {
-            ngx_http_aiobs_key_verdict(id, &key);
-            return NGX_OK;
-        }
+    if (rc == NGX_OK) {
+        ngx_http_aiobs_key_verdict(id, &key, r->pool);
+        return NGX_OK;
     }
 
-    rc = ngx_http_aiobs_key_suspend(w, r, id, hash);
+    if (rc == NGX_ABORT) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_aiobs_key_suspend(w, r, id, id->hash);
 
     if (rc == NGX_AGAIN) {
         id->verdict = NGX_HTTP_AIOBS_KEY_PENDING;
@@ -120,6 +93,42 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
 
     return NGX_OK;
+}
+
+
+/* NGX_ABORT: it was unknown a moment ago; NGX_DECLINED: the store is to tell */
+
+static ngx_int_t
+ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
+    aiobs_key_t *key)
+{
+    ngx_int_t  rc;
+
+    if (!ngx_http_aiobs_key_ours(w)) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_aiobs_key_table_get(w->keys, hash, ngx_time(), key);
+
+    if (rc == NGX_DECLINED) {
+
+        if (ngx_http_aiobs_key_unknown(w->keys, hash, ngx_current_msec)) {
+            return NGX_ABORT;
+        }
+
+        rc = ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool, hash,
+                                                 ngx_time(), key);
+    }
+
+    /* what it took of its limits comes with it */
+
+    if (rc == NGX_OK && ngx_http_aiobs_key_limited(key)
+        && !ngx_http_aiobs_limits_known(key->policy.account))
+    {
+        return NGX_DECLINED;
+    }
+
+    return rc == NGX_OK ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -183,23 +192,6 @@ ngx_http_aiobs_key_malformed(ngx_str_t *raw)
     }
 
     return 0;
-}
-
-
-static void
-ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
-    const aiobs_key_t *key)
-{
-    id->verdict = key->active ? NGX_HTTP_AIOBS_KEY_VALID
-                              : NGX_HTTP_AIOBS_KEY_REVOKED;
-
-    id->user_id.len = key->user_len;
-    id->user_id.data = id->user_id_data;
-    ngx_memcpy(id->user_id_data, key->user, key->user_len);
-
-    id->key_name.len = key->name_len;
-    id->key_name.data = id->key_name_data;
-    ngx_memcpy(id->key_name_data, key->name, key->name_len);
 }
 
 
@@ -406,6 +398,11 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
                                                          hash, ngx_time(), key)
                      == NGX_DECLINED;
 
+            if (!failed && ngx_http_aiobs_key_limited(key)) {
+
+                ngx_memzero(key->policy.windows, sizeof(key->policy.windows));
+            }
+
         } else {
             n = ngx_http_aiobs_key_table_put(w->keys, w->shpool, key,
                                              &w->job->at, w->epoch,
@@ -419,6 +416,12 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
         }
     }
 
+    if (!failed && key->found && ngx_http_aiobs_key_limited(key)) {
+        (void) ngx_http_aiobs_limits_open(key->policy.account,
+                                          key->policy.windows,
+                                          key->policy.limits);
+    }
+
     for ( /* void */ ; waiter; waiter = waiter->next) {
 
         if (failed) {
@@ -428,7 +431,8 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
             waiter->identity->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
 
         } else {
-            ngx_http_aiobs_key_verdict(waiter->identity, key);
+            ngx_http_aiobs_key_verdict(waiter->identity, key,
+                                       waiter->request->pool);
         }
     }
 }

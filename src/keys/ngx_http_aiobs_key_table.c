@@ -34,11 +34,12 @@ ngx_http_aiobs_keys_size(ngx_uint_t n)
            + n * sizeof(ngx_http_aiobs_key_entry_t)
            + (n / 16 + 64) * sizeof(ngx_http_aiobs_key_overflow_t)
            + (n / 64 + 1) * sizeof(uint64_t)
+           + (buckets / 16) * sizeof(uint32_t)
            + NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t);
 
-    /* six parts, each aligned */
+    /* seven parts, each aligned */
 
-    return ngx_align(size + 6 * NGX_CPU_CACHE_LINE, ngx_pagesize);
+    return ngx_align(size + 7 * NGX_CPU_CACHE_LINE, ngx_pagesize);
 }
 
 
@@ -68,6 +69,8 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
     keys->overflow_capacity = n / 16 + 64;
     keys->mask = buckets - 1;
     keys->epoch = 1;
+    keys->shpool = shpool;
+    keys->blobs_mask = buckets / 16 - 1;
 
     p = (u_char *) keys + sizeof(ngx_http_aiobs_keys_t);
 
@@ -80,6 +83,7 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
     ngx_http_aiobs_key_part(entries, n);
     ngx_http_aiobs_key_part(overflow, keys->overflow_capacity);
     ngx_http_aiobs_key_part(dirty, n / 64 + 1);
+    ngx_http_aiobs_key_part(blobs, buckets / 16);
     ngx_http_aiobs_key_part(unknown, NGX_HTTP_AIOBS_KEY_UNKNOWNS);
 
 #undef ngx_http_aiobs_key_part
@@ -122,15 +126,20 @@ static ngx_int_t
 ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key)
 {
-    u_char      text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
-    size_t      user, name;
-    uint32_t    version, epoch, i;
+    u_char                      text[NGX_HTTP_AIOBS_KEY_INLINE
+                                     + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    size_t                      user, name;
+    uint32_t                    version, epoch, i;
+    ngx_http_aiobs_key_blobs_t  blobs;
 
     version = ngx_http_aiobs_load(&e->version);
 
     epoch = e->epoch;
     key->found = 1;
+    key->fresh = 0;
     key->active = e->active;
+    key->policy.expires = e->expires;
+    blobs = e->blobs;
     user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
     name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
     i = e->overflow;
@@ -144,6 +153,13 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
 
         ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
                    user + name - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+
+    key->policy.any = blobs.rules || blobs.extra || e->expires;
+
+    if (key->policy.any) {
+        ngx_memcpy(key->policy.account, key->hash, AIOBS_KEY_HASH_LEN);
+        ngx_http_aiobs_key_blobs_read(keys, &blobs, &key->policy);
     }
 
     /* the hash, too, is only now known to have been that of the texts */
@@ -165,7 +181,9 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_memcpy(key->user, text, user);
     ngx_memcpy(key->name, text + user, name);
 
-    if (now && key->active) {
+    if (now && key->active
+        && (key->policy.expires == 0 || key->policy.expires > now))
+    {
         ngx_http_aiobs_key_used(keys, e, now);
     }
 

@@ -33,6 +33,14 @@
 #endif
 
 
+/* offsets of what a key may; 0: nothing particular */
+
+typedef struct {
+    uint32_t                    rules;
+    uint32_t                    extra;
+} ngx_http_aiobs_key_blobs_t;
+
+
 typedef struct {
     uint32_t                    version;    /* odd: being written */
     uint32_t                    next;       /* index + 1 */
@@ -45,6 +53,8 @@ typedef struct {
     uint8_t                     name_len;
     uint8_t                     recent;     /* used since the clock passed */
     uint32_t                    overflow;   /* index + 1 */
+    uint32_t                    expires;    /* seconds, 0: never */
+    ngx_http_aiobs_key_blobs_t  blobs;
     u_char                      text[NGX_HTTP_AIOBS_KEY_INLINE];
 } ngx_http_aiobs_key_entry_t;
 
@@ -82,8 +92,14 @@ struct ngx_http_aiobs_keys_s {
     ngx_http_aiobs_key_overflow_t  *overflow;
     uint64_t                       *dirty;          /* last_used to be saved */
     uint64_t                       *unknown;        /* hash and time */
+
+    ngx_slab_pool_t                *shpool;
+    uint32_t                        blobs_mask;
+    uint32_t                       *blobs;          /* buckets of them */
 };
 
+
+/* --- ngx_http_aiobs_key_table.c, ngx_http_aiobs_key_write.c --- */
 
 /*
  * Without a lock: NGX_OK; NGX_AGAIN, it is of another epoch; NGX_DECLINED, it
@@ -139,6 +155,19 @@ ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_find(
     ngx_http_aiobs_keys_t *keys, const u_char *hash);
 void ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now);
+
+
+/* --- ngx_http_aiobs_key_blob.c; take and drop: under the mutex --- */
+
+/* NGX_ERROR: no memory */
+ngx_int_t ngx_http_aiobs_key_blobs_take(ngx_http_aiobs_keys_t *keys,
+    const aiobs_key_t *key, ngx_http_aiobs_key_blobs_t *blobs);
+void ngx_http_aiobs_key_blobs_drop(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_blobs_t *blobs);
+
+/* account: only if it is not the key's own */
+void ngx_http_aiobs_key_blobs_read(ngx_http_aiobs_keys_t *keys,
+    const ngx_http_aiobs_key_blobs_t *blobs, aiobs_policy_t *policy);
 
 
 /* --- ngx_http_aiobs_key_unknown.c --- */

@@ -8,26 +8,21 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
+#include "../limits/ngx_http_aiobs_limits.h"
 
 
 #define NGX_HTTP_AIOBS_KEY_POLL      300    /* milliseconds */
-#define NGX_HTTP_AIOBS_KEY_SAVE      16     /* polls */
+#define NGX_HTTP_AIOBS_KEY_SAVE      8      /* timers */
 #define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
-
-/* a worker that is told to stop has about a second */
-#define NGX_HTTP_AIOBS_KEY_LAST_PATIENCE  200
-#define NGX_HTTP_AIOBS_KEY_LAST_TIME      600
 
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
     ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
 static void ngx_http_aiobs_key_guard(ngx_event_t *ev);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
-static void ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
 static void ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
-static void ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w);
 
 
 ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
@@ -156,13 +151,19 @@ ngx_http_aiobs_key_timer(ngx_event_t *ev)
     {
         w->poll = 1;
 
-        if (w->polls++ % NGX_HTTP_AIOBS_KEY_SAVE == 0) {
-            w->save = 1;
-        }
-
     } else {
         w->check = 1;
     }
+
+    /* what is spent lies in every worker, the rest in shared memory */
+
+    if (++w->ticks % NGX_HTTP_AIOBS_KEY_SAVE == 0
+        && (w->poll || ngx_http_aiobs_spend_pending() || w->job->nspent))
+    {
+        w->save = 1;
+    }
+
+    ngx_http_aiobs_limits_sweep();
 
     ngx_http_aiobs_key_start(w);
 
@@ -190,7 +191,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
     ngx_http_aiobs_key_work_take(w);
 
     if (w->save) {
-        ngx_http_aiobs_key_prepare_save(w);
+        ngx_http_aiobs_key_prepare_save(w, 0);
     }
 
     /* a store that was replaced is to be noticed by all who have it open */
@@ -211,31 +212,12 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
         job->keys_rc = AIOBS_STORE_FAILED;
         job->poll_rc = AIOBS_STORE_FAILED;
-        job->save_rc = AIOBS_STORE_FAILED;
         ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
                     sizeof(job->error));
         ngx_http_aiobs_key_work_fail(job, AIOBS_STORE_FAILED);
 
         ngx_post_event(&w->task->event, &ngx_posted_events);
     }
-}
-
-
-static void
-ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w)
-{
-    ngx_http_aiobs_key_job_t  *job;
-
-    job = w->job;
-    w->save = 0;
-
-    if (ngx_http_aiobs_key_ours(w)) {
-        job->nuses += ngx_http_aiobs_key_table_uses(w->keys, w->shpool,
-                                       &job->uses[job->nuses],
-                                       NGX_HTTP_AIOBS_KEY_USES - job->nuses);
-    }
-
-    job->save = job->nuses != 0;
 }
 
 
@@ -254,12 +236,8 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
         ngx_http_aiobs_key_polled(w);
     }
 
-    if (job->save && job->save_rc == AIOBS_STORE_OK) {
-
-        /* there may be more of them */
-
-        w->save = job->nuses == NGX_HTTP_AIOBS_KEY_USES;
-        job->nuses = 0;
+    if (job->full && job->error[0] == '\0') {
+        w->save = 1;                        /* there may be more */
     }
 
     ngx_http_aiobs_key_answer(w);
@@ -377,13 +355,11 @@ ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
-    /* the threads are gone: a job's results are there, if unseen */
-
     job = w->job;
 
-    if (w->busy && job->save && job->save_rc == AIOBS_STORE_OK) {
-        job->nuses = 0;
-    }
+    /* the threads are gone: what a job has done is known here */
+
+    ngx_http_aiobs_limits_exit_process();
 
     ngx_http_aiobs_key_save_last(w);
 
@@ -392,63 +368,4 @@ ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_aiobs_key_hash_free();
     ngx_http_aiobs_key_worker = NULL;
-}
-
-
-static void
-ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
-{
-    int                        rc;
-    ngx_msec_t                 start;
-    ngx_http_aiobs_key_job_t  *job;
-
-    job = w->job;
-    start = ngx_current_msec;
-
-    if (job->store && (job->reopen
-                       || aiobs_store_same_file(job->store) != AIOBS_STORE_OK))
-    {
-        aiobs_store_leave(job->store);
-        aiobs_store_close(job->store);
-        job->store = NULL;
-    }
-
-    for ( ;; ) {
-        ngx_http_aiobs_key_prepare_save(w);
-
-        if (!job->save) {
-            return;
-        }
-
-        rc = job->store ? AIOBS_STORE_OK
-                        : aiobs_store_open(job->path, 0,
-                                           NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
-                                           &job->store);
-
-        if (rc == AIOBS_STORE_OK) {
-            aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
-                                 NULL);
-            rc = aiobs_store_used(job->store, job->uses, job->nuses);
-        }
-
-        ngx_time_update();
-
-        if (rc == AIOBS_STORE_OK) {
-            job->nuses = 0;
-
-        } else {
-            ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                          "key store \"%s\": the last use of %uz keys is not "
-                          "saved: %s", job->path, job->nuses,
-                          aiobs_store_error(job->store));
-            return;
-        }
-
-        if (ngx_current_msec - start > NGX_HTTP_AIOBS_KEY_LAST_TIME) {
-            ngx_log_error(NGX_LOG_WARN, w->log, 0,
-                          "key store \"%s\": no time to save the last use of "
-                          "all keys", job->path);
-            return;
-        }
-    }
 }

@@ -12,12 +12,15 @@
 
 
 #include "ngx_http_aiobs_key_table.h"
+#include "../limits/ngx_http_aiobs_spend.h"
 
 
 #define NGX_HTTP_AIOBS_KEY_WAITING  1024    /* suspended requests, at most */
 #define NGX_HTTP_AIOBS_KEY_BATCH    64      /* keys asked for at once */
 #define NGX_HTTP_AIOBS_KEY_CHANGES  256
 #define NGX_HTTP_AIOBS_KEY_USES     1024
+#define NGX_HTTP_AIOBS_KEY_WINDOWS  1024
+#define NGX_HTTP_AIOBS_KEY_SPENT    128
 
 #define NGX_HTTP_AIOBS_KEY_GUARD    60000   /* milliseconds */
 
@@ -44,10 +47,17 @@ typedef struct {
     aiobs_key_t                     changed[NGX_HTTP_AIOBS_KEY_CHANGES];
     int                             poll_rc;
 
+    /* to be written: what is, is taken off by the thread */
+
     unsigned                        save;
+    unsigned                        full;       /* there may be more */
     size_t                          nuses;
     aiobs_key_use_t                 uses[NGX_HTTP_AIOBS_KEY_USES];
-    int                             save_rc;
+    size_t                          nwindows;
+    aiobs_window_row_t              windows[NGX_HTTP_AIOBS_KEY_WINDOWS];
+    size_t                          nspent;
+    aiobs_usage_row_t               spent[NGX_HTTP_AIOBS_KEY_SPENT];
+    ngx_http_aiobs_spend_text_t     texts[NGX_HTTP_AIOBS_KEY_SPENT];
 
     char                            error[512];
 } ngx_http_aiobs_key_job_t;
@@ -97,7 +107,7 @@ typedef struct {
     ngx_http_aiobs_key_lookup_t    *asked[NGX_HTTP_AIOBS_KEY_BATCH];
     ngx_http_aiobs_key_lookup_t    *buckets[NGX_HTTP_AIOBS_KEY_WAITING];
 
-    ngx_uint_t                      polls;
+    ngx_uint_t                      ticks;
     time_t                          complained;
     time_t                          crowded;
 
@@ -138,6 +148,19 @@ void ngx_http_aiobs_key_hash_free(void);
 /* in the thread */
 void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
 
+/* writes what the job has to write; an AIOBS_STORE code */
+int ngx_http_aiobs_key_job_write(ngx_http_aiobs_key_job_t *job);
+
+
+/* --- ngx_http_aiobs_key_save.c --- */
+
+/* fills the job with what is to be written; last: before the process ends */
+void ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
+    ngx_uint_t last);
+
+/* writes all there is, in the time that a worker has to end */
+void ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w);
+
 /* uses of keys that left the table are saved with the next ones */
 void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
     const aiobs_key_use_t *uses, ngx_uint_t n);
@@ -154,6 +177,13 @@ void ngx_http_aiobs_key_work_fail(ngx_http_aiobs_key_job_t *job, int rc);
 
 /* the job is done: those who gave the work are told */
 void ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w);
+
+
+/* --- ngx_http_aiobs_key_verdict.c --- */
+
+ngx_uint_t ngx_http_aiobs_key_limited(const aiobs_key_t *key);
+void ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
+    const aiobs_key_t *key, ngx_pool_t *pool);
 
 
 #endif /* _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_ */

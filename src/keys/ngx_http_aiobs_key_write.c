@@ -14,8 +14,8 @@
 
 
 static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key, int64_t seq,
-    uint32_t epoch);
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
+    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch);
 static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use);
@@ -38,6 +38,7 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
     uint32_t                    *bucket;
     ngx_uint_t                   n;
     ngx_http_aiobs_key_entry_t  *e;
+    ngx_http_aiobs_key_blobs_t   blobs;
 
     n = 0;
 
@@ -56,7 +57,11 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
 
     e = ngx_http_aiobs_key_find(keys, key->hash);
 
-    if (!key->found) {
+    /* without memory for what it may it is not kept: it is asked for again */
+
+    if (!key->found
+        || ngx_http_aiobs_key_blobs_take(keys, key, &blobs) != NGX_OK)
+    {
         if (e && epoch == keys->epoch
             && (e->epoch != keys->epoch || e->seq <= at->seq))
         {
@@ -72,7 +77,7 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
         e = ngx_http_aiobs_key_victim(keys);
         n = ngx_http_aiobs_key_drop(keys, e, uses);
         n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[n]);
-        ngx_http_aiobs_key_write(keys, e, key, at->seq, epoch);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, at->seq, epoch);
 
         bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
         e->next = *bucket;
@@ -82,10 +87,13 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
                || e->seq <= at->seq)
     {
         n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
-        ngx_http_aiobs_key_write(keys, e, key, at->seq, epoch);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, at->seq, epoch);
+
+    } else {
+        ngx_http_aiobs_key_blobs_drop(keys, &blobs);
     }
 
-    if (now && e->active) {
+    if (now && e->active && (e->expires == 0 || e->expires > now)) {
         ngx_http_aiobs_key_used(keys, e, now);
     }
 
@@ -95,14 +103,20 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
 }
 
 
+/* the blobs are the entry's then */
+
 static void
 ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key, int64_t seq,
-    uint32_t epoch)
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
+    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch)
 {
-    u_char    *p, text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
-    size_t     len;
-    uint32_t   version;
+    u_char                      *p, text[NGX_HTTP_AIOBS_KEY_INLINE
+                                         + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    size_t                       len;
+    uint32_t                     version;
+    ngx_http_aiobs_key_blobs_t   old;
+
+    old = e->blobs;
 
     version = e->version | 1;
 
@@ -119,6 +133,9 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     e->active = key->active;
     e->user_len = key->user_len;
     e->name_len = key->name_len;
+    e->expires = key->policy.expires == 0 ? 0
+                 : ngx_min(ngx_max(key->policy.expires, 1), UINT32_MAX);
+    e->blobs = *blobs;
     e->recent = 1;
     ngx_memcpy(e->text, text, ngx_min(len, NGX_HTTP_AIOBS_KEY_INLINE));
 
@@ -129,6 +146,8 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     }
 
     ngx_http_aiobs_publish(&e->version, version + 1);
+
+    ngx_http_aiobs_key_blobs_drop(keys, &old);
 }
 
 
@@ -245,6 +264,8 @@ ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     e->last_used = 0;
     e->recent = 0;
 
+    ngx_http_aiobs_key_blobs_drop(keys, &e->blobs);
+
     return (old & bit) != 0;
 }
 
@@ -288,6 +309,7 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
 {
     aiobs_key_use_t              use;
     ngx_http_aiobs_key_entry_t  *e;
+    ngx_http_aiobs_key_blobs_t   blobs;
 
     ngx_http_aiobs_key_unknown_drop(keys, changed->hash);
 
@@ -304,19 +326,21 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
         (void) ngx_http_aiobs_key_drop(keys, e, &use);
         keys->hand = e - keys->entries;
 
-    } else if (changed->user_len + changed->name_len
-               > NGX_HTTP_AIOBS_KEY_INLINE
-               && e->overflow == 0)
+    } else if ((changed->user_len + changed->name_len
+                > NGX_HTTP_AIOBS_KEY_INLINE
+                && e->overflow == 0)
+               || ngx_http_aiobs_key_blobs_take(keys, changed, &blobs)
+                  != NGX_OK)
     {
         ngx_http_aiobs_key_expire(keys, e, changed->active);
 
     } else {
-        ngx_http_aiobs_key_write(keys, e, changed, seq, keys->epoch);
+        ngx_http_aiobs_key_write(keys, e, changed, &blobs, seq, keys->epoch);
     }
 }
 
 
-/* its texts have outgrown the entry: the next use asks for them */
+/* what it has now has no room in the entry: the next use asks for it */
 
 static void
 ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,

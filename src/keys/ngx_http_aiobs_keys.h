@@ -37,10 +37,27 @@ typedef enum {
 } ngx_http_aiobs_key_verdict_e;
 
 
+/* what a key may, in the pool of a request */
+
+typedef struct {
+    unsigned                       broken:1;    /* it may nothing */
+    unsigned                       admin:1;
+    unsigned                       may_act_for:1;
+    unsigned                       limited:1;   /* some limit is set */
+    int64_t                        limits[AIOBS_LIMIT_N];
+    u_char                         account[AIOBS_KEY_HASH_LEN];
+    ngx_str_t                      models;      /* globs: aiobs_key_allows() */
+    ngx_str_t                      endpoints;
+    ngx_str_t                      labels;      /* JSON, or empty */
+} ngx_http_aiobs_policy_t;
+
+
 /* of one main request, in its pool; strings point behind the struct's end */
 
 typedef struct {
     ngx_http_aiobs_key_verdict_e   verdict;
+    ngx_http_aiobs_policy_t       *policy;      /* NULL: it may all */
+    u_char                         hash[AIOBS_KEY_HASH_LEN];
     ngx_str_t                      key_id;      /* hex; empty if no key came */
     ngx_str_t                      user_id;     /* set when VALID or REVOKED */
     ngx_str_t                      key_name;

@@ -223,6 +223,28 @@ const ngx_http_aiobs_family_t
         "", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
         { "exporter", NULL }, NULL, NULL, 0 },
 
+    [NGX_HTTP_AIOBS_GROUP_TOKENS] = {
+        "llm_group_tokens", "Tokens by the label of keys that names a group.",
+        "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "group", "token_type", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_GROUP_COST] = {
+        "llm_group_cost_usd",
+        "Cost of calls by the label of keys that names a group.", "usd",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_NANO,
+        { "group", NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_LIMITS_MISSED] = {
+        "aiobs_limits_missed",
+        "Calls of keys with limits that there was no room to count.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, NULL },
+
+    [NGX_HTTP_AIOBS_USAGE_LOST] = {
+        "aiobs_usage_lost", "Calls that are missing in usage_daily.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "reason", NULL }, NULL, NULL },
+
     [NGX_HTTP_AIOBS_RAG_MEAN] = {
         "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,

@@ -48,6 +48,10 @@ typedef enum {
     NGX_HTTP_AIOBS_UNPRICED_CALLS,          /* none: labels may be NULL */
     NGX_HTTP_AIOBS_RAG_SCORE,               /* endpoint; millionths */
     NGX_HTTP_AIOBS_RAG_IGNORED,             /* endpoint, reason */
+    NGX_HTTP_AIOBS_GROUP_TOKENS,            /* group, token_type */
+    NGX_HTTP_AIOBS_GROUP_COST,              /* group; nano */
+    NGX_HTTP_AIOBS_LIMITS_MISSED,           /* none */
+    NGX_HTTP_AIOBS_USAGE_LOST,              /* reason */
     NGX_HTTP_AIOBS_EXPORT_SENT,             /* exporter */
     NGX_HTTP_AIOBS_EXPORT_DROPPED,          /* exporter, reason */
     NGX_HTTP_AIOBS_EXPORT_FAILED,           /* exporter, reason */

@@ -110,6 +110,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 ngx_int_t
 ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
+    ngx_http_aiobs_policy_t    *policy;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
@@ -121,6 +122,19 @@ ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     switch (ctx->identity->verdict) {
 
     case NGX_HTTP_AIOBS_KEY_VALID:
+        policy = ctx->identity->policy;
+
+        if (policy && !ctx->refused
+            && (policy->broken
+                || !aiobs_key_allows((char *) policy->endpoints.data,
+                                     policy->endpoints.len,
+                                     (char *) lcf->endpoint.data,
+                                     lcf->endpoint.len)))
+        {
+            return ngx_http_aiobs_refuse(r, ctx,
+                                         NGX_HTTP_AIOBS_REFUSED_ENDPOINT);
+        }
+
         return NGX_OK;
 
     case NGX_HTTP_AIOBS_KEY_MISSING:
@@ -138,6 +152,62 @@ ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     default:
         return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_KEY);
     }
+}
+
+
+ngx_int_t
+ngx_http_aiobs_admit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_policy_t    *policy;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    policy = ngx_http_aiobs_policy(ctx);
+
+    if (policy == NULL || ctx->admitted || ctx->refused) {
+        return NGX_OK;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF) {
+        return NGX_OK;
+    }
+
+    ctx->admitted = 1;
+
+    if (ctx->llm == lcf
+        && ngx_http_aiobs_policy_models(r, ctx, policy) != NGX_OK)
+    {
+        return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_MODEL);
+    }
+
+    return policy->limited ? ngx_http_aiobs_limit(r, ctx) : NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_admit_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t                  i;
+    ngx_http_aiobs_policy_t    *policy;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    policy = ngx_http_aiobs_policy(ctx);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (policy == NULL || ctx->admitted || ctx->llm != lcf
+        || lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF || ctx->reader == NULL)
+    {
+        return 0;
+    }
+
+    for (i = AIOBS_LIMIT_TPM; i <= AIOBS_LIMIT_COST_MONTH; i++) {
+        if (policy->limits[i] >= 0) {
+            return 1;
+        }
+    }
+
+    return policy->models.len != 0;
 }
 
 
@@ -313,6 +383,7 @@ ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ngx_http_aiobs_printable(&id->user_id);
     ngx_http_aiobs_printable(&id->key_name);
+    ngx_http_aiobs_policy_end_user(r, ctx);
 
     ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_KEY_VALIDATIONS,
                        ngx_http_aiobs_keys_verdict_name(id->verdict), 1);

@@ -169,7 +169,7 @@ ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_aiobs_limit_headers(r, ctx);
 }
 
 

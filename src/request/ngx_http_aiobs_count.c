@@ -31,6 +31,8 @@ static void ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
     ngx_uint_t output, int64_t n);
 static void ngx_http_aiobs_count_details(ngx_str_t *labels,
     aiobs_usage_record_t *rec);
+static void ngx_http_aiobs_count_group(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_count_detail(ngx_str_t *labels, const char *type,
     int64_t n);
 static void ngx_http_aiobs_count_units(ngx_str_t *labels,
@@ -174,6 +176,7 @@ ngx_http_aiobs_count_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_count_details(call->labels, &ctx->answer);
     ngx_http_aiobs_count_units(call->labels, &ctx->answer.units);
     ngx_http_aiobs_count_source(call, &ctx->answer);
+    ngx_http_aiobs_count_group(r, ctx);
 
     if (!ctx->fetched) {                    /* else it was counted before */
         ngx_http_aiobs_count_latency(r, ctx, call);
@@ -216,6 +219,47 @@ ngx_http_aiobs_count_details(ngx_str_t *labels, aiobs_usage_record_t *rec)
     ngx_http_aiobs_count_detail(labels, "reasoning", rec->reasoning);
     ngx_http_aiobs_count_detail(labels, "audio_input", rec->audio_input);
     ngx_http_aiobs_count_detail(labels, "audio_output", rec->audio_output);
+}
+
+
+/* by the label of the key that the configuration names */
+
+static void
+ngx_http_aiobs_count_group(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t                    labels[2];
+    aiobs_usage_record_t        *rec;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+    rec = &ctx->answer;
+
+    if (amcf->limits.group.len == 0) {
+        return;
+    }
+
+    if (ngx_http_aiobs_key_label(ctx, &amcf->limits.group, r->pool, &labels[0])
+        != NGX_OK)
+    {
+        ngx_str_set(&labels[0], "none");
+    }
+
+    if (rec->input != AIOBS_ABSENT) {
+        ngx_str_set(&labels[1], "input");
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_GROUP_TOKENS, labels,
+                                   rec->input);
+    }
+
+    if (rec->output != AIOBS_ABSENT) {
+        ngx_str_set(&labels[1], "output");
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_GROUP_TOKENS, labels,
+                                   rec->output);
+    }
+
+    if (ctx->cost > 0) {
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_GROUP_COST, labels,
+                                   ctx->cost);
+    }
 }
 
 

@@ -55,7 +55,7 @@ static void ngx_http_aiobs_set_number(ngx_http_aiobs_value_t *v,
 
 enum {
     NGX_HTTP_AIOBS_F_LEVEL, NGX_HTTP_AIOBS_F_EVENT, NGX_HTTP_AIOBS_F_ERROR,
-    NGX_HTTP_AIOBS_F_USER, NGX_HTTP_AIOBS_F_KEY_NAME, NGX_HTTP_AIOBS_F_KEY_ID,
+    NGX_HTTP_AIOBS_F_USER, NGX_HTTP_AIOBS_F_END_USER, NGX_HTTP_AIOBS_F_KEY_NAME, NGX_HTTP_AIOBS_F_KEY_ID,
     NGX_HTTP_AIOBS_F_METHOD, NGX_HTTP_AIOBS_F_PATH, NGX_HTTP_AIOBS_F_ENDPOINT,
     NGX_HTTP_AIOBS_F_CLIENT, NGX_HTTP_AIOBS_F_AGENT,
     NGX_HTTP_AIOBS_F_LOGIN,
@@ -101,6 +101,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
 
     { ngx_string("user_id"), ngx_http_aiobs_get_identity,
       NGX_HTTP_AIOBS_F_USER, 192 },
+
+    { ngx_string("end_user_id"), ngx_http_aiobs_get_identity,
+      NGX_HTTP_AIOBS_F_END_USER, 192 },
 
     { ngx_string("key_name"), ngx_http_aiobs_get_identity,
       NGX_HTTP_AIOBS_F_KEY_NAME, 128 },
@@ -305,7 +308,7 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     case NGX_HTTP_AIOBS_F_EVENT:
         ngx_http_aiobs_set_text(v, ctx->called ? "llm_called"
                                    : ctx->refused
-                                     == NGX_HTTP_AIOBS_REFUSED_SESSION
+                                     >= NGX_HTTP_AIOBS_REFUSED_RPM
                                      ? "limit_refused"
                                    : ctx->refused ? "auth_refused"
                                    : ctx->login
@@ -335,13 +338,23 @@ static void
 ngx_http_aiobs_get_identity(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
 {
-    ngx_str_t                   user;
-    ngx_http_aiobs_identity_t  *id;
+    ngx_str_t                    user;
+    ngx_http_aiobs_identity_t   *id;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     id = ctx->identity;
 
     if (field->data == NGX_HTTP_AIOBS_F_USER) {
         ngx_http_aiobs_user_shown(r, ctx, &user);
+        ngx_http_aiobs_set_str(v, user.data, user.len);
+
+    } else if (field->data == NGX_HTTP_AIOBS_F_END_USER) {
+        amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+        user = ctx->end_user;
+
+        ngx_http_aiobs_privacy_user(ngx_http_aiobs_privacy_of(r, ctx),
+                                    amcf->shared->salt, &ctx->end_pseudonym,
+                                    &user);
         ngx_http_aiobs_set_str(v, user.data, user.len);
 
     } else if (id == NULL || !ctx->validated) {

@@ -16,7 +16,6 @@ static void ngx_http_aiobs_background(ngx_http_request_t *r,
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_cached(ngx_http_request_t *r);
-static void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
@@ -296,7 +295,7 @@ ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-static void
+void
 ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec)
 {
     ngx_memzero(rec, sizeof(aiobs_usage_record_t));

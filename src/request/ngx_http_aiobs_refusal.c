@@ -12,7 +12,6 @@
 typedef struct {
     ngx_uint_t   status;
     ngx_str_t    reason;            /* empty: the verdict on the key */
-    ngx_uint_t   final;             /* to try again is of no use */
     ngx_str_t    message;
     ngx_str_t    openai_type;
     ngx_str_t    openai_code;
@@ -24,39 +23,81 @@ typedef struct {
 static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refusal_t *refusal,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_refusal_t *refusal,
     ngx_str_t *body);
+static ngx_int_t ngx_http_aiobs_refusal_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_refused_e why);
 static ngx_int_t ngx_http_aiobs_challenge(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_final(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_retry_after(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 
 
-static ngx_http_aiobs_refusal_t  ngx_http_aiobs_refusals[] = {
+static const ngx_http_aiobs_refusal_t  ngx_http_aiobs_refusals[] = {
 
     [NGX_HTTP_AIOBS_REFUSED_KEY] = {
-      NGX_HTTP_UNAUTHORIZED, ngx_null_string, 0,
-      ngx_string("Missing or invalid API key."),
-      ngx_string("invalid_request_error"),
-      ngx_string("invalid_api_key"),
-      ngx_string("authentication_error"),
-      ngx_string("UNAUTHENTICATED") },
+        NGX_HTTP_UNAUTHORIZED, ngx_null_string,
+        ngx_string("Missing or invalid API key."),
+        ngx_string("invalid_request_error"), ngx_string("invalid_api_key"),
+        ngx_string("authentication_error"), ngx_string("UNAUTHENTICATED") },
 
     [NGX_HTTP_AIOBS_REFUSED_STORE] = {
-      NGX_HTTP_SERVICE_UNAVAILABLE, ngx_null_string, 0,
-      ngx_string("The API key cannot be checked right now; try again later."),
-      ngx_string("server_error"),
-      ngx_string("key_store_unavailable"),
-      ngx_string("api_error"),
-      ngx_string("UNAVAILABLE") },
+        NGX_HTTP_SERVICE_UNAVAILABLE, ngx_string("store"),
+        ngx_string("The API key cannot be checked right now; try again "
+                   "later."),
+        ngx_string("server_error"), ngx_string("key_store_unavailable"),
+        ngx_string("api_error"), ngx_string("UNAVAILABLE") },
+
+    [NGX_HTTP_AIOBS_REFUSED_ENDPOINT] = {
+        NGX_HTTP_FORBIDDEN, ngx_string("endpoint"),
+        ngx_string("This API key may not be used here."),
+        ngx_string("invalid_request_error"), ngx_string("endpoint_not_allowed"),
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_MODEL] = {
+        NGX_HTTP_FORBIDDEN, ngx_string("model"),
+        ngx_string("This API key may not use this model."),
+        ngx_string("invalid_request_error"), ngx_string("model_not_allowed"),
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_UNPRICED] = {
+        NGX_HTTP_FORBIDDEN, ngx_string("model"),
+        ngx_string("This API key has a cost budget, and this model has no "
+                   "price."),
+        ngx_string("invalid_request_error"), ngx_string("model_not_priced"),
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_RPM] = {
+        NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("rpm"),
+        ngx_string("This API key has reached its limit of requests per "
+                   "minute."),
+        ngx_string("requests"), ngx_string("rate_limit_exceeded"),
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_TPM] = {
+        NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("tpm"),
+        ngx_string("This API key has reached its limit of tokens per minute."),
+        ngx_string("tokens"), ngx_string("rate_limit_exceeded"),
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_BUDGET] = {
+        NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("budget"),
+        ngx_string("This API key has spent its budget."),
+        ngx_string("insufficient_quota"), ngx_string("insufficient_quota"),
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+
+    [NGX_HTTP_AIOBS_REFUSED_PARALLEL] = {
+        NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("parallel"),
+        ngx_string("This API key has reached its limit of calls at once."),
+        ngx_string("requests"), ngx_string("rate_limit_exceeded"),
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
 
     [NGX_HTTP_AIOBS_REFUSED_SESSION] = {
-      NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("session"), 1,
-      ngx_string("This agent session has made all the calls it may make."),
-      ngx_string("requests"),
-      ngx_string("agent_session_limit"),
-      ngx_string("rate_limit_error"),
-      ngx_string("RESOURCE_EXHAUSTED") }
+        NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("session"),
+        ngx_string("This agent session has made all the calls it may make."),
+        ngx_string("requests"), ngx_string("agent_session_limit"),
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") }
 };
 
 
@@ -64,13 +105,11 @@ ngx_int_t
 ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_refused_e why)
 {
-    ngx_int_t                  rc;
-    ngx_str_t                  body, labels[2];
-    ngx_uint_t                 status;
-    ngx_http_aiobs_refusal_t  *refusal;
+    ngx_int_t                        rc;
+    ngx_str_t                        body, labels[2];
+    const ngx_http_aiobs_refusal_t  *refusal;
 
     refusal = &ngx_http_aiobs_refusals[why];
-    status = refusal->status;
 
     if (!ctx->refused) {
         ctx->refused = why;
@@ -81,15 +120,12 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
     }
 
-    if ((status == NGX_HTTP_UNAUTHORIZED
-         && ngx_http_aiobs_challenge(r) != NGX_OK)
-        || (refusal->final && ngx_http_aiobs_final(r) != NGX_OK))
-    {
+    if (ngx_http_aiobs_refusal_headers(r, why) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_aiobs_nginx_answers(r, status)) {
-        return status;
+    if (ngx_http_aiobs_nginx_answers(r, refusal->status)) {
+        return refusal->status;
     }
 
     ngx_http_aiobs_query_forget(r);
@@ -103,16 +139,16 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return rc;
     }
 
-    ngx_http_finalize_request(r, ngx_http_aiobs_send(r, status, &body));
-
+    ngx_http_finalize_request(r, ngx_http_aiobs_send(r, refusal->status,
+                                                     &body));
     return NGX_DONE;
 }
 
 
-ngx_str_t *
+const ngx_str_t *
 ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t  *reason;
+    const ngx_str_t  *reason;
 
     reason = &ngx_http_aiobs_refusals[ctx->refused].reason;
 
@@ -133,7 +169,8 @@ ngx_http_aiobs_nginx_answers(ngx_http_request_t *r, ngx_uint_t status)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
-        && status == NGX_HTTP_UNAUTHORIZED)
+        && (status == NGX_HTTP_UNAUTHORIZED
+            || status == NGX_HTTP_FORBIDDEN))
     {
         return 1;
     }
@@ -156,7 +193,7 @@ ngx_http_aiobs_nginx_answers(ngx_http_request_t *r, ngx_uint_t status)
 
 static ngx_int_t
 ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_refusal_t *refusal, ngx_str_t *body)
+    const ngx_http_aiobs_refusal_t *refusal, ngx_str_t *body)
 {
     u_char                     *p, *last;
     const char                 *provider;
@@ -211,6 +248,53 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     body->len = p - body->data;
 
     return NGX_OK;
+}
+
+
+/* SDKs try again by themselves, unless they are told that it is of no use */
+
+static ngx_int_t
+ngx_http_aiobs_refusal_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_refused_e why)
+{
+    switch (why) {
+
+    case NGX_HTTP_AIOBS_REFUSED_KEY:
+        return ngx_http_aiobs_challenge(r);
+
+    case NGX_HTTP_AIOBS_REFUSED_RPM:
+    case NGX_HTTP_AIOBS_REFUSED_TPM:
+        return ngx_http_aiobs_retry_after(r);
+
+    case NGX_HTTP_AIOBS_REFUSED_BUDGET:
+    case NGX_HTTP_AIOBS_REFUSED_SESSION:
+        return ngx_http_aiobs_final(r);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* the next minute, when windows begin anew */
+
+static ngx_int_t
+ngx_http_aiobs_retry_after(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", 60 - ngx_time() % 60)
+                - value.data;
+
+    return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
+                                      "Retry-After", sizeof("Retry-After") - 1,
+                                      &value)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

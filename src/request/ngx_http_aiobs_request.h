@@ -42,6 +42,13 @@ typedef enum {
     NGX_HTTP_AIOBS_REFUSED_NOT = 0,
     NGX_HTTP_AIOBS_REFUSED_KEY,             /* the verdict says more */
     NGX_HTTP_AIOBS_REFUSED_STORE,
+    NGX_HTTP_AIOBS_REFUSED_ENDPOINT,
+    NGX_HTTP_AIOBS_REFUSED_MODEL,
+    NGX_HTTP_AIOBS_REFUSED_UNPRICED,
+    NGX_HTTP_AIOBS_REFUSED_RPM,             /* from here on: over a limit */
+    NGX_HTTP_AIOBS_REFUSED_TPM,
+    NGX_HTTP_AIOBS_REFUSED_BUDGET,
+    NGX_HTTP_AIOBS_REFUSED_PARALLEL,
     NGX_HTTP_AIOBS_REFUSED_SESSION
 } ngx_http_aiobs_refused_e;
 
@@ -67,6 +74,9 @@ typedef struct {
     ngx_str_t                   user;           /* of aiobs_user */
     ngx_http_aiobs_pseudonym_t  pseudonym;      /* of the user */
     u_char                      client[NGX_SOCKADDR_STRLEN]; /* truncated */
+    ngx_str_t                   end_user;       /* of a key that may act */
+    ngx_http_aiobs_pseudonym_t  end_pseudonym;
+    ngx_http_aiobs_call_t      *call;           /* NULL: no limits */
 
     ngx_http_aiobs_loc_conf_t  *llm;            /* of the last LLM location */
     const aiobs_api_t          *api;
@@ -84,6 +94,9 @@ typedef struct {
     ngx_http_aiobs_login_t     *login;          /* NULL: none */
 
     unsigned                    refused:8;      /* ngx_http_aiobs_refused_e */
+    unsigned                    reading:1;      /* the body, before it goes */
+    unsigned                    body_read:1;
+    unsigned                    admitted:1;     /* what it asks for is allowed */
     unsigned                    validated:1;
     unsigned                    own_identity:1; /* X-User-ID there is ours */
     unsigned                    asked_done:1;
@@ -196,6 +209,14 @@ ngx_int_t ngx_http_aiobs_identify(ngx_http_request_t *r,
 ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
+/* precontent, once the body is there if a rule needs it; likewise */
+ngx_int_t ngx_http_aiobs_admit(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether that needs the body, of a call of a model here */
+ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
 /* whether a header may carry a gateway key of this location */
 ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
@@ -222,6 +243,44 @@ void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
 ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
 
 
+/* --- ngx_http_aiobs_policy.c --- */
+
+/* what the key of a valid request may; NULL: all */
+ngx_http_aiobs_policy_t *ngx_http_aiobs_policy(ngx_http_aiobs_ctx_t *ctx);
+
+/* the models a call asks for; NGX_DECLINED: one is not allowed */
+ngx_int_t ngx_http_aiobs_policy_models(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_policy_t *policy);
+
+/* the model a call asks for; empty: it is not known */
+void ngx_http_aiobs_policy_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model);
+
+/* the user for whom a key that may act for others is used */
+void ngx_http_aiobs_policy_end_user(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* a label of the key, in pool; NGX_DECLINED: it has none of that name */
+ngx_int_t ngx_http_aiobs_key_label(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *value);
+
+
+/* --- ngx_http_aiobs_limit.c --- */
+
+/* NGX_OK, or a refusal's result */
+ngx_int_t ngx_http_aiobs_limit(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* log phase: what it took is settled, and added to what the key spent */
+void ngx_http_aiobs_settle(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_limit_headers.c --- */
+
+/* x-ratelimit-... of the answer */
+ngx_int_t ngx_http_aiobs_limit_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
 /* --- ngx_http_aiobs_refusal.c --- */
 
 /* answers for us, in the shape the provider's own SDK expects */
@@ -229,7 +288,7 @@ ngx_int_t ngx_http_aiobs_refuse(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refused_e why);
 
 /* the first reason, as label value and error_type; ctx->refused is set */
-ngx_str_t *ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx);
+const ngx_str_t *ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_llm.c --- */
@@ -247,10 +306,24 @@ void ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_precontent.c --- */
+
+/*
+ * What needs the body: rules on models, reservations, asking for usage.  It is
+ * read whole only for these; NGX_DONE: it is being read, or was answered.
+ */
+ngx_int_t ngx_http_aiobs_precontent(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
 /* --- ngx_http_aiobs_stream_usage.c --- */
 
-/* precontent: NGX_DECLINED: go on; NGX_DONE: the body is being read */
-ngx_int_t ngx_http_aiobs_ask_usage(ngx_http_request_t *r,
+/* whether the request is to ask for usage, and its body is needed for it */
+ngx_uint_t ngx_http_aiobs_stream_reads(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* the body is there: it asks for usage, once */
+void ngx_http_aiobs_stream_ask(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 void ngx_http_aiobs_stream_request(ngx_http_aiobs_ctx_t *ctx, u_char *p,
     size_t len);
@@ -279,6 +352,9 @@ ngx_uint_t ngx_http_aiobs_background_take(ngx_http_request_t *r,
 
 /* log phase: how it ended; the record is complete afterwards */
 void ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+/* a record in which nothing is known */
+void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 
 /* HIT, MISS, ... as in $upstream_cache_status */
 ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);

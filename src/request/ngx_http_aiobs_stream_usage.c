@@ -34,7 +34,6 @@ static ngx_int_t ngx_http_aiobs_strip_pending(ngx_http_aiobs_stream_t *s);
 static ngx_uint_t ngx_http_aiobs_may_ask(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_aiobs_signed(ngx_http_request_t *r);
-static void ngx_http_aiobs_stream_body_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_insert(ngx_http_request_t *r,
     aiobs_insertion_t *insertion);
 static ngx_int_t ngx_http_aiobs_insert_at(ngx_http_request_t *r,
@@ -52,27 +51,20 @@ static ngx_buf_t *ngx_http_aiobs_strip_buf(ngx_http_aiobs_stream_t *s,
     ngx_uint_t data);
 
 
-/* precontent: the body is read whole, then the phases go on */
-
-ngx_int_t
-ngx_http_aiobs_ask_usage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+ngx_uint_t
+ngx_http_aiobs_stream_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_int_t                   rc;
     ngx_http_aiobs_loc_conf_t  *lcf;
-
-    if (ctx->stream) {
-        return ctx->stream->reading ? NGX_DONE : NGX_DECLINED;
-    }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
-    if (!ngx_http_aiobs_may_ask(r, ctx, lcf)) {
-        return NGX_DECLINED;
+    if (ctx->stream || !ngx_http_aiobs_may_ask(r, ctx, lcf)) {
+        return 0;
     }
 
     ctx->stream = ngx_pcalloc(r->pool, sizeof(ngx_http_aiobs_stream_t));
     if (ctx->stream == NULL) {
-        return NGX_DECLINED;
+        return 0;
     }
 
     aiobs_inject_init(&ctx->stream->inject);
@@ -80,15 +72,7 @@ ngx_http_aiobs_ask_usage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ctx->stream->pool = r->pool;
     ctx->stream->reading = 1;
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_aiobs_stream_body_read);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    ngx_http_finalize_request(r, NGX_DONE);
-
-    return NGX_DONE;
+    return 1;
 }
 
 
@@ -291,41 +275,40 @@ ngx_http_aiobs_signed(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_http_aiobs_stream_body_read(ngx_http_request_t *r)
+void
+ngx_http_aiobs_stream_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_table_elt_t          *accept_encoding;
     aiobs_insertion_t         insertion;
-    ngx_http_aiobs_ctx_t     *ctx;
     ngx_http_aiobs_stream_t  *s;
 
-    ctx = ngx_http_aiobs_get_ctx(r);
     s = ctx->stream;
+
+    if (s == NULL || !s->reading) {
+        return;
+    }
 
     s->reading = 0;
 
-    if (aiobs_inject_find(&s->inject, &insertion)
-        && ngx_http_aiobs_insert(r, &insertion) == NGX_OK)
+    if (!aiobs_inject_find(&s->inject, &insertion)
+        || ngx_http_aiobs_insert(r, &insertion) != NGX_OK)
     {
-        s->asked = 1;
-
-        /*
-         * A compressed answer could not be changed.  nginx itself still
-         * knows what the client accepts.
-         */
-
-        accept_encoding = r->headers_in.accept_encoding;
-
-        (void) ngx_http_aiobs_headers_in_rebuild(r,
-                                         ngx_http_aiobs_drop_encoding, NULL);
-
-        r->headers_in.accept_encoding = accept_encoding;
+        return;
     }
 
-    r->preserve_body = 1;
+    s->asked = 1;
 
-    r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
+    /*
+     * A compressed answer could not be changed.  nginx itself still knows
+     * what the client accepts.
+     */
+
+    accept_encoding = r->headers_in.accept_encoding;
+
+    (void) ngx_http_aiobs_headers_in_rebuild(r, ngx_http_aiobs_drop_encoding,
+                                             NULL);
+
+    r->headers_in.accept_encoding = accept_encoding;
 }
 
 

@@ -11,6 +11,8 @@
 
 static ngx_int_t ngx_http_aiobs_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_aiobs_label_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aiobs_variable_text(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, ngx_http_aiobs_value_t *value);
 
@@ -43,6 +45,48 @@ ngx_http_aiobs_add_variables(ngx_conf_t *cf)
         var->get_handler = ngx_http_aiobs_variable;
         var->data = (uintptr_t) field;
     }
+
+    ngx_str_set(&name, "aiobs_key_label_");
+
+    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE
+                                           |NGX_HTTP_VAR_PREFIX);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_http_aiobs_label_variable;
+
+    return NGX_OK;
+}
+
+
+/* $aiobs_key_label_NAME; the names of variables are in lower case */
+
+static ngx_int_t
+ngx_http_aiobs_label_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t              name, value, *full;
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    full = (ngx_str_t *) data;
+    name.data = full->data + sizeof("aiobs_key_label_") - 1;
+    name.len = full->len - (sizeof("aiobs_key_label_") - 1);
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    if (ctx == NULL
+        || ngx_http_aiobs_key_label(ctx, &name, r->pool, &value) != NGX_OK)
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = value.data;
+    v->len = value.len;
 
     return NGX_OK;
 }

@@ -278,6 +278,13 @@ aiobs_api_fetches(const aiobs_api_t *api)
 
 
 int
+aiobs_api_generates(const aiobs_api_t *api)
+{
+    return api->text || aiobs_api_by_body(api);
+}
+
+
+int
 aiobs_api_speaks(const aiobs_api_t *api)
 {
     return strcmp(api->operation, "speech") == 0;

@@ -111,7 +111,13 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
     }
 
     if (node->type == AIOBS_NODE_STRING && string) {
-        q->rec.model_len = len < AIOBS_MODEL_MAX ? len : AIOBS_MODEL_MAX;
+        len = len < AIOBS_MODEL_MAX ? len : AIOBS_MODEL_MAX;
+
+        q->rec.models_differ |= q->rec.model_len
+                                && (q->rec.model_len != len
+                                    || memcmp(q->rec.model, p, len) != 0);
+
+        q->rec.model_len = len;
         memcpy(q->rec.model, p, q->rec.model_len);
         return;
     }

@@ -153,6 +153,7 @@ typedef struct {
     int8_t            stream;           /* -1: not said, 0, 1 */
     int8_t            include_usage;    /* stream_options.include_usage */
     int8_t            background;
+    int8_t            models_differ;    /* several are named */
     int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
     int64_t           characters;       /* of it */
@@ -182,6 +183,9 @@ int aiobs_api_fetches(const aiobs_api_t *api);
 
 /* whether its path says nothing, and the answer has to: aiobs_usage_api() */
 int aiobs_api_by_body(const aiobs_api_t *api);
+
+/* whether its answer is a text, of tokens that the model generates */
+int aiobs_api_generates(const aiobs_api_t *api);
 
 /* whether it makes speech of a text, billed by the text's characters */
 int aiobs_api_speaks(const aiobs_api_t *api);

@@ -1,0 +1,143 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What admission has to tell the store: when keys were used, what was taken of
+ * limits, what was spent.  Taken in batches; what is not written is kept for
+ * the next time.
+ */
+
+
+#include "ngx_http_aiobs_key_worker.h"
+#include "../limits/ngx_http_aiobs_limits.h"
+#include "../metrics/ngx_http_aiobs_metrics.h"
+
+
+/* a worker that is told to stop has about a second */
+#define NGX_HTTP_AIOBS_KEY_LAST_PATIENCE  200
+#define NGX_HTTP_AIOBS_KEY_LAST_TIME      600
+
+
+static int ngx_http_aiobs_key_write_last(ngx_http_aiobs_key_job_t *job);
+static void ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w,
+    const char *why);
+
+
+void
+ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
+    ngx_uint_t last)
+{
+    ngx_uint_t                 n;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+    w->save = 0;
+
+    if (ngx_http_aiobs_key_ours(w)) {
+        job->nuses += ngx_http_aiobs_key_table_uses(w->keys, w->shpool,
+                                       &job->uses[job->nuses],
+                                       NGX_HTTP_AIOBS_KEY_USES - job->nuses);
+
+        job->nwindows += ngx_http_aiobs_limits_taken(
+                                 &job->windows[job->nwindows],
+                                 NGX_HTTP_AIOBS_KEY_WINDOWS - job->nwindows);
+    }
+
+    n = job->nspent;
+
+    job->nspent += ngx_http_aiobs_spend_take(&job->spent[n], &job->texts[n],
+                                             NGX_HTTP_AIOBS_KEY_SPENT - n,
+                                             last);
+
+    job->save = job->nuses || job->nwindows || job->nspent;
+
+    job->full = job->nuses == NGX_HTTP_AIOBS_KEY_USES
+                || job->nwindows + AIOBS_WINDOW_N > NGX_HTTP_AIOBS_KEY_WINDOWS
+                || job->nspent == NGX_HTTP_AIOBS_KEY_SPENT;
+}
+
+
+void
+ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_msec_t                 start;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+    start = ngx_current_msec;
+
+    if (job->store && (job->reopen
+                       || aiobs_store_same_file(job->store) != AIOBS_STORE_OK))
+    {
+        aiobs_store_leave(job->store);
+        aiobs_store_close(job->store);
+        job->store = NULL;
+    }
+
+    for ( ;; ) {
+        ngx_http_aiobs_key_prepare_save(w, 1);
+
+        if (!job->save) {
+            return;
+        }
+
+        if (ngx_http_aiobs_key_write_last(job) != AIOBS_STORE_OK) {
+            ngx_http_aiobs_key_lost(w, aiobs_store_error(job->store));
+            return;
+        }
+
+        ngx_time_update();
+
+        if (ngx_current_msec - start > NGX_HTTP_AIOBS_KEY_LAST_TIME) {
+            ngx_http_aiobs_key_prepare_save(w, 1);
+            ngx_http_aiobs_key_lost(w, "there is no time");
+            return;
+        }
+    }
+}
+
+
+static int
+ngx_http_aiobs_key_write_last(ngx_http_aiobs_key_job_t *job)
+{
+    int  rc;
+
+    rc = job->store ? AIOBS_STORE_OK
+                    : aiobs_store_open(job->path, 0,
+                                       NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
+                                       &job->store);
+
+    if (rc == AIOBS_STORE_OK) {
+        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_LAST_PATIENCE,
+                             NULL);
+        rc = ngx_http_aiobs_key_job_write(job);
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w, const char *why)
+{
+    int64_t                    calls;
+    ngx_str_t                  reason;
+    ngx_uint_t                 i;
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+
+    for (calls = 0, i = 0; i < job->nspent; i++) {
+        calls += job->spent[i].calls;
+    }
+
+    if (calls) {
+        ngx_str_set(&reason, "store");
+        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_USAGE_LOST, &reason, calls);
+    }
+
+    ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                  "key store \"%s\": the last use of %uz keys, %uz limits and "
+                  "what %L calls spent are not saved: %s", job->path,
+                  job->nuses, job->nwindows, calls, why);
+}

@@ -1,0 +1,249 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What keys have spent since it was saved last, in this worker's memory.
+ */
+
+
+#include "ngx_http_aiobs_spend.h"
+
+#include "../metrics/aiobs_text.h"
+
+
+#define NGX_HTTP_AIOBS_SUMS         1024
+#define NGX_HTTP_AIOBS_SUM_BUCKETS  1024    /* a power of two */
+
+
+typedef struct {
+    uint32_t       next;                    /* index + 1, in its bucket */
+    uint32_t       bucket;
+    int64_t        day;                     /* since 1970 */
+    u_char         hash[AIOBS_KEY_HASH_LEN];
+    uint32_t       model_len;
+    uint32_t       endpoint_len;
+    u_char         model[AIOBS_LABEL_MAX];
+    u_char         endpoint[AIOBS_LABEL_MAX];
+    int64_t        calls;
+    int64_t        input;
+    int64_t        output;
+    int64_t        cache_read;
+    int64_t        cache_write;
+    int64_t        cost;                    /* nano-USD */
+    int64_t        estimated;
+    unsigned       pending:1;
+} ngx_http_aiobs_sum_t;
+
+
+typedef struct {
+    ngx_uint_t             used;
+    ngx_uint_t             pending;
+    ngx_uint_t             hand;
+    uint32_t               buckets[NGX_HTTP_AIOBS_SUM_BUCKETS];
+    ngx_http_aiobs_sum_t   sums[NGX_HTTP_AIOBS_SUMS];
+} ngx_http_aiobs_sums_t;
+
+
+static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum(
+    const ngx_http_aiobs_sum_t *key);
+static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_spare(void);
+static void ngx_http_aiobs_sum_row(ngx_http_aiobs_sum_t *sum,
+    aiobs_usage_row_t *row, ngx_http_aiobs_spend_text_t *text);
+
+
+static ngx_http_aiobs_sums_t  *ngx_http_aiobs_sums;
+
+
+ngx_int_t
+ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
+{
+    ngx_http_aiobs_sum_t  *sum, key;
+
+    if (ngx_http_aiobs_sums == NULL) {
+        ngx_http_aiobs_sums = ngx_calloc(sizeof(ngx_http_aiobs_sums_t),
+                                         ngx_cycle->log);
+        if (ngx_http_aiobs_sums == NULL) {
+            return NGX_DECLINED;
+        }
+    }
+
+    key.day = ngx_time() / 86400;
+    ngx_memcpy(key.hash, spend->hash, AIOBS_KEY_HASH_LEN);
+    key.model_len = aiobs_text_label(key.model, spend->model.data,
+                                     spend->model.len);
+    key.endpoint_len = aiobs_text_label(key.endpoint, spend->endpoint.data,
+                                        spend->endpoint.len);
+
+    sum = ngx_http_aiobs_sum(&key);
+    if (sum == NULL) {
+        return NGX_DECLINED;
+    }
+
+    sum->calls += spend->calls;
+    sum->input += spend->input;
+    sum->output += spend->output;
+    sum->cache_read += spend->cache_read;
+    sum->cache_write += spend->cache_write;
+    sum->cost += spend->cost;
+    sum->estimated += spend->estimated;
+
+    ngx_http_aiobs_sums->pending += !sum->pending;
+    sum->pending = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_http_aiobs_sum_t *
+ngx_http_aiobs_sum(const ngx_http_aiobs_sum_t *key)
+{
+    uint32_t               i, bucket;
+    ngx_http_aiobs_sum_t  *sum;
+
+    bucket = (ngx_murmur_hash2((u_char *) key->model, key->model_len)
+              ^ ngx_murmur_hash2((u_char *) key->hash, AIOBS_KEY_HASH_LEN))
+             & (NGX_HTTP_AIOBS_SUM_BUCKETS - 1);
+
+    for (i = ngx_http_aiobs_sums->buckets[bucket]; i; i = sum->next) {
+        sum = &ngx_http_aiobs_sums->sums[i - 1];
+
+        if (sum->day == key->day
+            && sum->model_len == key->model_len
+            && sum->endpoint_len == key->endpoint_len
+            && ngx_memcmp(sum->hash, key->hash, AIOBS_KEY_HASH_LEN) == 0
+            && ngx_memcmp(sum->model, key->model, key->model_len) == 0
+            && ngx_memcmp(sum->endpoint, key->endpoint, key->endpoint_len)
+               == 0)
+        {
+            return sum;
+        }
+    }
+
+    sum = ngx_http_aiobs_sum_spare();
+
+    if (sum) {
+        *sum = *key;
+        ngx_memzero(&sum->calls, sizeof(ngx_http_aiobs_sum_t)
+                                 - offsetof(ngx_http_aiobs_sum_t, calls));
+
+        sum->bucket = bucket;
+        sum->next = ngx_http_aiobs_sums->buckets[bucket];
+        ngx_http_aiobs_sums->buckets[bucket] =
+                                          sum - ngx_http_aiobs_sums->sums + 1;
+    }
+
+    return sum;
+}
+
+
+/* one that was taken has less than a micro-USD at most: it may give way */
+
+static ngx_http_aiobs_sum_t *
+ngx_http_aiobs_sum_spare(void)
+{
+    uint32_t               *link;
+    ngx_uint_t              i;
+    ngx_http_aiobs_sum_t   *sum;
+    ngx_http_aiobs_sums_t  *sums;
+
+    sums = ngx_http_aiobs_sums;
+
+    if (sums->used < NGX_HTTP_AIOBS_SUMS) {
+        return &sums->sums[sums->used++];
+    }
+
+    if (sums->pending == NGX_HTTP_AIOBS_SUMS) {
+        return NULL;
+    }
+
+    do {
+        i = sums->hand++ % NGX_HTTP_AIOBS_SUMS;
+        sum = &sums->sums[i];
+    } while (sum->pending);
+
+    link = &sums->buckets[sum->bucket];
+
+    while (*link != i + 1) {
+        link = &sums->sums[*link - 1].next;
+    }
+
+    *link = sum->next;
+
+    return sum;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_spend_pending(void)
+{
+    return ngx_http_aiobs_sums ? ngx_http_aiobs_sums->pending : 0;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_spend_take(aiobs_usage_row_t *rows,
+    ngx_http_aiobs_spend_text_t *texts, ngx_uint_t max, ngx_uint_t last)
+{
+    ngx_uint_t             i, n;
+    ngx_http_aiobs_sum_t  *sum;
+
+    if (ngx_http_aiobs_sums == NULL) {
+        return 0;
+    }
+
+    for (i = 0, n = 0; n < max && i < ngx_http_aiobs_sums->used; i++) {
+        sum = &ngx_http_aiobs_sums->sums[i];
+
+        if (last && sum->cost % 1000 >= 500) {
+            sum->cost += 1000 - sum->cost % 1000;
+            ngx_http_aiobs_sums->pending += !sum->pending;
+            sum->pending = 1;
+        }
+
+        if (sum->pending) {
+            ngx_http_aiobs_sum_row(sum, &rows[n], &texts[n]);
+            n++;
+
+            sum->pending = 0;
+            ngx_http_aiobs_sums->pending--;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_aiobs_sum_row(ngx_http_aiobs_sum_t *sum, aiobs_usage_row_t *row,
+    ngx_http_aiobs_spend_text_t *text)
+{
+    ngx_tm_t  tm;
+
+    ngx_gmtime(sum->day * 86400, &tm);
+
+    *ngx_sprintf((u_char *) row->day, "%4d-%02d-%02d", tm.ngx_tm_year,
+                 tm.ngx_tm_mon, tm.ngx_tm_mday) = '\0';
+
+    ngx_memcpy(row->hash, sum->hash, AIOBS_KEY_HASH_LEN);
+
+    *ngx_cpymem(text->model, sum->model, sum->model_len) = '\0';
+    *ngx_cpymem(text->endpoint, sum->endpoint, sum->endpoint_len) = '\0';
+
+    row->model = text->model;
+    row->endpoint = text->endpoint;
+    row->calls = sum->calls;
+    row->input = sum->input;
+    row->output = sum->output;
+    row->cache_read = sum->cache_read;
+    row->cache_write = sum->cache_write;
+    row->cost = sum->cost / 1000;
+    row->estimated_calls = sum->estimated;
+
+    sum->cost %= 1000;
+    sum->calls = 0;
+    sum->input = 0;
+    sum->output = 0;
+    sum->cache_read = 0;
+    sum->cache_write = 0;
+    sum->estimated = 0;
+}

@@ -1,0 +1,213 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What a key may, and what is said of it: models, endpoints, whom it acts
+ * for, labels.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+#include <jansson.h>
+
+
+static ngx_uint_t ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy);
+static ngx_uint_t ngx_http_aiobs_policy_allows(ngx_str_t *globs,
+    ngx_str_t *name);
+
+
+ngx_http_aiobs_policy_t *
+ngx_http_aiobs_policy(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->identity == NULL || !ctx->validated
+        || ctx->identity->verdict != NGX_HTTP_AIOBS_KEY_VALID)
+    {
+        return NULL;
+    }
+
+    return ctx->identity->policy;
+}
+
+
+/*
+ * Where a path names the model it decides, else the body.  A call whose model
+ * cannot be read is not allowed: who may use some models only is not to get
+ * at others by a body that is not understood.
+ */
+
+ngx_int_t
+ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_policy_t *policy)
+{
+    ngx_str_t                model;
+    aiobs_request_record_t  *asked;
+
+    if (policy->models.len == 0) {
+        return NGX_OK;
+    }
+
+    if (!ngx_http_aiobs_policy_argument(r, policy)) {
+        return NGX_DECLINED;
+    }
+
+    if (!aiobs_api_countable(ctx->api) && !aiobs_api_by_body(ctx->api)) {
+        return NGX_OK;
+    }
+
+    asked = ngx_http_aiobs_llm_asked(ctx);
+
+    ngx_http_aiobs_policy_model(ctx, &model);
+
+    if (model.len == 0) {
+
+        /* a path that says nothing, and a body that is read and asks for none */
+
+        return aiobs_api_by_body(ctx->api)
+               && (asked->failure == AIOBS_FAILURE_NONE
+                   || (r->headers_in.content_length_n <= 0
+                       && !r->headers_in.chunked))
+               ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (ctx->path_model.len == 0 && asked->models_differ) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aiobs_policy_allows(&policy->models, &model)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+void
+ngx_http_aiobs_policy_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
+{
+    aiobs_request_record_t  *asked;
+
+    *model = ctx->path_model;
+
+    if (model->len == 0) {
+        asked = ngx_http_aiobs_llm_asked(ctx);
+        model->data = (u_char *) asked->model;
+        model->len = asked->model_len;
+    }
+
+    /* one that was cut might be any */
+
+    if (model->len == AIOBS_MODEL_MAX) {
+        model->len = 0;
+    }
+}
+
+
+/* the argument "model", of a realtime session for example */
+
+static ngx_uint_t
+ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy)
+{
+    u_char     *src, *dst;
+    ngx_str_t   model;
+
+    if (ngx_http_arg(r, (u_char *) "model", sizeof("model") - 1, &model)
+        != NGX_OK)
+    {
+        return 1;
+    }
+
+    dst = ngx_pnalloc(r->pool, model.len + 1);
+    if (dst == NULL) {
+        return 0;
+    }
+
+    src = model.data;
+    model.data = dst;
+    ngx_unescape_uri(&dst, &src, model.len, 0);
+    model.len = dst - model.data;
+
+    return ngx_http_aiobs_policy_allows(&policy->models, &model);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_policy_allows(ngx_str_t *globs, ngx_str_t *name)
+{
+    return aiobs_key_allows((char *) globs->data, globs->len,
+                            (char *) name->data, name->len);
+}
+
+
+void
+ngx_http_aiobs_policy_end_user(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    size_t                    i;
+    ngx_table_elt_t          *h;
+    ngx_http_aiobs_policy_t  *policy;
+
+    policy = ngx_http_aiobs_policy(ctx);
+
+    if (policy == NULL || !policy->may_act_for) {
+        return;
+    }
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers, "x-user-id",
+                                   sizeof("x-user-id") - 1);
+    if (h == NULL || h->value.len > NGX_HTTP_AIOBS_USER_ID_MAX) {
+        return;
+    }
+
+    ctx->end_user.data = ngx_pstrdup(r->pool, &h->value);
+    ctx->end_user.len = ctx->end_user.data ? h->value.len : 0;
+
+    for (i = 0; i < ctx->end_user.len; i++) {
+        if (ctx->end_user.data[i] < 0x20 || ctx->end_user.data[i] == 0x7f) {
+            ctx->end_user.data[i] = '?';
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_aiobs_key_label(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *name,
+    ngx_pool_t *pool, ngx_str_t *value)
+{
+    char                     *key;
+    json_t                   *labels;
+    ngx_int_t                 rc;
+    ngx_str_t                 text;
+    const char               *s;
+    ngx_http_aiobs_policy_t  *policy;
+
+    policy = ngx_http_aiobs_policy(ctx);
+
+    if (policy == NULL || policy->labels.len == 0 || name->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    key = ngx_pnalloc(pool, name->len + 1);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ngx_cpymem(key, name->data, name->len) = '\0';
+
+    labels = json_loadb((char *) policy->labels.data, policy->labels.len, 0,
+                        NULL);
+    s = json_string_value(json_object_get(labels, key));
+    rc = NGX_DECLINED;
+
+    if (s) {
+        text.data = (u_char *) s;
+        text.len = ngx_strlen(s);
+
+        value->data = ngx_pstrdup(pool, &text);
+        value->len = text.len;
+        rc = value->data ? NGX_OK : NGX_ERROR;
+    }
+
+    json_decref(labels);
+
+    return rc;
+}

@@ -1,0 +1,117 @@
+package AiobsKeys;
+
+=head1 NAME
+
+AiobsKeys - keys that may only so much, and a provider that says what it took
+
+=head1 SYNOPSIS
+
+    my $key = key_with($t, 'alice', rpm => 5, models => 'gpt-4*');
+    my @rows = sql($t, 'SELECT day, calls FROM usage_daily');
+    provider($t, 0);            # as upstream 0
+    my $r = call($t, 1, $key, model => 'gpt-4o', usage => [10, 5]);
+
+The store is read and written by Python's sqlite3, as another program would.
+What a call asks of the provider stands in its own body.
+
+=cut
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Aiobs qw(spew wait_for);
+use Digest::SHA qw(sha256_hex);
+
+our @EXPORT = qw(key_with set_attrs sql provider call);
+
+sub key_with {
+    my ($t, $user, %attrs) = @_;
+
+    my $key = $t->key($user);
+    set_attrs($t, $key, %attrs);
+    return $key;
+}
+
+sub set_attrs {
+    my ($t, $key, %attrs) = @_;
+
+    my @names = sort keys %attrs or return;
+
+    sql($t, 'INSERT INTO aiobs_key_attrs (hash, ' . join(', ', @names)
+        . ') VALUES (?' . ', ?' x @names . ') ON CONFLICT (hash) DO UPDATE SET '
+        . join(', ', map { "$_ = excluded.$_" } @names),
+        sha256_hex($key), @attrs{@names});
+    return;
+}
+
+sub sql {
+    my ($t, $sql, @values) = @_;
+
+    my $file = $t->dir . '/sql.json';
+    spew($file, encode_json([$t->store, $sql, \@values]));
+
+    my $out = `/usr/bin/python3 -c 'import json, sqlite3, sys
+store, sql, values = json.load(open(sys.argv[1]))
+c = sqlite3.connect(store, timeout=10)
+rows = c.execute(sql, values).fetchall()
+c.commit()
+print(json.dumps(rows))' $file`;
+    die "Python's sqlite3 failed: $sql" if $?;
+
+    return @{decode_json($out)};
+}
+
+# answers in OpenAI's shape; the body says "usage": [input, output], "status",
+# "sleep", "until" (a file that has to appear first)
+
+sub provider {
+    my ($t, $n) = @_;
+
+    $t->upstream($n, sub {
+        my ($req, $c) = @_;
+
+        open my $seen, '>>', $t->dir . '/seen';
+        syswrite $seen, "$req->{method} $req->{uri}\n";
+
+        my $q = eval { decode_json($req->{body}) } || {};
+        $q = {} if ref $q ne 'HASH';
+
+        sleep $q->{sleep} if $q->{sleep};
+        wait_for(sub { -e $q->{until} }, 30) if $q->{until};
+
+        my $answer = { id => 'x', object => 'chat.completion',
+            model => $q->{answers} || $q->{model} || 'gpt-4o',
+            choices => [{ index => 0, finish_reason => 'stop',
+                message => { role => 'assistant', content => 'hello' } }] };
+        my ($in, $out) = @{$q->{usage} || [10, 5]};
+        $answer->{usage} = { prompt_tokens => $in, completion_tokens => $out,
+            total_tokens => $in + $out };
+        $answer = { error => { message => 'no', code => 'no' } }
+            if ($q->{status} || 200) >= 400;
+        $answer = { strange => 1 } if $q->{silent};
+
+        $t->answer($c, $q->{status} || 200,
+            ['Content-Type', 'application/json',
+             'x-ratelimit-remaining-requests', 'upstream'],
+            encode_json($answer));
+    });
+
+    return;
+}
+
+sub call {
+    my ($t, $n, $key, %body) = @_;
+
+    my $path = delete $body{path} || '/v1/chat/completions';
+
+    return $t->post($n, $path, { model => 'gpt-4o',
+        messages => [{ role => 'user', content => 'hello there' }], %body },
+        'Authorization', "Bearer $key");
+}
+
+1;

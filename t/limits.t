@@ -1,0 +1,303 @@
+#!/usr/bin/perl
+
+# Limits of keys: never more than allowed, whoever asks at the same time; told
+# to clients; right after reloads, crashes and restarts.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsKeys;
+use Digest::SHA qw(sha256_hex);
+use POSIX qw(_exit);
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $t = Aiobs->new;
+provider($t, 0);
+$t->port(3);                            # nobody listens there
+
+spew($t->dir . '/prices.json', <<'EOP');
+{ "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
+      "input_cost_per_token": 1e-05, "output_cost_per_token": 1e-05 },
+  "free": { "litellm_provider": "openai", "mode": "chat",
+      "input_cost_per_token": 0, "output_cost_per_token": 0 } }
+EOP
+
+# calls of 10 + 5 tokens; "hello there" is estimated at 2
+
+my %key = (
+    rpm => key_with($t, 'rpm', rpm => 5),
+    tpm => key_with($t, 'tpm', tpm => 40),
+    big => key_with($t, 'big', tpm => 10),
+    day => key_with($t, 'day', tokens_per_day => 100, rpm => 1000),
+    month => key_with($t, 'month', tokens_per_month => 1000),
+    cost => key_with($t, 'cost', cost_microusd_per_day => 1000),
+    parallel => key_with($t, 'parallel', parallel => 2),
+    crash => key_with($t, 'crash', parallel => 2, tokens_per_day => 1000),
+    none => key_with($t, 'none', tokens_per_day => 1000000),
+    zero => key_with($t, 'zero', rpm => 0),
+    free => key_with($t, 'free'),
+    both => key_with($t, 'both', rpm => 5),
+);
+my $heir = key_with($t, 'both', rpm => 5,
+    account => sha256_hex($key{both}));
+
+my $conf = <<'EOC';
+aiobs_zone 8m series=500 keys=200;
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_prices %%DIR%%/prices.json;
+server {
+    listen 127.0.0.1:%%PORT_1%% reuseport;
+    aiobs on;
+    location /v1/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        aiobs_endpoint chat;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /down/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_3%%;
+    }
+    location = /app { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /metrics { aiobs_metrics; }
+}
+EOC
+
+$t->start($conf, workers => 2);
+
+# a minute that has just begun, so that none ends in the middle
+
+sub minute { wait_for(sub { time % 60 < 55 }, 10); return }
+
+# the client may have its answer before it is settled, which is logged
+
+sub settled_call {
+    my $r = call($t, 1, @_);
+    $t->log_of($r->{headers}{'x-request-id'});
+    return $r;
+}
+
+sub statuses { return join ',', map { $_->{status} } @_ }
+
+# n calls at the same time; their statuses, sorted
+
+sub at_once {
+    my ($n, @args) = @_;
+
+    return sort map { scalar <$_> } map { started(@args) } 1 .. $n;
+}
+
+# a call that goes on in a process of its own, which tells its status
+
+sub started {
+    my (@args) = @_;
+
+    my $pid = open(my $pipe, '-|') // die "fork: $!";
+    return $pipe if $pid;
+
+    syswrite STDOUT, call($t, 1, @args)->{status} // 'none';
+    _exit(0);
+}
+
+# waits until the provider has n calls more than it had
+
+sub seen { return scalar(() = slurp($t->dir . '/seen') =~ /\n/g) }
+
+sub arrive {
+    my ($before, $n) = @_;
+    return wait_for(sub { seen() >= $before + $n }, 10);
+}
+
+# what the store has of a key's limits
+
+sub window {
+    my ($key, $kind) = @_;
+    my ($row) = sql($t, 'SELECT amount FROM aiobs_limit_windows WHERE account = ?'
+        . ' AND kind = ?', sha256_hex($key), $kind);
+    return $row ? $row->[0] : 0;
+}
+
+# --- requests a minute ---
+
+minute();
+my @r = map { call($t, 1, $key{rpm}) } 1 .. 6;
+is(statuses(@r), '200,200,200,200,200,429', 'five requests a minute');
+is($r[0]{headers}{'x-ratelimit-limit-requests'}, 5, 'the limit is told');
+is($r[1]{headers}{'x-ratelimit-remaining-requests'}, 3, 'what is left');
+like($r[1]{headers}{'x-ratelimit-reset-requests'}, qr/^[1-9]\d?s$/, 'until when');
+is(scalar(grep { $_->[0] =~ /^x-ratelimit-remaining-requests/ } @{$r[0]{all}}),
+    1, "the provider's own are hidden");
+is($t->json($r[5])->{error}{code}, 'rate_limit_exceeded', 'the code');
+ok($r[5]{headers}{'retry-after'} >= 1 && $r[5]{headers}{'retry-after'} <= 60,
+    'Retry-After');
+is($t->log_of($r[5]{headers}{'x-request-id'})->{error_type}, 'rpm', 'logged');
+like($t->get(1, '/metrics')->{body},
+    qr/^aiobs_refusals_total\{endpoint="chat",reason="rpm"\} 1$/m, 'counted');
+is($t->get(1, '/app', 'x-api-key', $key{rpm})->{status}, 429,
+    'everywhere, not for models alone');
+is(call($t, 1, $key{free})->{headers}{'x-ratelimit-remaining-requests'},
+    'upstream', 'a key without limits is told what the provider says');
+is(call($t, 1, $key{zero})->{status}, 429, 'none is none');
+
+minute();
+is(join(',', at_once(20, $key{both})),
+    join(',', (200) x 5, (429) x 15), 'twenty at once, five go');
+is(call($t, 1, $heir)->{status}, 429, 'a rotated key has the same account');
+
+# --- tokens a minute ---
+
+minute();
+@r = map { settled_call($key{tpm}, max_tokens => 5) } 1 .. 4;
+is(statuses(@r), '200,200,200,429', 'tokens a minute');
+is($t->json($r[3])->{error}{type}, 'tokens', 'the type');
+is($r[0]{headers}{'x-ratelimit-limit-tokens'}, 40, 'the limit is told');
+is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 33,
+    'what is reserved counts: 2 of the prompt, 5 that it allows');
+is($r[1]{headers}{'x-ratelimit-remaining-tokens'}, 18,
+    'then what was taken: 15');
+minute();
+is(statuses(map { settled_call($key{big}, max_tokens => 5000) } 1 .. 2),
+    '200,429', 'what is larger than the limit goes alone');
+
+# --- budgets ---
+
+@r = map { settled_call($key{day}, max_tokens => 10) } 1 .. 8;
+is(statuses(@r), '200,200,200,200,200,200,429,429', 'tokens a day');
+is($r[6]{headers}{'x-should-retry'}, 'false', 'to try again is of no use');
+is($r[6]{headers}{'retry-after'}, undef, 'there is no Retry-After');
+is($t->json($r[6])->{error}{code}, 'insufficient_quota', 'the code');
+is($t->log_of($r[6]{headers}{'x-request-id'})->{error_type}, 'budget',
+    'logged');
+
+# 1,000 micro-USD are 100 tokens
+
+@r = map { settled_call($key{cost}, max_tokens => 5) } 1 .. 8;
+is(statuses(@r), '200,200,200,200,200,200,200,429', 'a cost a day');
+is(statuses(map { call($t, 1, $key{cost}, model => 'free') } 1, 2), '429,429',
+    'spent is spent');
+
+my $rich = key_with($t, 'rich', cost_microusd_per_month => 1000);
+is(call($t, 1, $rich, model => 'free', answers => 'free')->{status}, 200,
+    'a model priced 0');
+my $r = call($t, 1, $rich, model => 'secret');
+is($r->{status}, 403, 'a model without a price');
+is($t->json($r)->{error}{code}, 'model_not_priced', 'its code');
+
+is(join(',', at_once(10, $rich, max_tokens => 38, usage => [2, 38],
+    sleep => 0.3)), join(',', (200) x 2, (429) x 8),
+    'ten at once, two fit into the budget');
+
+# --- what is charged ---
+
+my $settled = sub {
+    my ($what, $sum, $status, @call) = @_;
+
+    my $got = call($t, 1, $key{none}, @call)->{status};
+    is($got, $status, "$what: the answer");
+
+    my $taken;
+    wait_for(sub { ($taken = window($key{none}, 2)) == $sum }, 6);
+    is($taken, $sum, "$what: what it takes");
+};
+
+$settled->('a report', 15, 200, max_tokens => 100);
+$settled->('an error of the upstream', 15, 500, status => 500,
+    max_tokens => 100);
+$settled->('an answer that says nothing', 15 + 102, 200, silent => 1,
+    max_tokens => 100);
+$settled->('an upstream that is down', 117, 502,
+    path => '/down/v1/chat/completions', max_tokens => 100);
+$settled->('more than was reserved', 117 + 300, 200, usage => [200, 100],
+    max_tokens => 1);
+
+# --- calls at once ---
+
+my $gate = $t->dir . '/gate';
+my $before = seen();
+my @busy = map { started($key{parallel}, until => $gate) } 1, 2;
+
+sub becomes {
+    my ($status, $name, @args) = @_;
+    my $got;
+    wait_for(sub { ($got = call($t, 1, @args)->{status}) == $status }, 10);
+    is($got, $status, $name);
+    return;
+}
+
+arrive($before, 2);
+is(call($t, 1, $key{parallel})->{status}, 429, 'two calls are under way');
+$r = call($t, 1, $key{parallel});
+is($r->{headers}{'retry-after'}, undef, 'nobody knows how long they take');
+is($t->log_of($r->{headers}{'x-request-id'})->{error_type}, 'parallel',
+    'logged');
+
+# --- reload: calls of former workers count on ---
+
+$t->reload($conf, workers => 2);
+is(call($t, 1, $key{parallel})->{status}, 429, 'they count after a reload');
+is(call($t, 1, $key{day})->{status}, 429, 'and so does what was taken');
+spew($gate, '');
+is(join(',', map { scalar <$_> } @busy), '200,200', 'they end well');
+becomes(200, 'others may go now', $key{parallel});
+
+# --- a worker that dies takes nothing with it ---
+
+unlink $gate;
+wait_for(sub { $t->workers == 2 }, 10);
+$before = seen();
+
+my @doomed = map {
+    my $s = $t->connect(1);
+    my $body = qq({"model":"gpt-4o","max_tokens":400,"until":"$gate","_":"$_"});
+    $s->syswrite("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+        . "Authorization: Bearer $key{crash}\r\nContent-Length: "
+        . length($body) . "\r\n\r\n$body");
+    $s;
+} 1, 2;
+
+arrive($before, 2);
+is(call($t, 1, $key{crash})->{status}, 429, 'two calls of another key');
+kill KILL => $t->workers;
+$t->expect_error('exited on signal 9');
+wait_for(sub { $t->workers == 2 }, 10);
+becomes(200, 'their reservations return when their workers are killed',
+    $key{crash}, max_tokens => 400);
+is(join(',', at_once(6, $key{crash}, sleep => 0.5, max_tokens => 100)), '200,200,429,429,429,429',
+    'exactly those');
+spew($gate, '');
+undef @doomed;
+
+# --- a restart ---
+
+my %before = map { $_ => window($key{$_}, 2) } qw(day none);
+$t->stop('QUIT');
+is(window($key{day}, 2), 90, 'all that was taken is in the store');
+is(window($key{cost}, 4), 1050, 'in micro-USD where it is money');
+$t->start($conf, workers => 2);
+is(call($t, 1, $key{day})->{status}, 429, 'a spent budget outlives a restart');
+is(call($t, 1, $key{none})->{status}, 200, 'one that is not spent as well');
+$t->stop('TERM');
+$t->start($conf, workers => 2);
+is(call($t, 1, $key{cost}, model => 'free')->{status}, 429, 'and a fast stop');
+
+# --- share of this node ---
+
+$t->stop;
+$t->start("aiobs_limit_share 3;\n$conf", workers => 2);
+minute();
+my $shared = key_with($t, 'shared', rpm => 7);
+is(statuses(map { call($t, 1, $shared) } 1 .. 3), '200,200,429',
+    'a third of seven requests');
+my $one = key_with($t, 'one', rpm => 1);
+is(statuses(map { call($t, 1, $one) } 1 .. 2), '200,429', 'at least one');
+
+my ($rc, $out) = $t->check("aiobs_limit_share 0;\n$conf");
+like($out, qr/invalid number "0" of "aiobs_limit_share"/, 'a share of none');
+
+$t->done;

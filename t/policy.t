@@ -1,0 +1,241 @@
+#!/usr/bin/perl
+
+# What a key may: until when, where, which models, for whom; and what is said
+# of it.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsKeys;
+use IO::Compress::Gzip qw(gzip);
+use POSIX qw(strftime);
+use Test::More;
+
+my $t = Aiobs->new;
+provider($t, 0);
+
+sub iso { return strftime('%Y-%m-%dT%H:%M:%S.000000', gmtime(time + $_[0])) }
+
+my %key = (
+    plain => key_with($t, 'plain'),
+    expired => key_with($t, 'expired', expires_at => iso(-5)),
+    later => key_with($t, 'later', expires_at => iso(3600)),
+    models => key_with($t, 'models', models => 'gpt-4o*,claude-*'),
+    endpoints => key_with($t, 'endpoints', endpoints => 'ch?t'),
+    acts => key_with($t, 'service', may_act_for => 1,
+        labels => '{"team":"red \\"1\\"","tier":"gold"}'),
+    broken => key_with($t, 'broken', models => 'x' x 600),
+);
+
+my $conf = <<'EOC';
+aiobs_zone 8m series=500 keys=200;
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_group_label team;
+log_format labels '$aiobs_key_label_team|$aiobs_key_label_tier|$aiobs_key_label_none|$aiobs_end_user_id';
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    access_log %%DIR%%/labels.log labels;
+    location /v1/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        aiobs_endpoint chat;
+        aiobs_stream_usage on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /model/ {
+        aiobs_auth on;
+        aiobs_llm bedrock;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /v1beta/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /page/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        error_page 403 = @sorry;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location @sorry { return 200 "sorry\n"; }
+    location /any/ {
+        satisfy any;
+        deny all;
+        aiobs_auth on;
+        aiobs_endpoint other;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /secret/ {
+        aiobs_auth on;
+        aiobs_privacy on user_id=hash;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location = /app { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /metrics { aiobs_metrics; }
+}
+EOC
+
+$t->start($conf, workers => 2);
+
+sub metric {
+    my ($name) = @_;
+    my ($n) = $t->get(1, '/metrics')->{body} =~ /^\Q$name\E (\S+)$/m;
+    return $n;
+}
+
+# --- until when ---
+
+is(call($t, 1, $key{plain})->{status}, 200, 'a key without rules');
+is(call($t, 1, $key{later})->{status}, 200, 'a key that expires later');
+
+my $r = call($t, 1, $key{expired});
+is($r->{status}, 401, 'an expired key');
+is($t->json($r)->{error}{code}, 'invalid_api_key', 'is one like any other');
+is(metric('aiobs_refusals_total{endpoint="chat",reason="expired"}'), 1,
+    'but counted as expired');
+is($t->log_of($r->{headers}{'x-request-id'})->{error_type}, 'expired',
+    'and logged');
+
+set_attrs($t, $key{later}, expires_at => iso(1));
+my $status;
+wait_for(sub { ($status = call($t, 1, $key{later})->{status}) == 401 }, 5);
+is($status, 401, 'a key in use expires');
+
+set_attrs($t, $key{expired}, expires_at => iso(3600));
+wait_for(sub { ($status = call($t, 1, $key{expired})->{status}) == 200 }, 5);
+is($status, 200, 'a later end is noticed');
+
+# --- which models ---
+
+is(call($t, 1, $key{models})->{status}, 200, 'a model that is allowed');
+is(call($t, 1, $key{models}, model => 'gpt-4o-mini')->{status}, 200,
+    'by a glob');
+
+$r = call($t, 1, $key{models}, model => 'gpt-5');
+is($r->{status}, 403, 'a model that is not');
+is($t->json($r)->{error}{code}, 'model_not_allowed', 'in the shape of OpenAI');
+is($t->log_of($r->{headers}{'x-request-id'})->{error_type}, 'model', 'logged');
+
+$r = call($t, 1, $key{models}, path => '/v1/messages', model => 'gpt-5');
+is($t->json($r)->{error}{type}, 'permission_error', 'and of Anthropic');
+
+$r = call($t, 1, $key{models},
+    path => '/v1beta/models/gemini-2.5-pro:generateContent');
+is($r->{status}, 403, 'a model in the path of Gemini');
+is($t->json($r)->{error}{status}, 'PERMISSION_DENIED', 'in its shape');
+
+is(call($t, 1, $key{models}, path => '/model/amazon.nova/converse')->{status},
+    403, 'in the path of Bedrock');
+is(call($t, 1, $key{models}, path => '/model/claude-3/converse')->{status},
+    200, 'one that is allowed there');
+is(call($t, 1, $key{models},
+        path => '/v1/openai/deployments/gpt-5/chat/completions')->{status},
+    403, 'in the path of Azure, whatever the body says');
+
+my @auth = ('Authorization', "Bearer $key{models}");
+my %twisted = (
+    'named twice' => '{"model":"gpt-4o","model":"gpt-5"}',
+    'named twice, the other way round' => '{"model":"gpt-5","model":"gpt-4o"}',
+    'spelled with escapes' => '{"model":"gpt\u002d5"}',
+    'not named' => '{"messages":[]}',
+    'behind a megabyte' => '{"x":"' . 'y' x 1000000 . '","model":"gpt-5"}',
+    'of 200 bytes' => '{"model":"gpt-4o' . 'o' x 200 . '"}',
+    'in what is not JSON' => 'model=gpt-4o',
+);
+
+for my $how (sort keys %twisted) {
+    is($t->post(1, '/v1/chat/completions', $twisted{$how}, @auth)->{status},
+        403, "a model $how");
+}
+
+is($t->post(1, '/v1/chat/completions',
+        '{"x":"' . 'y' x 100000 . '","model":"gpt\u002d4o"}', @auth)->{status},
+    200, 'allowed behind much else, with an escape');
+gzip(\'{"model":"gpt-4o"}' => \my $gzipped);
+is($t->post(1, '/v1/chat/completions', $gzipped, @auth,
+        'Content-Encoding', 'gzip')->{status}, 403, 'in a compressed body');
+is($t->get(1, '/v1/models', @auth)->{status}, 200, 'a list of models');
+is($t->get(1, '/v1/realtime?model=gpt%2D5', @auth)->{status}, 403,
+    'a model in an argument');
+
+is(call($t, 1, $key{models}, stream => JSON::PP::true)->{status}, 200,
+    'a stream that is to ask for usage');
+is(call($t, 1, $key{models}, model => 'gpt-5',
+    path => '/page/v1/chat/completions')->{body}, "sorry\n",
+    'error_page has the answer');
+
+# --- where ---
+
+is(call($t, 1, $key{endpoints})->{status}, 200, 'an endpoint that is allowed');
+$r = $t->get(1, '/app', 'x-api-key', $key{endpoints});
+is($r->{status}, 403, 'one that is not');
+is($t->json($r)->{error}{code}, 'endpoint_not_allowed', 'its code');
+is(metric('aiobs_refusals_total{endpoint="/app",reason="endpoint"}'), 1,
+    'is counted');
+is($t->get(1, '/any/', 'x-api-key', $key{endpoints})->{status}, 403,
+    'satisfy any: nobody else lets it in');
+
+is(call($t, 1, $key{broken})->{status}, 403,
+    'rules that are not understood allow nothing');
+
+set_attrs($t, $key{endpoints}, endpoints => '*');
+wait_for(sub { ($status = $t->get(1, '/app', 'x-api-key', $key{endpoints})
+    ->{status}) == 200 }, 5);
+is($status, 200, 'a changed rule is noticed');
+
+# --- for whom, and labels ---
+
+$r = $t->post(1, '/v1/chat/completions', { model => 'gpt-4o' },
+    'x-api-key', $key{acts}, 'X-User-ID', 'customer 7');
+my $line = $t->log_of($r->{headers}{'x-request-id'});
+is($line->{user_id}, 'service', 'the key has its user');
+is($line->{end_user_id}, 'customer 7', 'who acts for another');
+
+$r = $t->get(1, '/secret/', 'x-api-key', $key{acts}, 'X-User-ID', 'customer 7');
+like($t->log_of($r->{headers}{'x-request-id'})->{end_user_id},
+    qr/^[0-9a-f]{16}$/, 'privacy is his as well');
+
+$r = $t->post(1, '/v1/chat/completions', { model => 'gpt-4o' },
+    'x-api-key', $key{plain}, 'X-User-ID', 'root');
+is($t->log_of($r->{headers}{'x-request-id'})->{end_user_id}, undef,
+    'not everybody may');
+
+ok(wait_for(sub { slurp($t->dir . '/labels.log')
+    =~ /^red \\x221\\x22\|gold\|-\|customer 7$/m }, 5), 'labels are variables');
+
+is(metric('llm_group_tokens_total{group="red \"1\"",token_type="input"}'), 10,
+    'tokens of a group');
+ok(metric('llm_group_tokens_total{group="none",token_type="output"}') > 0,
+    'and of keys of no group');
+
+# --- reload: what is known stays known ---
+
+$t->reload($conf, workers => 2);
+rename $t->store, $t->store . '.away';
+is(call($t, 1, $key{models}, model => 'gpt-5')->{status}, 403,
+    'rules outlive a reload and the store');
+is(call($t, 1, $key{models})->{status}, 200, 'what they allow as well');
+rename $t->store . '.away', $t->store;
+
+# --- many rules, little memory ---
+
+my @many = map { key_with($t, "many$_", models => "m-$_-*", labels =>
+    qq({"email":"user$_\@example.com"})) } 1 .. 20;
+is(join(',', map { call($t, 1, $many[$_ - 1], model => "m-$_-x")->{status} }
+    1 .. 20), join(',', (200) x 20), 'every key has its own rules');
+is(join(',', map { call($t, 1, $many[$_ - 1], model => 'm-0-x')->{status} }
+    1 .. 20), join(',', (403) x 20), 'and no others');
+
+my ($rc, $out) = $t->check(<<'EOC');
+aiobs_group_label "";
+server { listen 127.0.0.1:%%PORT_2%%; }
+EOC
+like($out, qr/invalid name "" of "aiobs_group_label"/, 'a label has a name');
+
+$t->done;
