@@ -140,9 +140,11 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
                                                            &conf[i]->name);
         if (conf[i]->endpoint == NULL) {
             ngx_log_error(NGX_LOG_EMERG, log, 0,
-                          "no room in \"aiobs_zone\" for endpoint \"%V\": enlarge it, or restart nginx if endpoints "
-                          "were renamed more than %d times", &conf[i]->name,
-                          NGX_HTTP_AIOBS_ENDPOINTS_MAX);
+                          "endpoint \"%V\" is one too many for "
+                          "\"aiobs_rag_score\" and \"aiobs_agent_session\": "
+                          "name at most %d with \"aiobs_endpoint\"; a "
+                          "restart forgets those of former configurations",
+                          &conf[i]->name, NGX_HTTP_AIOBS_ENDPOINTS_MAX);
             return NGX_ERROR;
         }
     }

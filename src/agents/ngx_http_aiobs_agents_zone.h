@@ -18,6 +18,7 @@
 #define NGX_HTTP_AIOBS_RAG_SLICES      60   /* of a window */
 #define NGX_HTTP_AIOBS_SESSION_ID_LEN  16   /* of a SHA-256 */
 #define NGX_HTTP_AIOBS_SESSION_SLICE   256  /* entries looked at under a lock */
+#define NGX_HTTP_AIOBS_SESSION_AHEAD   2000 /* ms that a call under way is good for */
 
 
 /* scores of one slice of time, and which one that is */
@@ -138,7 +139,11 @@ ngx_int_t ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
     const u_char *id, ngx_uint_t limit, ngx_http_aiobs_session_ref_t *ref,
     ngx_http_aiobs_session_end_t *end);
 
-/* it is still there; tokens are added; over: it ends here */
+/* its call is still under way */
+void ngx_http_aiobs_session_keep(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *sessions, ngx_http_aiobs_session_ref_t *ref);
+
+/* its call is over, with so many tokens; over: it ends as well */
 void ngx_http_aiobs_session_seen(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *sessions, ngx_http_aiobs_session_ref_t *ref,
     uint64_t tokens, ngx_uint_t over, ngx_http_aiobs_session_end_t *end);

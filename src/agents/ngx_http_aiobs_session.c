@@ -14,6 +14,7 @@
 
 #define NGX_HTTP_AIOBS_SESSION_TEXT      128    /* longer ids show as digests */
 #define NGX_HTTP_AIOBS_SESSION_HEX       16     /* digits of those */
+#define NGX_HTTP_AIOBS_SESSION_TICK      250    /* ms */
 #define NGX_HTTP_AIOBS_SESSION_INTERVAL  1000   /* between sweeps, ms */
 #define NGX_HTTP_AIOBS_SESSION_FULL      100    /* the same without room */
 
@@ -60,7 +61,7 @@ ngx_http_aiobs_session_init_process(ngx_log_t *log)
     ev->log = log;
     ev->cancelable = 1;
 
-    ngx_add_timer(ev, NGX_HTTP_AIOBS_SESSION_INTERVAL);
+    ngx_add_timer(ev, NGX_HTTP_AIOBS_SESSION_TICK);
 
     return NGX_OK;
 }
@@ -283,10 +284,9 @@ ngx_http_aiobs_session_ended(ngx_http_aiobs_session_end_t *end)
 static void
 ngx_http_aiobs_session_timer(ngx_event_t *ev)
 {
-    ngx_queue_t                   *q;
-    ngx_http_aiobs_agent_t        *agent;
-    ngx_http_aiobs_sessions_t     *s;
-    ngx_http_aiobs_session_end_t   end;
+    ngx_queue_t                *q;
+    ngx_http_aiobs_agent_t     *agent;
+    ngx_http_aiobs_sessions_t  *s;
 
     s = ngx_http_aiobs_agents->sessions;
 
@@ -296,8 +296,8 @@ ngx_http_aiobs_session_timer(ngx_event_t *ev)
     {
         agent = ngx_queue_data(q, ngx_http_aiobs_agent_t, calls);
 
-        ngx_http_aiobs_session_seen(ngx_http_aiobs_agents_pool, s,
-                                    &agent->ref, 0, 0, &end);
+        ngx_http_aiobs_session_keep(ngx_http_aiobs_agents_pool, s,
+                                    &agent->ref);
     }
 
     if (s->live && ngx_current_msec - s->swept
@@ -306,5 +306,5 @@ ngx_http_aiobs_session_timer(ngx_event_t *ev)
         (void) ngx_http_aiobs_session_sweep();
     }
 
-    ngx_add_timer(ev, NGX_HTTP_AIOBS_SESSION_INTERVAL);
+    ngx_add_timer(ev, NGX_HTTP_AIOBS_SESSION_TICK);
 }

@@ -103,14 +103,14 @@ ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
     }
 
     if (limit && e->calls >= limit) {
+        e->seen = ngx_current_msec;
         rc = NGX_BUSY;
 
     } else {
+        e->seen = ngx_current_msec + NGX_HTTP_AIOBS_SESSION_AHEAD;
         e->calls++;
         rc = NGX_OK;
     }
-
-    e->seen = ngx_current_msec;
 
     ref->session = e;
     ref->serial = e->serial;
@@ -118,6 +118,24 @@ ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_session_unlock(shpool, s);
 
     return rc;
+}
+
+
+void
+ngx_http_aiobs_session_keep(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_session_ref_t *ref)
+{
+    ngx_http_aiobs_session_t  *e;
+
+    ngx_http_aiobs_session_lock(shpool, s);
+
+    e = ref->session;
+
+    if (e->endpoint && e->serial == ref->serial) {
+        e->seen = ngx_current_msec + NGX_HTTP_AIOBS_SESSION_AHEAD;
+    }
+
+    ngx_http_aiobs_session_unlock(shpool, s);
 }
 
 
@@ -340,7 +358,7 @@ ngx_http_aiobs_session_oldest(ngx_http_aiobs_sessions_t *s)
 }
 
 
-/* another worker's clock may be ahead */
+/* what was seen may lie ahead */
 
 static ngx_uint_t
 ngx_http_aiobs_session_over(ngx_http_aiobs_session_t *e)
