@@ -179,6 +179,8 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
     NGX_HTTP_AIOBS_PRIVACY_COMMANDS
     NGX_HTTP_AIOBS_LOGIN_COMMANDS
     NGX_HTTP_AIOBS_LIMITS_COMMANDS
+    NGX_HTTP_AIOBS_TRACE_COMMANDS
+    NGX_HTTP_AIOBS_OTLP_COMMANDS
 
       ngx_null_command
 };
@@ -379,6 +381,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_count(r, ctx);
         ngx_http_aiobs_settle(r, ctx);
         ngx_http_aiobs_log_write(r, ctx);
+        ngx_http_aiobs_spans(r, ctx);
     }
 
     return NGX_OK;

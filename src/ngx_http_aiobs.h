@@ -23,6 +23,7 @@
 #include "request/ngx_http_aiobs_privacy.h"
 #include "login/ngx_http_aiobs_login.h"
 #include "limits/ngx_http_aiobs_limits.h"
+#include "request/ngx_http_aiobs_trace.h"
 
 
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
@@ -36,6 +37,9 @@
 /* answers made in the background that are still awaited */
 #define NGX_HTTP_AIOBS_BACKGROUND       4096
 #define NGX_HTTP_AIOBS_BACKGROUND_WAYS  8
+
+
+typedef struct ngx_http_aiobs_otlp_s  ngx_http_aiobs_otlp_t;
 
 
 /* what lies in the zone; survives reloads */
@@ -68,6 +72,7 @@ typedef struct {
     aiobs_prices_t             *prices;         /* NULL: none are given */
 
     ngx_array_t                *exporters;      /* NULL: none */
+    ngx_http_aiobs_otlp_t      *otlp;           /* NULL: no spans leave */
 
     ngx_str_t                   service;
     ngx_str_t                   environment;
@@ -108,7 +113,8 @@ typedef struct {
     ngx_http_aiobs_log_conf_t   log;
     ngx_http_aiobs_privacy_conf_t  privacy;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
-    ngx_http_aiobs_login_conf_t  login;
+    ngx_http_aiobs_login_conf_t   login;
+    ngx_http_aiobs_trace_conf_t   trace;
 } ngx_http_aiobs_loc_conf_t;
 
 

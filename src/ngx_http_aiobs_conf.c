@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_aiobs.h"
+#include "telemetry/ngx_http_aiobs_otlp.h"
 
 
 static void ngx_http_aiobs_prices_cleanup(void *data);
@@ -55,6 +56,10 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&amcf->thread_pool_name, "default");
     }
 
+    if (ngx_http_aiobs_otlp_init(cf, amcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (amcf->store.len || amcf->exporters) {
         amcf->thread_pool = ngx_thread_pool_add(cf, &amcf->thread_pool_name);
         if (amcf->thread_pool == NULL) {
@@ -98,6 +103,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     ngx_http_aiobs_agents_create_conf(&lcf->agents);
     ngx_http_aiobs_log_create_conf(&lcf->log);
     ngx_http_aiobs_privacy_create_conf(&lcf->privacy);
+    ngx_http_aiobs_trace_create_conf(&lcf->trace);
 
     return lcf;
 }
@@ -125,6 +131,8 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aiobs_privacy_merge_conf(&prev->privacy, &conf->privacy);
     ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
                                  NGX_CONF_BITMASK_SET);
+
+    ngx_http_aiobs_trace_merge_conf(&prev->trace, &conf->trace);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

@@ -14,8 +14,6 @@
 #define AIOBS_ONES  0x0101010101010101ULL
 
 
-static size_t aiobs_text_clean(unsigned char *dst, const unsigned char *src,
-    size_t len);
 static size_t aiobs_text_utf8_len(const unsigned char *p, size_t rest);
 
 
@@ -28,7 +26,7 @@ aiobs_text_label(unsigned char *dst, const unsigned char *src, size_t len)
     uint64_t  word, dirty;
 
     if (len > AIOBS_LABEL_MAX) {
-        return aiobs_text_clean(dst, src, len);
+        return aiobs_text_clean(dst, AIOBS_LABEL_MAX, src, len);
     }
 
     dirty = 0;
@@ -48,12 +46,13 @@ aiobs_text_label(unsigned char *dst, const unsigned char *src, size_t len)
         dirty |= src[i] < 0x20 || src[i] > 0x7e;
     }
 
-    return dirty ? aiobs_text_clean(dst, src, len) : len;
+    return dirty ? aiobs_text_clean(dst, AIOBS_LABEL_MAX, src, len) : len;
 }
 
 
-static size_t
-aiobs_text_clean(unsigned char *dst, const unsigned char *src, size_t len)
+size_t
+aiobs_text_clean(unsigned char *dst, size_t max, const unsigned char *src,
+    size_t len)
 {
     size_t  i, n, used;
 
@@ -65,7 +64,7 @@ aiobs_text_clean(unsigned char *dst, const unsigned char *src, size_t len)
         if (n == 0 || (src[i] < 0x20 && src[i] != '\n') || src[i] == 0x7f) {
             n = 1;
 
-            if (used == AIOBS_LABEL_MAX) {
+            if (used == max) {
                 break;
             }
 
@@ -73,7 +72,7 @@ aiobs_text_clean(unsigned char *dst, const unsigned char *src, size_t len)
             continue;
         }
 
-        if (used + n > AIOBS_LABEL_MAX) {
+        if (used + n > max) {
             break;
         }
 

@@ -27,6 +27,10 @@
 size_t aiobs_text_label(unsigned char *dst, const unsigned char *src,
     size_t len);
 
+/* the same with at most max bytes */
+size_t aiobs_text_clean(unsigned char *dst, size_t max,
+    const unsigned char *src, size_t len);
+
 /*
  * Copies with backslash and line feed escaped, and double quotes if asked.
  * dst has room for 2 * len bytes.  These return what follows the last byte.

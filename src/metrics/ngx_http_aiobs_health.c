@@ -9,9 +9,6 @@
 #include "ngx_http_aiobs_exposition.h"
 
 
-#define NGX_HTTP_AIOBS_VERSION  "0.1.0"
-
-
 static void ngx_http_aiobs_collect_families(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f, ngx_uint_t dropped);
 

@@ -16,6 +16,8 @@
 #include <ngx_http.h>
 
 
+#define NGX_HTTP_AIOBS_VERSION          "0.1.0"
+
 #define NGX_HTTP_AIOBS_LABELS_MAX       7
 #define NGX_HTTP_AIOBS_SERIES_DEFAULT   20000
 

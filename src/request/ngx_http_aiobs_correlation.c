@@ -2,15 +2,13 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Correlation: one request id and one trace, from the client through the
- * upstream and back.  W3C Trace Context, https://www.w3.org/TR/trace-context/
+ * Correlation: one request id, from the client through the upstream and back.
  */
 
 
 #include "ngx_http_aiobs_request.h"
 
 
-#define NGX_HTTP_AIOBS_STATE_MAX  512   /* bytes of tracestate passed on */
 #define NGX_HTTP_AIOBS_PROVIDER_IDS  4  /* names that providers give it */
 
 
@@ -23,12 +21,6 @@ typedef struct {
 
 static ngx_uint_t ngx_http_aiobs_valid_id(ngx_str_t *id);
 static void ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_trace(ngx_http_request_t *r,
-    ngx_http_aiobs_trace_t *t);
-static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
-    ngx_str_t *value);
-static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
-static void ngx_http_aiobs_random_hex(u_char *p, size_t len);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add);
@@ -93,7 +85,7 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_make_uuid(ctx);
     }
 
-    ngx_http_aiobs_trace(r, &ctx->trace);
+    ngx_http_aiobs_trace_begin(r, &ctx->trace);
 }
 
 
@@ -112,6 +104,8 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     if (ctx->prepared == lcf) {
         return NGX_OK;
     }
+
+    ngx_http_aiobs_trace_decide(r, ctx);
 
     drop.ctx = ctx;
     drop.lcf = lcf;
@@ -221,111 +215,6 @@ ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx)
 
     ctx->request_id.data = ctx->uuid;
     ctx->request_id.len = NGX_HTTP_AIOBS_UUID_LEN;
-}
-
-
-static void
-ngx_http_aiobs_trace(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
-{
-    u_char           *p;
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_aiobs_header_find(&r->headers_in.headers,
-                                   "traceparent", sizeof("traceparent") - 1);
-
-    if (h && ngx_http_aiobs_trace_parse(t, &h->value)) {
-        t->has_parent = 1;
-
-        h = ngx_http_aiobs_header_find(&r->headers_in.headers,
-                                       "tracestate", sizeof("tracestate") - 1);
-
-        if (h && h->value.len <= NGX_HTTP_AIOBS_STATE_MAX) {
-            t->state = h->value;
-        }
-
-    } else {
-        ngx_http_aiobs_random_hex(t->trace_id, sizeof(t->trace_id));
-    }
-
-    ngx_http_aiobs_random_hex(t->span_id, sizeof(t->span_id));
-
-    p = ngx_cpymem(t->header, "00-", 3);
-    p = ngx_cpymem(p, t->trace_id, sizeof(t->trace_id));
-    *p++ = '-';
-    p = ngx_cpymem(p, t->span_id, sizeof(t->span_id));
-    ngx_memcpy(p, t->sampled ? "-01" : "-00", 3);
-}
-
-
-/*
- * version "-" trace-id "-" parent-id "-" flags; a version above 00 may go on
- * after a further "-", version ff and ids of zeros are invalid.
- */
-
-static ngx_uint_t
-ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
-{
-    u_char     *p;
-    ngx_int_t   flags;
-
-    static u_char  zeros[] = "00000000000000000000000000000000";
-
-    p = value->data;
-
-    if (value->len < NGX_HTTP_AIOBS_TRACEPARENT_LEN
-        || p[2] != '-' || p[35] != '-' || p[52] != '-'
-        || !ngx_http_aiobs_is_hex(p, 2)
-        || !ngx_http_aiobs_is_hex(p + 3, 32)
-        || !ngx_http_aiobs_is_hex(p + 36, 16)
-        || !ngx_http_aiobs_is_hex(p + 53, 2)
-        || ngx_strncmp(p, "ff", 2) == 0
-        || ngx_memcmp(p + 3, zeros, 32) == 0
-        || ngx_memcmp(p + 36, zeros, 16) == 0)
-    {
-        return 0;
-    }
-
-    if (value->len > NGX_HTTP_AIOBS_TRACEPARENT_LEN
-        && (ngx_strncmp(p, "00", 2) == 0
-            || p[NGX_HTTP_AIOBS_TRACEPARENT_LEN] != '-'))
-    {
-        return 0;
-    }
-
-    flags = ngx_hextoi(p + 53, 2);
-
-    ngx_memcpy(t->trace_id, p + 3, sizeof(t->trace_id));
-    ngx_memcpy(t->parent_id, p + 36, sizeof(t->parent_id));
-    t->sampled = flags & 1;
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_http_aiobs_is_hex(u_char *p, size_t len)
-{
-    while (len--) {
-        if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'))) {
-            return 0;
-        }
-
-        p++;
-    }
-
-    return 1;
-}
-
-
-static void
-ngx_http_aiobs_random_hex(u_char *p, size_t len)
-{
-    u_char  b[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
-
-    ngx_http_aiobs_random(b, len / 2);
-    b[0] |= 1;                      /* an id of zeros is invalid */
-
-    ngx_hex_dump(p, b, len / 2);
 }
 
 

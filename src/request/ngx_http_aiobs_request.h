@@ -26,10 +26,15 @@ typedef struct {
     u_char                      trace_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      parent_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
     u_char                      span_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+    u_char                      client_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+    u_char                      link_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      header[NGX_HTTP_AIOBS_TRACEPARENT_LEN];
     ngx_str_t                   state;          /* tracestate, as it came */
     unsigned                    sampled:1;
     unsigned                    has_parent:1;
+    unsigned                    decided:1;
+    unsigned                    traced:1;       /* spans may be recorded */
+    unsigned                    linked:1;       /* to link_id, parent_id */
 } ngx_http_aiobs_trace_t;
 
 
@@ -139,6 +144,23 @@ ngx_int_t ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 /* X-Request-ID and X-Provider-Request-ID of the answer */
 ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_trace.c --- */
+
+/* the client's trace, or a new one */
+void ngx_http_aiobs_trace_begin(ngx_http_request_t *r,
+    ngx_http_aiobs_trace_t *t);
+
+/*
+ * Once the location is known, and who it is: whether the trace goes on here or
+ * begins anew, and is sampled.  Only the first call counts.
+ */
+void ngx_http_aiobs_trace_decide(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* an id of len lower-case hex digits, 32 at most */
+void ngx_http_aiobs_random_hex(u_char *p, size_t len);
 
 
 /* --- ngx_http_aiobs_headers.c --- */

@@ -42,4 +42,25 @@ void ngx_http_aiobs_log_write(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_otlp_conf.c --- */
+
+#define NGX_HTTP_AIOBS_OTLP_COMMANDS                                          \
+                                                                              \
+    { ngx_string("aiobs_otlp"),                                               \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,                      \
+      ngx_http_aiobs_otlp_directive,                                          \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      0,                                                                      \
+      NULL },
+
+char *ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* --- ngx_http_aiobs_spans.c --- */
+
+/* queues the spans of a finished request, if it is sampled */
+void ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
 #endif /* _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_ */

@@ -44,6 +44,27 @@ sub aimock {
     return $pid;
 }
 
+# an OTLP receiver with HTTP on port n and gRPC on port m; its spans get into
+# the file that is returned
+
+sub otlp {
+    my ($t, $n, $m, $script) = @_;
+
+    -d "$dir/node_modules" or BAIL_OUT("no npm packages: ./test installs them");
+
+    my @ports = ($t->port($n), $t->port($m));
+    my $file = $t->dir . "/spans-$ports[0].jsonl";
+
+    my $pid = $t->spawn([node(), "$dir/" . ($script || 'otlp.cjs'), @ports, $file],
+        log => "$file.log");
+
+    Aiobs::wait_for(sub {
+        2 == grep { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_) } @ports
+    }, 30) or BAIL_OUT('no OTLP receiver: ' . Aiobs::slurp("$file.log"));
+
+    return wantarray ? ($file, $pid) : $file;
+}
+
 # runs a script; its JSON lines by their member "id"
 
 sub script {

@@ -1,0 +1,242 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The trace of a request: whose it is, and whether it is recorded.  W3C Trace
+ * Context, https://www.w3.org/TR/trace-context/
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+#define NGX_HTTP_AIOBS_STATE_MAX  512   /* bytes of tracestate passed on */
+
+
+static ngx_uint_t ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
+    ngx_http_aiobs_trace_conf_t *conf, uint64_t *ratio);
+static void ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t);
+static uint64_t ngx_http_aiobs_trace_number(ngx_http_aiobs_trace_t *t);
+static void ngx_http_aiobs_trace_header(ngx_http_aiobs_trace_t *t,
+    u_char *span_id);
+static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
+    ngx_str_t *value);
+static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
+
+
+void
+ngx_http_aiobs_trace_begin(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers,
+                                   "traceparent", sizeof("traceparent") - 1);
+
+    if (h && ngx_http_aiobs_trace_parse(t, &h->value)) {
+        t->has_parent = 1;
+
+        h = ngx_http_aiobs_header_find(&r->headers_in.headers,
+                                       "tracestate", sizeof("tracestate") - 1);
+
+        if (h && h->value.len <= NGX_HTTP_AIOBS_STATE_MAX) {
+            t->state = h->value;
+        }
+
+    } else {
+        ngx_http_aiobs_random_hex(t->trace_id, sizeof(t->trace_id));
+    }
+
+    ngx_http_aiobs_random_hex(t->span_id, sizeof(t->span_id));
+    ngx_http_aiobs_trace_header(t, t->span_id);
+}
+
+
+void
+ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    uint64_t                      ratio;
+    ngx_uint_t                    parent;
+    ngx_http_aiobs_trace_t       *t;
+    ngx_http_aiobs_trace_conf_t  *conf;
+
+    t = &ctx->trace;
+    conf = &ctx->location->trace;
+
+    if (t->decided) {
+        return;
+    }
+
+    t->decided = 1;
+    t->traced = ngx_http_aiobs_trace_wanted(r, conf, &ratio);
+
+    if (!t->traced) {
+        return;
+    }
+
+    parent = conf->parent;
+
+    if (parent == NGX_HTTP_AIOBS_PARENT_AUTO) {
+        parent = ctx->validated ? NGX_HTTP_AIOBS_PARENT_TRUST
+                                : NGX_HTTP_AIOBS_PARENT_LINK;
+    }
+
+    if (t->has_parent && parent != NGX_HTTP_AIOBS_PARENT_TRUST) {
+        t->linked = (parent == NGX_HTTP_AIOBS_PARENT_LINK);
+        ngx_http_aiobs_trace_anew(t);
+    }
+
+    if (!t->has_parent || !conf->parent_based) {
+        t->sampled = ngx_http_aiobs_trace_number(t) < ratio;
+    }
+
+    ngx_http_aiobs_random_hex(t->client_id, sizeof(t->client_id));
+    ngx_http_aiobs_trace_header(t, t->client_id);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
+    ngx_http_aiobs_trace_conf_t *conf, uint64_t *ratio)
+{
+    ngx_str_t  value;
+
+    *ratio = conf->ratio;
+
+    if (conf->mode != NGX_HTTP_AIOBS_TRACE_VARIABLE) {
+        return conf->mode == NGX_HTTP_AIOBS_TRACE_ON;
+    }
+
+    if (ngx_http_complex_value(r, conf->value, &value) != NGX_OK) {
+        return 0;
+    }
+
+    if (value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0) {
+        return 1;
+    }
+
+    /* "off" and what else is no number are no ratio, and "0" is none */
+
+    return ngx_http_aiobs_trace_ratio(&value, ratio) == NGX_OK && *ratio;
+}
+
+
+/* the client's trace goes on without us */
+
+static void
+ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
+{
+    ngx_memcpy(t->link_id, t->trace_id, sizeof(t->link_id));
+
+    ngx_http_aiobs_random_hex(t->trace_id, sizeof(t->trace_id));
+
+    ngx_str_null(&t->state);
+
+    t->has_parent = 0;
+}
+
+
+/* the random part of a trace id, W3C Trace Context Level 2: its last 56 bits */
+
+static uint64_t
+ngx_http_aiobs_trace_number(ngx_http_aiobs_trace_t *t)
+{
+    u_char    c;
+    size_t    i;
+    uint64_t  n;
+
+    n = 0;
+
+    for (i = NGX_HTTP_AIOBS_TRACE_ID_LEN - 14; i < NGX_HTTP_AIOBS_TRACE_ID_LEN;
+         i++)
+    {
+        c = t->trace_id[i];
+        n = n << 4 | (uint64_t) (c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_aiobs_trace_header(ngx_http_aiobs_trace_t *t, u_char *span_id)
+{
+    u_char  *p;
+
+    p = ngx_cpymem(t->header, "00-", 3);
+    p = ngx_cpymem(p, t->trace_id, sizeof(t->trace_id));
+    *p++ = '-';
+    p = ngx_cpymem(p, span_id, NGX_HTTP_AIOBS_SPAN_ID_LEN);
+    ngx_memcpy(p, t->sampled ? "-01" : "-00", 3);
+}
+
+
+/*
+ * version "-" trace-id "-" parent-id "-" flags; a version above 00 may go on
+ * after a further "-", version ff and ids of zeros are invalid.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
+{
+    u_char     *p;
+    ngx_int_t   flags;
+
+    static u_char  zeros[] = "00000000000000000000000000000000";
+
+    p = value->data;
+
+    if (value->len < NGX_HTTP_AIOBS_TRACEPARENT_LEN
+        || p[2] != '-' || p[35] != '-' || p[52] != '-'
+        || !ngx_http_aiobs_is_hex(p, 2)
+        || !ngx_http_aiobs_is_hex(p + 3, 32)
+        || !ngx_http_aiobs_is_hex(p + 36, 16)
+        || !ngx_http_aiobs_is_hex(p + 53, 2)
+        || ngx_strncmp(p, "ff", 2) == 0
+        || ngx_memcmp(p + 3, zeros, 32) == 0
+        || ngx_memcmp(p + 36, zeros, 16) == 0)
+    {
+        return 0;
+    }
+
+    if (value->len > NGX_HTTP_AIOBS_TRACEPARENT_LEN
+        && (ngx_strncmp(p, "00", 2) == 0
+            || p[NGX_HTTP_AIOBS_TRACEPARENT_LEN] != '-'))
+    {
+        return 0;
+    }
+
+    flags = ngx_hextoi(p + 53, 2);
+
+    ngx_memcpy(t->trace_id, p + 3, sizeof(t->trace_id));
+    ngx_memcpy(t->parent_id, p + 36, sizeof(t->parent_id));
+    t->sampled = flags & 1;
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_is_hex(u_char *p, size_t len)
+{
+    while (len--) {
+        if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'))) {
+            return 0;
+        }
+
+        p++;
+    }
+
+    return 1;
+}
+
+
+void
+ngx_http_aiobs_random_hex(u_char *p, size_t len)
+{
+    u_char  b[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
+
+    ngx_http_aiobs_random(b, len / 2);
+    b[0] |= 1;                      /* an id of zeros is invalid */
+
+    ngx_hex_dump(p, b, len / 2);
+}

@@ -1,0 +1,281 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Which requests are traced.
+ */
+
+
+#include "ngx_http_aiobs_request.h"
+
+
+#define NGX_HTTP_AIOBS_TRACE_UNSET  ((uint64_t) -1)
+
+
+static char *ngx_http_aiobs_trace_mode(ngx_conf_t *cf,
+    ngx_http_aiobs_trace_conf_t *conf, ngx_str_t *value);
+static char *ngx_http_aiobs_trace_option(ngx_conf_t *cf,
+    ngx_http_aiobs_trace_conf_t *conf, ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_trace_flag(ngx_str_t *value, const char *name,
+    ngx_flag_t *flag);
+static char *ngx_http_aiobs_trace_sampler(ngx_conf_t *cf,
+    ngx_http_aiobs_trace_conf_t *conf);
+
+
+ngx_conf_enum_t  ngx_http_aiobs_trace_parents[] = {
+    { ngx_string("auto"), NGX_HTTP_AIOBS_PARENT_AUTO },
+    { ngx_string("trust"), NGX_HTTP_AIOBS_PARENT_TRUST },
+    { ngx_string("link"), NGX_HTTP_AIOBS_PARENT_LINK },
+    { ngx_string("ignore"), NGX_HTTP_AIOBS_PARENT_IGNORE },
+    { ngx_null_string, 0 }
+};
+
+
+void
+ngx_http_aiobs_trace_create_conf(ngx_http_aiobs_trace_conf_t *conf)
+{
+    conf->mode = NGX_CONF_UNSET_UINT;
+    conf->parent = NGX_CONF_UNSET_UINT;
+    conf->server_timing = NGX_CONF_UNSET;
+}
+
+
+void
+ngx_http_aiobs_trace_merge_conf(ngx_http_aiobs_trace_conf_t *prev,
+    ngx_http_aiobs_trace_conf_t *conf)
+{
+    if (conf->mode == NGX_CONF_UNSET_UINT) {
+        conf->value = prev->value;
+        conf->ratio = prev->ratio;
+        conf->parent_based = prev->parent_based;
+        conf->error = prev->error;
+        conf->gen_ai = prev->gen_ai;
+    }
+
+    ngx_conf_merge_uint_value(conf->mode, prev->mode,
+                              NGX_HTTP_AIOBS_TRACE_OFF);
+    ngx_conf_merge_uint_value(conf->parent, prev->parent,
+                              NGX_HTTP_AIOBS_PARENT_AUTO);
+    ngx_conf_merge_value(conf->server_timing, prev->server_timing, 0);
+}
+
+
+char *
+ngx_http_aiobs_trace_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                    *value;
+    ngx_uint_t                    i;
+    ngx_http_aiobs_trace_conf_t  *tcf;
+
+    tcf = (ngx_http_aiobs_trace_conf_t *) ((char *) conf + cmd->offset);
+
+    if (tcf->mode != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    tcf->ratio = NGX_HTTP_AIOBS_TRACE_UNSET;
+    tcf->parent_based = 1;
+    tcf->error = 0;
+    tcf->gen_ai = 1;
+
+    if (ngx_http_aiobs_trace_mode(cf, tcf, &value[1]) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_aiobs_trace_option(cf, tcf, &value[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (tcf->ratio == NGX_HTTP_AIOBS_TRACE_UNSET) {
+        tcf->ratio = NGX_HTTP_AIOBS_TRACE_ALL;
+
+        return ngx_http_aiobs_trace_sampler(cf, tcf);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_aiobs_trace_mode(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf,
+    ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    if (ngx_strcmp(value->data, "on") == 0) {
+        conf->mode = NGX_HTTP_AIOBS_TRACE_ON;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "off") == 0) {
+        conf->mode = NGX_HTTP_AIOBS_TRACE_OFF;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(value) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"aiobs_trace\": \"on\", "
+                           "\"off\" or a variable is expected", value);
+        return NGX_CONF_ERROR;
+    }
+
+    conf->mode = NGX_HTTP_AIOBS_TRACE_VARIABLE;
+
+    conf->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (conf->value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = conf->value;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_trace_option(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf,
+    ngx_str_t *value)
+{
+    ngx_str_t  ratio;
+
+    if (ngx_strncmp(value->data, "ratio=", 6) == 0) {
+        ratio.data = value->data + 6;
+        ratio.len = value->len - 6;
+
+        if (ngx_http_aiobs_trace_ratio(&ratio, &conf->ratio) == NGX_OK) {
+            return NGX_CONF_OK;
+        }
+
+    } else if (ngx_http_aiobs_trace_flag(value, "error=", &conf->error)
+               == NGX_OK
+               || ngx_http_aiobs_trace_flag(value, "gen_ai=", &conf->gen_ai)
+                  == NGX_OK)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of \"aiobs_trace\": "
+                       "\"ratio=number\" from 0 to 1, \"error=on|off\" and "
+                       "\"gen_ai=on|off\" are accepted", value);
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_trace_flag(ngx_str_t *value, const char *name, ngx_flag_t *flag)
+{
+    size_t   len;
+    u_char  *p;
+
+    len = ngx_strlen(name);
+    p = value->data + len;
+
+    if (value->len <= len || ngx_strncmp(value->data, name, len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_strcmp(p, "on") != 0 && ngx_strcmp(p, "off") != 0) {
+        return NGX_DECLINED;
+    }
+
+    *flag = ngx_strcmp(p, "on") == 0;
+
+    return NGX_OK;
+}
+
+
+/* without "ratio=" as for any SDK, OpenTelemetry Environment Variables */
+
+static char *
+ngx_http_aiobs_trace_sampler(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf)
+{
+    u_char     *p;
+    ngx_str_t   name, arg;
+
+    if (ngx_http_aiobs_environment("OTEL_TRACES_SAMPLER", &name) != NGX_OK) {
+        return NGX_CONF_OK;
+    }
+
+    p = name.data;
+    conf->parent_based = ngx_strncmp(p, "parentbased_", 12) == 0;
+
+    if (conf->parent_based) {
+        p += 12;
+    }
+
+    if (ngx_strcmp(p, "always_on") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(p, "always_off") == 0) {
+        conf->ratio = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(p, "traceidratio") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "OTEL_TRACES_SAMPLER is \"%V\": \"always_on\", "
+                           "\"always_off\" and \"traceidratio\" are accepted, "
+                           "with or without \"parentbased_\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_aiobs_environment("OTEL_TRACES_SAMPLER_ARG", &arg) == NGX_OK
+        && ngx_http_aiobs_trace_ratio(&arg, &conf->ratio) != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "OTEL_TRACES_SAMPLER_ARG is \"%V\": a number from "
+                           "0 to 1 is expected", &arg);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_trace_ratio(ngx_str_t *text, uint64_t *ratio)
+{
+    u_char    *p, *end;
+    uint64_t   n, scale;
+
+    p = text->data;
+    end = p + text->len;
+
+    if (p == end || text->len > 11) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for ( /* void */ ; p < end && *p >= '0' && *p <= '9'; p++) {
+        n = n * 10 + (*p - '0');
+    }
+
+    scale = 1;
+
+    if (p < end && *p == '.' && text->len > 1) {
+        for (p++; p < end && *p >= '0' && *p <= '9'; p++) {
+            n = n * 10 + (*p - '0');
+            scale *= 10;
+        }
+    }
+
+    if (p != end || n > scale) {
+        return NGX_ERROR;
+    }
+
+    *ratio = (uint64_t) ((double) n / scale * NGX_HTTP_AIOBS_TRACE_ALL);
+
+    return NGX_OK;
+}

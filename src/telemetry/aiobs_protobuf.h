@@ -1,0 +1,81 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Protocol Buffers, as far as OTLP needs them: a message is written straight
+ * into its buffer.  A span's attributes are known one after the other and go
+ * out as bytes; protobuf-c would have them as a tree of structs first, each
+ * allocated, for a message of which a dozen fields are used.
+ *
+ * https://protobuf.dev/programming-guides/encoding/
+ */
+
+
+#ifndef _AIOBS_PROTOBUF_H_INCLUDED_
+#define _AIOBS_PROTOBUF_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+#define AIOBS_PB_TEXT_MAX  512      /* bytes of a text, the rest is cut */
+
+
+/* what does not fit sets "full"; nothing is ever written past end */
+
+typedef struct {
+    unsigned char  *pos;
+    unsigned char  *end;
+    int             full;
+} aiobs_pb_t;
+
+
+void aiobs_pb_varint(aiobs_pb_t *pb, int field, uint64_t n);
+void aiobs_pb_fixed32(aiobs_pb_t *pb, int field, uint32_t n);
+void aiobs_pb_fixed64(aiobs_pb_t *pb, int field, uint64_t n);
+void aiobs_pb_bytes(aiobs_pb_t *pb, int field, const void *data, size_t len);
+
+/* the same, cut and made valid UTF-8: a message with other text is refused */
+void aiobs_pb_text(aiobs_pb_t *pb, int field, const void *data, size_t len);
+
+/*
+ * A message inside, of less than 2 MB.  Its length is written last, in three
+ * bytes whatever it is: readers take that.
+ */
+unsigned char *aiobs_pb_begin(aiobs_pb_t *pb, int field);
+void aiobs_pb_end(aiobs_pb_t *pb, unsigned char *mark);
+
+/* KeyValue of opentelemetry.proto.common.v1; key: ends with NUL */
+void aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
+    const void *data, size_t len);
+void aiobs_pb_attr_int(aiobs_pb_t *pb, int field, const char *key, int64_t n);
+void aiobs_pb_attr_double(aiobs_pb_t *pb, int field, const char *key,
+    double n);
+void aiobs_pb_attr_bool(aiobs_pb_t *pb, int field, const char *key, int n);
+
+/* an array of texts, separated by commas in data */
+void aiobs_pb_attr_list(aiobs_pb_t *pb, int field, const char *key,
+    const void *data, size_t len);
+
+/* bytes that n takes as a varint; writes it, returns what follows */
+size_t aiobs_pb_size(uint64_t n);
+unsigned char *aiobs_pb_put(unsigned char *p, uint64_t n);
+
+
+/* one field of a message that is read */
+
+typedef struct {
+    int                   number;
+    int                   wire;     /* 0 varint, 1 fixed64, 2 bytes, 5 fixed32 */
+    uint64_t              n;        /* of wire type 0 */
+    const unsigned char  *data;     /* of the others */
+    size_t                len;
+} aiobs_pb_field_t;
+
+/* 1: a field; 0: the end; -1: no message */
+int aiobs_pb_next(const unsigned char **p, const unsigned char *end,
+    aiobs_pb_field_t *field);
+
+
+#endif /* _AIOBS_PROTOBUF_H_INCLUDED_ */

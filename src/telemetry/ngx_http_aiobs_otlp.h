@@ -1,0 +1,79 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Spans to an OpenTelemetry receiver.  OTLP 1.x over HTTP with protobuf, or
+ * gRPC, https://opentelemetry.io/docs/specs/otlp/
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_OTLP_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_OTLP_H_INCLUDED_
+
+
+#include "ngx_http_aiobs_telemetry.h"
+#include "ngx_http_aiobs_export.h"
+
+
+struct ngx_http_aiobs_otlp_s {
+    ngx_http_aiobs_exporter_t       *exporter;
+
+    ngx_str_t                        endpoint;
+    ngx_str_t                        service;
+    ngx_str_t                        ca;
+    ngx_str_t                        certificate;
+    ngx_str_t                        certificate_key;
+    ngx_msec_t                       timeout;
+    ngx_uint_t                       compression;
+    ngx_http_aiobs_export_limits_t   limits;
+    ngx_array_t                      attributes;    /* ngx_keyval_t */
+    ngx_array_t                      headers;       /* char *, NULL ends */
+
+    /* made of these */
+    ngx_str_t                        url;
+    ngx_str_t                        target;        /* for the log */
+    ngx_str_t                        resource;      /* fields, encoded */
+    ngx_str_t                        scope;
+    unsigned                         exact:1;       /* endpoint has a path */
+    unsigned                         grpc:1;
+    unsigned                         gzip:1;
+};
+
+
+/* --- ngx_http_aiobs_otlp_conf.c --- */
+
+/* at configuration, once all directives are read */
+char *ngx_http_aiobs_otlp_init(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
+
+
+/* --- ngx_http_aiobs_otlp_env.c --- */
+
+/* what the environment says, where the block says nothing */
+char *ngx_http_aiobs_otlp_environment(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+
+/* adds a header line or attribute; value: any bytes */
+char *ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);
+char *ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);
+
+
+/* --- ngx_http_aiobs_otlp.c --- */
+
+extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_otlp_type;
+
+
+/* --- ngx_http_aiobs_otlp_grpc.c --- */
+
+/* the verdict on an answer of a gRPC server */
+void ngx_http_aiobs_otlp_judge_grpc(const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict);
+
+/* ExportTraceServiceResponse; NGX_ERROR: it is none */
+ngx_int_t ngx_http_aiobs_otlp_partial(const u_char *p, size_t len,
+    ngx_http_aiobs_export_verdict_t *verdict);
+
+
+#endif /* _NGX_HTTP_AIOBS_OTLP_H_INCLUDED_ */

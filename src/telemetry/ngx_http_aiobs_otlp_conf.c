@@ -1,0 +1,600 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs_otlp { ... }: where spans go, and whose they are.
+ */
+
+
+#include "ngx_http_aiobs_otlp.h"
+#include "aiobs_protobuf.h"
+
+
+#define NGX_HTTP_AIOBS_OTLP_RESOURCE  16384     /* bytes, encoded */
+
+#define NGX_HTTP_AIOBS_OTLP_SERVICE                                           \
+    "opentelemetry.proto.collector.trace.v1.TraceService"
+
+
+static char *ngx_http_aiobs_otlp_command(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static char *ngx_http_aiobs_otlp_endpoint(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_aiobs_otlp_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_otlp_check(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+static char *ngx_http_aiobs_otlp_url(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+static char *ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+static char *ngx_http_aiobs_otlp_resource(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
+static void ngx_http_aiobs_otlp_put_resource(aiobs_pb_t *pb,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_str_t *host);
+static void ngx_http_aiobs_otlp_put(aiobs_pb_t *pb,
+    ngx_http_aiobs_otlp_t *otlp, const char *key, ngx_str_t *value);
+
+
+static ngx_conf_enum_t  ngx_http_aiobs_otlp_compression[] = {
+    { ngx_string("none"), 0 },
+    { ngx_string("gzip"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_aiobs_otlp_commands[] = {
+
+    { ngx_string("endpoint"),
+      NGX_CONF_TAKE1,
+      ngx_http_aiobs_otlp_endpoint,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, endpoint),
+      NULL },
+
+    { ngx_string("service_name"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, service),
+      NULL },
+
+    { ngx_string("header"),
+      NGX_CONF_TAKE2,
+      ngx_http_aiobs_otlp_header,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("resource"),
+      NGX_CONF_TAKE1,
+      ngx_http_aiobs_otlp_attribute,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("interval"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, limits)
+      + offsetof(ngx_http_aiobs_export_limits_t, interval),
+      NULL },
+
+    { ngx_string("batch_size"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, limits)
+      + offsetof(ngx_http_aiobs_export_limits_t, batch),
+      NULL },
+
+    { ngx_string("queue"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, limits)
+      + offsetof(ngx_http_aiobs_export_limits_t, queue),
+      NULL },
+
+    { ngx_string("queue_bytes"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, limits)
+      + offsetof(ngx_http_aiobs_export_limits_t, bytes),
+      NULL },
+
+    { ngx_string("timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, timeout),
+      NULL },
+
+    { ngx_string("compression"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, compression),
+      &ngx_http_aiobs_otlp_compression },
+
+    { ngx_string("trusted_certificate"),
+      NGX_CONF_TAKE1,
+      ngx_http_aiobs_otlp_file,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, ca),
+      NULL },
+
+    { ngx_string("certificate"),
+      NGX_CONF_TAKE1,
+      ngx_http_aiobs_otlp_file,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, certificate),
+      NULL },
+
+    { ngx_string("certificate_key"),
+      NGX_CONF_TAKE1,
+      ngx_http_aiobs_otlp_file,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, certificate_key),
+      NULL },
+
+      ngx_null_command
+};
+
+
+/* aiobs_otlp { ... } */
+
+char *
+ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_conf_t                   save;
+    ngx_http_aiobs_otlp_t       *otlp;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = conf;
+
+    if (amcf->otlp) {
+        return "is duplicate";
+    }
+
+    otlp = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_otlp_t));
+
+    if (otlp == NULL
+        || ngx_array_init(&otlp->attributes, cf->pool, 4,
+                          sizeof(ngx_keyval_t))
+           != NGX_OK
+        || ngx_array_init(&otlp->headers, cf->pool, 8, sizeof(char *))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    otlp->timeout = NGX_CONF_UNSET_MSEC;
+    otlp->compression = NGX_CONF_UNSET_UINT;
+    otlp->limits.interval = NGX_CONF_UNSET_MSEC;
+    otlp->limits.batch = NGX_CONF_UNSET;
+    otlp->limits.queue = NGX_CONF_UNSET;
+    otlp->limits.bytes = NGX_CONF_UNSET_SIZE;
+
+    amcf->otlp = otlp;
+
+    save = *cf;
+    cf->handler = ngx_http_aiobs_otlp_command;
+    cf->handler_conf = (char *) otlp;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK
+        || ngx_http_aiobs_otlp_environment(cf, otlp) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_aiobs_otlp_check(cf, otlp);
+}
+
+
+static char *
+ngx_http_aiobs_otlp_command(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_uint_t      n;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    for (cmd = ngx_http_aiobs_otlp_commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == value[0].len
+            && ngx_strcmp(cmd->name.data, value[0].data) == 0)
+        {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\" of \"aiobs_otlp\"",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (n != (cmd->type == NGX_CONF_TAKE2 ? 2 : 1)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of values of \"%V\" in "
+                           "\"aiobs_otlp\"", &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = cmd->set(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"aiobs_otlp\" %s", &value[0], rv);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_aiobs_otlp_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_otlp_t *otlp = conf;
+
+    ngx_str_t  *value;
+
+    if (otlp->endpoint.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    otlp->endpoint = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value, secret;
+
+    value = cf->args->elts;
+
+    if (ngx_http_aiobs_secret(cf, &value[2], &secret) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_aiobs_otlp_add_header(cf, conf, &value[1], &secret);
+}
+
+
+static char *
+ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char     *p;
+    ngx_str_t  *value, name, text;
+
+    value = cf->args->elts;
+    p = (u_char *) ngx_strchr(value[1].data, '=');
+
+    if (p == NULL || p == value[1].data) {
+        return "expects \"name=value\"";
+    }
+
+    name.data = value[1].data;
+    name.len = p - name.data;
+    text.data = p + 1;
+    text.len = value[1].data + value[1].len - text.data;
+
+    return ngx_http_aiobs_otlp_add_attribute(cf, conf, &name, &text);
+}
+
+
+static char *
+ngx_http_aiobs_otlp_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    ngx_str_t  *file;
+
+    rv = ngx_conf_set_str_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    file = (ngx_str_t *) ((char *) conf + cmd->offset);
+
+    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    ngx_http_aiobs_export_limits_t  *limits;
+
+    limits = &otlp->limits;
+
+    ngx_conf_init_msec_value(otlp->timeout, 10000);
+    ngx_conf_init_uint_value(otlp->compression, 1);
+    ngx_conf_init_msec_value(limits->interval, 5000);
+    ngx_conf_init_uint_value(limits->batch, 512);
+    ngx_conf_init_uint_value(limits->queue, 2048);
+    ngx_conf_init_size_value(limits->bytes, 8 * 1024 * 1024);
+
+    otlp->gzip = otlp->compression;
+
+    if (limits->batch == 0 || limits->queue == 0 || otlp->timeout == 0) {
+        return "has a \"batch_size\", \"queue\" or \"timeout\" of 0";
+    }
+
+    return ngx_http_aiobs_otlp_url(cf, otlp);
+}
+
+
+/* grpc[s]: the service's path; http[s]: /v1/traces below a base */
+
+static char *
+ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    u_char      *p, *host, *path, *last;
+    ngx_str_t    s;
+    const char  *add;
+
+    s = otlp->endpoint;
+    last = s.data + s.len;
+
+    otlp->grpc = ngx_strncmp(s.data, "grpc", 4) == 0;
+    p = (u_char *) ngx_strstr(s.data, "://");
+
+    if (p == NULL || p + 3 == last
+        || (ngx_strncmp(s.data, "http://", 7) != 0
+            && ngx_strncmp(s.data, "https://", 8) != 0
+            && ngx_strncmp(s.data, "grpc://", 7) != 0
+            && ngx_strncmp(s.data, "grpcs://", 8) != 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid endpoint \"%V\" of \"aiobs_otlp\": "
+                           "\"http://\", \"https://\", \"grpc://\" or "
+                           "\"grpcs://\" and a host are expected", &s);
+        return NGX_CONF_ERROR;
+    }
+
+    host = p + 3;
+    path = ngx_strlchr(host, last, '/');
+    path = path ? path : last;
+
+    while (last > path && last[-1] == '/' && !otlp->exact) {
+        last--;
+    }
+
+    add = otlp->grpc ? "/" NGX_HTTP_AIOBS_OTLP_SERVICE "/Export"
+                     : "/v1/traces";
+
+    if (otlp->grpc) {
+        last = path;
+
+    } else if (otlp->exact
+               || (last - path >= 10
+                   && ngx_strncmp(last - 10, "/v1/traces", 10) == 0))
+    {
+        add = "";
+    }
+
+    otlp->url.data = ngx_pnalloc(cf->pool, s.len + 100);
+    otlp->target.data = ngx_pnalloc(cf->pool, s.len);
+
+    if (otlp->url.data == NULL || otlp->target.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(otlp->url.data, "http%s%*s%s%Z",
+                p[-1] == 's' && (otlp->grpc || p - s.data == 5) ? "s" : "",
+                (size_t) (last - p), p, add);
+
+    /* the log gets no credentials that may stand before the host */
+
+    p = ngx_strlchr(host, path, '@');
+    host = p ? p + 1 : host;
+    otlp->target.len = path - host;
+    ngx_memcpy(otlp->target.data, host, otlp->target.len);
+
+    return ngx_http_aiobs_otlp_own_headers(cf, otlp);
+}
+
+
+static char *
+ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    ngx_uint_t    i;
+    const char  **header;
+
+    const char   *own[] = {
+        "User-Agent: OTel-OTLP-Exporter-aiobs/" NGX_HTTP_AIOBS_VERSION,
+        otlp->grpc ? "Content-Type: application/grpc"
+                   : "Content-Type: application/x-protobuf",
+        otlp->grpc ? "TE: trailers" : NULL,
+        !otlp->gzip ? NULL : otlp->grpc ? "grpc-encoding: gzip"
+                                        : "Content-Encoding: gzip"
+    };
+
+    for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+
+        if (own[i] == NULL) {
+            continue;
+        }
+
+        header = ngx_array_push(&otlp->headers);
+        if (header == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *header = own[i];
+    }
+
+    header = ngx_array_push(&otlp->headers);
+    if (header == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *header = NULL;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_aiobs_otlp_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    ngx_http_aiobs_otlp_t  *otlp;
+
+    otlp = amcf->otlp;
+
+    if (otlp == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_aiobs_otlp_resource(cf, amcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    otlp->exporter = ngx_http_aiobs_exporter_add(cf, &amcf->exporters,
+                                                 &ngx_http_aiobs_otlp_type,
+                                                 otlp, &otlp->target,
+                                                 &otlp->limits);
+
+    return otlp->exporter ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* ResourceSpans { resource = 1 }, ScopeSpans { scope = 1 } */
+
+static char *
+ngx_http_aiobs_otlp_resource(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    u_char                 *buf, *mark;
+    aiobs_pb_t              pb;
+    ngx_http_aiobs_otlp_t  *otlp;
+
+    otlp = amcf->otlp;
+
+    buf = ngx_pnalloc(cf->pool, NGX_HTTP_AIOBS_OTLP_RESOURCE);
+    if (buf == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    pb.pos = buf;
+    pb.end = buf + NGX_HTTP_AIOBS_OTLP_RESOURCE;
+    pb.full = 0;
+
+    mark = aiobs_pb_begin(&pb, 1);
+    ngx_http_aiobs_otlp_put_resource(&pb, amcf, &cf->cycle->hostname);
+    aiobs_pb_end(&pb, mark);
+
+    otlp->resource.data = buf;
+    otlp->resource.len = pb.pos - buf;
+
+    otlp->scope.data = pb.pos;
+
+    mark = aiobs_pb_begin(&pb, 1);
+    aiobs_pb_bytes(&pb, 1, "ngx_http_aiobs_module",
+                   sizeof("ngx_http_aiobs_module") - 1);
+    aiobs_pb_bytes(&pb, 2, NGX_HTTP_AIOBS_VERSION,
+                   sizeof(NGX_HTTP_AIOBS_VERSION) - 1);
+    aiobs_pb_end(&pb, mark);
+
+    otlp->scope.len = pb.pos - otlp->scope.data;
+
+    if (pb.full) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "the resource attributes of \"aiobs_otlp\" take more "
+                      "than %d bytes", NGX_HTTP_AIOBS_OTLP_RESOURCE);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_aiobs_otlp_put_resource(aiobs_pb_t *pb,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_str_t *host)
+{
+    ngx_uint_t              i;
+    ngx_keyval_t           *attr;
+    ngx_http_aiobs_otlp_t  *otlp;
+
+    static ngx_str_t  unknown = ngx_string("unknown_service:nginx");
+    static ngx_str_t  sdk = ngx_string("aiobs");
+    static ngx_str_t  language = ngx_string("cpp");
+    static ngx_str_t  version = ngx_string(NGX_HTTP_AIOBS_VERSION);
+
+    otlp = amcf->otlp;
+
+    if (otlp->service.len) {
+        aiobs_pb_attr_text(pb, 1, "service.name", otlp->service.data,
+                           otlp->service.len);
+
+    } else {
+        ngx_http_aiobs_otlp_put(pb, otlp, "service.name",
+                                amcf->service.len ? &amcf->service : &unknown);
+    }
+
+    ngx_http_aiobs_otlp_put(pb, otlp, "deployment.environment.name",
+                            &amcf->environment);
+    ngx_http_aiobs_otlp_put(pb, otlp, "host.name", host);
+    ngx_http_aiobs_otlp_put(pb, otlp, "telemetry.sdk.name", &sdk);
+    ngx_http_aiobs_otlp_put(pb, otlp, "telemetry.sdk.language", &language);
+    ngx_http_aiobs_otlp_put(pb, otlp, "telemetry.sdk.version", &version);
+
+    attr = otlp->attributes.elts;
+
+    for (i = 0; i < otlp->attributes.nelts; i++) {
+
+        if (otlp->service.len
+            && ngx_strcmp(attr[i].key.data, "service.name") == 0)
+        {
+            continue;
+        }
+
+        aiobs_pb_attr_text(pb, 1, (char *) attr[i].key.data,
+                           attr[i].value.data, attr[i].value.len);
+    }
+}
+
+
+/* unless an attribute of that name is given */
+
+static void
+ngx_http_aiobs_otlp_put(aiobs_pb_t *pb, ngx_http_aiobs_otlp_t *otlp,
+    const char *key, ngx_str_t *value)
+{
+    ngx_uint_t     i;
+    ngx_keyval_t  *attr;
+
+    attr = otlp->attributes.elts;
+
+    for (i = 0; i < otlp->attributes.nelts; i++) {
+        if (ngx_strcmp(attr[i].key.data, key) == 0) {
+            return;
+        }
+    }
+
+    if (value->len) {
+        aiobs_pb_attr_text(pb, 1, key, value->data, value->len);
+    }
+}

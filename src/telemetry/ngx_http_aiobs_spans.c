@@ -1,0 +1,432 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The spans of a finished request: one for the request itself, and those of
+ * its tries.  Attributes are named as OpenTelemetry's semantic conventions
+ * have them, https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+ */
+
+
+#include "ngx_http_aiobs_spans.h"
+
+
+#define NGX_HTTP_AIOBS_SPANS_SIZE  (128 * 1024)     /* bytes of a request's */
+
+
+static ngx_uint_t ngx_http_aiobs_spans_wanted(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex,
+    size_t len);
+static void ngx_http_aiobs_span_value(ngx_http_aiobs_spans_t *s,
+    const char *key, ngx_http_aiobs_value_t *v);
+
+
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
+    { "path", "url.path" },
+    { "status_code", "http.response.status_code" },
+    { "request_bytes", "http.request.size" },
+    { "response_bytes", "http.response.size" },
+    { "client_ip", "client.address" },
+    { "user_agent", "user_agent.original" },
+    { "user_id", "user.id" },
+    { "end_user_id", "aiobs.end_user_id" },
+    { "request_id", "aiobs.request_id" },
+    { "endpoint", "aiobs.endpoint" },
+    { "key_name", "aiobs.key_name" },
+    { "key_id", "aiobs.key_id" },
+    { "agent_session", "session.id" },
+    { "upstream_cache_status", "aiobs.cache_status" },
+    { "rag_score", "aiobs.rag_score" },
+    { NULL, NULL }
+};
+
+
+void
+ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    size_t                        len;
+    ngx_time_t                   *tp;
+    ngx_http_aiobs_item_t        *item;
+    ngx_http_aiobs_spans_t        s;
+    ngx_http_aiobs_main_conf_t   *amcf;
+
+    static u_char                 buf[NGX_HTTP_AIOBS_SPANS_SIZE];
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->otlp == NULL || !ngx_http_aiobs_spans_wanted(r, ctx)) {
+        return;
+    }
+
+    tp = ngx_timeofday();
+
+    s.request = r;
+    s.ctx = ctx;
+    s.n = 0;
+    s.pb.pos = buf;
+    s.pb.end = buf + sizeof(buf);
+    s.pb.full = 0;
+    s.offset = (int64_t) tp->sec * 1000 + tp->msec
+               - (int64_t) ngx_current_msec;
+    s.end = ngx_current_msec;
+    s.start = ngx_current_msec - ngx_http_aiobs_elapsed(r);
+
+    ngx_http_aiobs_span_tries(&s);
+    ngx_http_aiobs_span_server(&s);
+    ngx_http_aiobs_span_clients(&s);
+
+    len = s.pb.pos - buf;
+    item = ngx_http_aiobs_export_item(amcf->otlp->exporter, 0, s.n, len);
+
+    if (item) {
+        ngx_memcpy(item->data, buf, len);
+        ngx_http_aiobs_export_push(amcf->otlp->exporter, item);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_spans_wanted(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (!ctx->trace.decided) {
+        ngx_http_aiobs_trace_decide(r, ctx);    /* it never got so far */
+    }
+
+    if (!ctx->trace.traced || ctx->location->metrics) {
+        return 0;
+    }
+
+    return ctx->trace.sampled
+           || (ctx->location->trace.error
+               && (ngx_http_aiobs_status(r) >= NGX_HTTP_INTERNAL_SERVER_ERROR
+                   || (ctx->called && ctx->error_type[0])));
+}
+
+
+static void
+ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
+{
+    u_char                  *mark, *p, status[NGX_INT_T_LEN];
+    ngx_str_t                name, *method;
+    ngx_uint_t               code;
+    ngx_http_request_t      *r;
+    ngx_http_aiobs_ctx_t    *ctx;
+    ngx_http_aiobs_trace_t  *t;
+
+    u_char                   buf[AIOBS_PB_TEXT_MAX];
+
+    r = s->request;
+    ctx = s->ctx;
+    t = &ctx->trace;
+
+    method = ngx_http_aiobs_method(r);
+
+    p = r->method == NGX_HTTP_UNKNOWN
+        ? ngx_cpymem(buf, "HTTP", 4)
+        : ngx_cpymem(buf, method->data, ngx_min(method->len, 32));
+    p = ngx_snprintf(p, buf + sizeof(buf) - p, " %V", &ctx->location->handler);
+
+    name.data = buf;
+    name.len = p - buf;
+
+    mark = ngx_http_aiobs_span_begin(s, NGX_HTTP_AIOBS_KIND_SERVER, t->span_id,
+                                     t->has_parent ? t->parent_id : NULL,
+                                     &name,
+                                     ngx_http_aiobs_span_time(s, s->start),
+                                     ngx_http_aiobs_span_time(s, s->end));
+
+    ngx_http_aiobs_span_http(s);
+    ngx_http_aiobs_span_record(s, ngx_http_aiobs_server_attributes);
+
+    if (t->linked) {
+        ngx_http_aiobs_span_link(s);
+    }
+
+    code = ngx_http_aiobs_status(r);
+
+    if (code >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_sprintf(status, "%ui%Z", code);
+        ngx_http_aiobs_span_error(s, (char *) status);
+
+    } else if (ctx->called && code < NGX_HTTP_SPECIAL_RESPONSE
+               && ctx->error_type[0])
+    {
+        ngx_http_aiobs_span_error(s, ctx->error_type);
+    }
+
+    ngx_http_aiobs_span_end(s, mark);
+}
+
+
+static void
+ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
+{
+    ngx_str_t            *handler;
+    const char           *version;
+    ngx_http_request_t   *r;
+
+    r = s->request;
+
+    if (r->method == NGX_HTTP_UNKNOWN) {
+        ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
+        ngx_http_aiobs_span_text(s, "http.request.method_original",
+                                 r->method_name.data, r->method_name.len);
+
+    } else {
+        ngx_http_aiobs_span_text(s, "http.request.method",
+                                 r->method_name.data, r->method_name.len);
+    }
+
+    handler = &s->ctx->location->handler;
+    ngx_http_aiobs_span_text(s, "http.route", handler->data, handler->len);
+
+    version = r->http_version == NGX_HTTP_VERSION_20 ? "2"
+            : r->http_version == NGX_HTTP_VERSION_11 ? "1.1"
+            : r->http_version == NGX_HTTP_VERSION_10 ? "1.0"
+            : r->http_version > NGX_HTTP_VERSION_20 ? "3" : "0.9";
+
+    ngx_http_aiobs_span_text(s, "network.protocol.version", version,
+                             ngx_strlen(version));
+
+    ngx_http_aiobs_span_address(s);
+}
+
+
+static void
+ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s)
+{
+    ngx_uint_t           port;
+    ngx_http_request_t  *r;
+
+    r = s->request;
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl) {
+        ngx_http_aiobs_span_text(s, "url.scheme", "https", 5);
+
+    } else
+#endif
+    {
+        ngx_http_aiobs_span_text(s, "url.scheme", "http", 4);
+    }
+
+    if (r->headers_in.server.len) {
+        ngx_http_aiobs_span_text(s, "server.address",
+                                 r->headers_in.server.data,
+                                 r->headers_in.server.len);
+    }
+
+    port = r->connection->local_sockaddr
+           ? ngx_inet_get_port(r->connection->local_sockaddr) : 0;
+
+    if (port) {
+        ngx_http_aiobs_span_int(s, "server.port", port);
+    }
+}
+
+
+/* Link { trace_id = 1, span_id = 2 }: of a client that is not followed */
+
+static void
+ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s)
+{
+    u_char                  *mark;
+    ngx_http_aiobs_trace_t  *t;
+
+    t = &s->ctx->trace;
+
+    mark = aiobs_pb_begin(&s->pb, NGX_HTTP_AIOBS_SPAN_LINK);
+    ngx_http_aiobs_span_hex(&s->pb, 1, t->link_id, sizeof(t->link_id));
+    ngx_http_aiobs_span_hex(&s->pb, 2, t->parent_id, sizeof(t->parent_id));
+    aiobs_pb_end(&s->pb, mark);
+}
+
+
+u_char *
+ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s, ngx_uint_t kind,
+    u_char *span_id, u_char *parent, ngx_str_t *name, uint64_t start,
+    uint64_t end)
+{
+    u_char                  *mark, id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+    aiobs_pb_t              *pb;
+    ngx_http_aiobs_trace_t  *t;
+
+    pb = &s->pb;
+    t = &s->ctx->trace;
+
+    if (span_id == NULL) {
+        ngx_http_aiobs_random_hex(id, sizeof(id));
+        span_id = id;
+    }
+
+    mark = aiobs_pb_begin(pb, 2);       /* ScopeSpans { spans = 2 } */
+
+    ngx_http_aiobs_span_hex(pb, NGX_HTTP_AIOBS_SPAN_TRACE_ID, t->trace_id,
+                            sizeof(t->trace_id));
+    ngx_http_aiobs_span_hex(pb, NGX_HTTP_AIOBS_SPAN_SPAN_ID, span_id,
+                            NGX_HTTP_AIOBS_SPAN_ID_LEN);
+
+    if (t->state.len) {
+        aiobs_pb_text(pb, NGX_HTTP_AIOBS_SPAN_STATE, t->state.data,
+                      t->state.len);
+    }
+
+    if (parent) {
+        ngx_http_aiobs_span_hex(pb, NGX_HTTP_AIOBS_SPAN_PARENT_ID, parent,
+                                NGX_HTTP_AIOBS_SPAN_ID_LEN);
+    }
+
+    aiobs_pb_text(pb, NGX_HTTP_AIOBS_SPAN_NAME, name->data, name->len);
+    aiobs_pb_varint(pb, NGX_HTTP_AIOBS_SPAN_KIND, kind);
+    aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_START, start);
+    aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_END, end);
+
+    /* sampled; whether the parent is remote is known: 0x100, and is: 0x200 */
+
+    aiobs_pb_fixed32(pb, NGX_HTTP_AIOBS_SPAN_FLAGS,
+                     t->sampled | 0x100
+                     | (kind == NGX_HTTP_AIOBS_KIND_SERVER && parent ? 0x200
+                                                                     : 0));
+
+    return mark;
+}
+
+
+/* one that does not fit is left out whole */
+
+void
+ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark)
+{
+    if (s->pb.full) {
+
+        if (mark) {
+            s->pb.pos = mark - 4;       /* its tag and length */
+        }
+
+        return;
+    }
+
+    aiobs_pb_end(&s->pb, mark);
+    s->n++;
+}
+
+
+uint64_t
+ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms)
+{
+    if ((ngx_msec_int_t) (ms - s->start) < 0) {
+        ms = s->start;
+    }
+
+    if ((ngx_msec_int_t) (s->end - ms) < 0) {
+        ms = s->end;
+    }
+
+    return (uint64_t) (s->offset + (int64_t) ms) * 1000000;
+}
+
+
+static void
+ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex, size_t len)
+{
+    size_t  i;
+    u_char  id[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
+
+    for (i = 0; i < len / 2; i++) {
+        id[i] = (u_char) ngx_hextoi(hex + 2 * i, 2);
+    }
+
+    aiobs_pb_bytes(pb, field, id, len / 2);
+}
+
+
+void
+ngx_http_aiobs_span_text(ngx_http_aiobs_spans_t *s, const char *key,
+    const void *data, size_t len)
+{
+    aiobs_pb_attr_text(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, data, len);
+}
+
+
+void
+ngx_http_aiobs_span_int(ngx_http_aiobs_spans_t *s, const char *key, int64_t n)
+{
+    aiobs_pb_attr_int(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, n);
+}
+
+
+void
+ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
+    ngx_msec_t ms)
+{
+    aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                         (double) ms / 1000);
+}
+
+
+void
+ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
+    const ngx_http_aiobs_attribute_t *table)
+{
+    ngx_http_aiobs_value_t  value;
+
+    for ( /* void */ ; table->field; table++) {
+        ngx_http_aiobs_field_value(s->request, s->ctx, table->field, &value);
+        ngx_http_aiobs_span_value(s, table->key, &value);
+    }
+}
+
+
+static void
+ngx_http_aiobs_span_value(ngx_http_aiobs_spans_t *s, const char *key,
+    ngx_http_aiobs_value_t *v)
+{
+    switch (v->type) {
+
+    case NGX_HTTP_AIOBS_VALUE_STRING:
+        ngx_http_aiobs_span_text(s, key, v->str.data, v->str.len);
+        break;
+
+    case NGX_HTTP_AIOBS_VALUE_INTEGER:
+        ngx_http_aiobs_span_int(s, key, v->n);
+        break;
+
+    case NGX_HTTP_AIOBS_VALUE_SECONDS:
+        aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                             (double) v->n / 1000000);
+        break;
+
+    case NGX_HTTP_AIOBS_VALUE_USD:
+        aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                             (double) v->n / 1000000000);
+        break;
+
+    case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
+        aiobs_pb_attr_bool(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                           v->n != 0);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+/* Status { code = 3 }: STATUS_CODE_ERROR = 2 */
+
+void
+ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type)
+{
+    u_char  *mark;
+
+    ngx_http_aiobs_span_text(s, "error.type", type, ngx_strlen(type));
+
+    mark = aiobs_pb_begin(&s->pb, NGX_HTTP_AIOBS_SPAN_STATUS);
+    aiobs_pb_varint(&s->pb, 3, 2);
+    aiobs_pb_end(&s->pb, mark);
+}

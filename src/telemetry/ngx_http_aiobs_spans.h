@@ -1,0 +1,119 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Inside of the spans: what its files share while one request is told.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_SPANS_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_SPANS_H_INCLUDED_
+
+
+#include "ngx_http_aiobs_otlp.h"
+#include "aiobs_protobuf.h"
+
+
+/* fields of opentelemetry.proto.trace.v1.Span */
+
+#define NGX_HTTP_AIOBS_SPAN_TRACE_ID    1
+#define NGX_HTTP_AIOBS_SPAN_SPAN_ID     2
+#define NGX_HTTP_AIOBS_SPAN_STATE       3
+#define NGX_HTTP_AIOBS_SPAN_PARENT_ID   4
+#define NGX_HTTP_AIOBS_SPAN_NAME        5
+#define NGX_HTTP_AIOBS_SPAN_KIND        6
+#define NGX_HTTP_AIOBS_SPAN_START       7
+#define NGX_HTTP_AIOBS_SPAN_END         8
+#define NGX_HTTP_AIOBS_SPAN_ATTRIBUTE   9
+#define NGX_HTTP_AIOBS_SPAN_EVENT      11
+#define NGX_HTTP_AIOBS_SPAN_LINK       13
+#define NGX_HTTP_AIOBS_SPAN_STATUS     15
+#define NGX_HTTP_AIOBS_SPAN_FLAGS      16
+
+#define NGX_HTTP_AIOBS_KIND_INTERNAL    1
+#define NGX_HTTP_AIOBS_KIND_SERVER      2
+#define NGX_HTTP_AIOBS_KIND_CLIENT      3
+
+#define NGX_HTTP_AIOBS_TRIES_MAX       16       /* of one request */
+#define NGX_HTTP_AIOBS_STEPS_MAX       32       /* of Server-Timing */
+
+
+/* one try of an upstream server; times: ngx_current_msec */
+
+typedef struct {
+    ngx_http_upstream_state_t   *state;
+    ngx_msec_t                   start;
+    ngx_msec_t                   end;
+    ngx_uint_t                   number;        /* from 0 */
+    unsigned                     last:1;        /* the one that counts */
+} ngx_http_aiobs_try_t;
+
+
+typedef struct {
+    ngx_http_request_t          *request;
+    ngx_http_aiobs_ctx_t        *ctx;
+    aiobs_pb_t                   pb;
+    ngx_uint_t                   n;             /* spans written */
+
+    int64_t                      offset;        /* ms to Unix time */
+    ngx_msec_t                   start;         /* of the request */
+    ngx_msec_t                   end;
+
+    ngx_uint_t                   ntries;
+    ngx_http_aiobs_try_t         tries[NGX_HTTP_AIOBS_TRIES_MAX];
+} ngx_http_aiobs_spans_t;
+
+
+/* a record's figure and the attribute that it becomes */
+
+typedef struct {
+    const char                  *field;
+    const char                  *key;
+} ngx_http_aiobs_attribute_t;
+
+
+/* --- ngx_http_aiobs_spans.c --- */
+
+/*
+ * Begins a span, up to its times; span_id: hex, NULL: a new one; parent: hex,
+ * NULL: none.  Between begin and end its attributes are written.
+ */
+u_char *ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s,
+    ngx_uint_t kind, u_char *span_id, u_char *parent, ngx_str_t *name,
+    uint64_t start, uint64_t end);
+void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
+
+/* nanoseconds of Unix time, within those of the request */
+uint64_t ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms);
+
+void ngx_http_aiobs_span_text(ngx_http_aiobs_spans_t *s, const char *key,
+    const void *data, size_t len);
+void ngx_http_aiobs_span_int(ngx_http_aiobs_spans_t *s, const char *key,
+    int64_t n);
+void ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
+    ngx_msec_t ms);
+
+/* attributes of the record, as many of the table as are there; NULL ends */
+void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
+    const ngx_http_aiobs_attribute_t *table);
+
+/* STATUS_CODE_ERROR, with error.type */
+void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);
+
+
+/* --- ngx_http_aiobs_spans_client.c --- */
+
+void ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s);
+
+/* a span for every try, the steps of the last one below it */
+void ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s);
+
+
+/* --- ngx_http_aiobs_spans_steps.c --- */
+
+/* what the upstream says in Server-Timing, below span parent (hex) */
+void ngx_http_aiobs_span_steps(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t, u_char *parent);
+
+
+#endif /* _NGX_HTTP_AIOBS_SPANS_H_INCLUDED_ */

@@ -1,0 +1,446 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * A span for every try of an upstream server.  The one that counts - the last,
+ * whose answer went on - has the span id that all of them were sent, and what
+ * is known of the model call.
+ *
+ * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ (v1.41)
+ */
+
+
+#include "ngx_http_aiobs_spans.h"
+
+
+static ngx_msec_t ngx_http_aiobs_try_end(ngx_http_request_t *r,
+    ngx_http_upstream_state_t *state, ngx_msec_t now);
+static ngx_uint_t ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_events(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+static u_char *ngx_http_aiobs_span_event(ngx_http_aiobs_spans_t *s,
+    const char *name, ngx_msec_t ms);
+static ngx_uint_t ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *model);
+
+
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
+    { "operation", "gen_ai.operation.name" },
+    { "request_model", "gen_ai.request.model" },
+    { "stream", "gen_ai.request.stream" },
+    { "model", "gen_ai.response.model" },
+    { "response_id", "gen_ai.response.id" },
+    { "ttft", "gen_ai.response.time_to_first_chunk" },
+    { "input_tokens", "gen_ai.usage.input_tokens" },
+    { "output_tokens", "gen_ai.usage.output_tokens" },
+    { "cache_read_tokens", "gen_ai.usage.cache_read.input_tokens" },
+    { "cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens" },
+    { "reasoning_tokens", "gen_ai.usage.reasoning.output_tokens" },
+    { "agent_session", "gen_ai.conversation.id" },
+    { "usage_source", "aiobs.usage_source" },
+    { "cost_usd", "aiobs.cost_usd" },
+    { "time_per_output_token", "aiobs.time_per_output_token" },
+    { NULL, NULL }
+};
+
+
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
+    { "provider_request_id", "aiobs.provider_request_id" },
+    { NULL, NULL }
+};
+
+
+/*
+ * nginx keeps how long tries took, not when they began: the last one began at
+ * u->start_time, each before it ended when the next began.
+ */
+
+void
+ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s)
+{
+    ngx_msec_t                  next;
+    ngx_uint_t                  i, n, number;
+    ngx_http_request_t         *r;
+    ngx_http_aiobs_try_t       *t;
+    ngx_http_upstream_state_t  *state, *last;
+
+    r = s->request;
+    s->ntries = 0;
+
+    number = ngx_http_aiobs_attempts(r, &last);
+
+    if (number == 0 || r->upstream == NULL) {
+        return;
+    }
+
+    state = r->upstream_states->elts;
+    next = s->end;
+    n = ngx_min(number, NGX_HTTP_AIOBS_TRIES_MAX);
+    s->ntries = n;
+
+    for (i = r->upstream_states->nelts; i-- > 0 && n > 0; /* void */ ) {
+
+        if (state[i].peer == NULL) {
+            continue;
+        }
+
+        t = &s->tries[--n];
+
+        t->state = &state[i];
+        t->number = --number;
+        t->last = (&state[i] == last);
+
+        if (t->last) {
+            t->start = r->upstream->start_time;
+            t->end = ngx_http_aiobs_try_end(r, last, s->end);
+
+        } else {
+            t->end = next;
+            t->start = state[i].response_time == (ngx_msec_t) -1
+                       ? next : next - state[i].response_time;
+        }
+
+        next = t->start;
+    }
+}
+
+
+static ngx_msec_t
+ngx_http_aiobs_try_end(ngx_http_request_t *r, ngx_http_upstream_state_t *state,
+    ngx_msec_t now)
+{
+    return state->response_time == (ngx_msec_t) -1
+           ? now : r->upstream->start_time + state->response_time;
+}
+
+
+void
+ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s)
+{
+    ngx_uint_t             i;
+    ngx_http_aiobs_try_t  *t;
+
+    for (i = 0; i < s->ntries; i++) {
+        t = &s->tries[i];
+
+        ngx_http_aiobs_span_client(s, t);
+
+        if (t->last && s->ctx->location->trace.server_timing
+            && ngx_http_aiobs_try_answered(t))
+        {
+            ngx_http_aiobs_span_steps(s, t, s->ctx->trace.client_id);
+        }
+    }
+}
+
+
+/* nginx gives one that never answered the status of its own error page */
+
+static ngx_uint_t
+ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t)
+{
+    return t->state->status != 0
+           && t->state->header_time != (ngx_msec_t) -1;
+}
+
+
+static void
+ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
+{
+    u_char                *mark, *p;
+    ngx_str_t              name, model;
+    ngx_uint_t             gen_ai;
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    u_char                 buf[AIOBS_PB_TEXT_MAX];
+
+    ctx = s->ctx;
+    gen_ai = ngx_http_aiobs_gen_ai(s);
+
+    if (gen_ai) {
+        ngx_http_aiobs_call_model(ctx, &model);
+        p = ngx_snprintf(buf, sizeof(buf), model.len ? "%s %V" : "%s",
+                         aiobs_api_operation(ctx->api), &model);
+
+    } else {
+        p = ngx_snprintf(buf, sizeof(buf), "%V",
+                         ngx_http_aiobs_method(s->request));
+    }
+
+    name.data = buf;
+    name.len = p - buf;
+
+    mark = ngx_http_aiobs_span_begin(s, NGX_HTTP_AIOBS_KIND_CLIENT,
+                                     t->last ? ctx->trace.client_id : NULL,
+                                     ctx->trace.span_id, &name,
+                                     ngx_http_aiobs_span_time(s, t->start),
+                                     ngx_http_aiobs_span_time(s, t->end));
+
+    ngx_http_aiobs_span_client_http(s, t);
+    ngx_http_aiobs_span_peer(s, t);
+
+    if (t->last) {
+        ngx_http_aiobs_span_record(s, ngx_http_aiobs_answer_attributes);
+
+        if (gen_ai) {
+            ngx_http_aiobs_span_call(s);
+        }
+
+        ngx_http_aiobs_span_events(s, t);
+    }
+
+    ngx_http_aiobs_span_client_error(s, t);
+    ngx_http_aiobs_span_end(s, mark);
+}
+
+
+static void
+ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t)
+{
+    ngx_http_request_t         *r;
+    ngx_http_upstream_state_t  *state;
+
+    r = s->request;
+    state = t->state;
+
+    if (r->method == NGX_HTTP_UNKNOWN) {
+        ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
+
+    } else {
+        ngx_http_aiobs_span_text(s, "http.request.method",
+                                 r->method_name.data, r->method_name.len);
+    }
+
+    if (ngx_http_aiobs_try_answered(t)) {
+        ngx_http_aiobs_span_int(s, "http.response.status_code",
+                                state->status);
+    }
+
+    if (t->number) {
+        ngx_http_aiobs_span_int(s, "http.request.resend_count", t->number);
+    }
+
+    ngx_http_aiobs_span_int(s, "http.request.size", state->bytes_sent);
+    ngx_http_aiobs_span_int(s, "http.response.size", state->bytes_received);
+
+    if (state->connect_time != (ngx_msec_t) -1) {
+        ngx_http_aiobs_span_seconds(s, "aiobs.connect_time",
+                                    state->connect_time);
+    }
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        ngx_http_aiobs_span_seconds(s, "aiobs.header_time",
+                                    state->header_time);
+    }
+}
+
+
+/* the server as it is configured, of the last upstream, and who it was */
+
+static void
+ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
+{
+    u_char                          *p, *last;
+    ngx_int_t                        port;
+    ngx_str_t                        peer, host;
+    ngx_http_upstream_srv_conf_t    *uscf;
+
+    peer = *t->state->peer;
+    last = peer.data + peer.len;
+    port = 0;
+
+    if (ngx_strncmp(peer.data, "unix:", ngx_min(peer.len, 5)) != 0) {
+
+        for (p = last; p > peer.data && p[-1] != ':'; p--) { /* void */ }
+
+        if (p > peer.data) {
+            port = ngx_atoi(p, last - p);
+            peer.len = p - 1 - peer.data;
+        }
+
+        if (peer.len > 2 && peer.data[0] == '[') {
+            peer.data++;
+            peer.len -= 2;
+        }
+    }
+
+    ngx_http_aiobs_span_text(s, "network.peer.address", peer.data, peer.len);
+
+    if (port > 0) {
+        ngx_http_aiobs_span_int(s, "network.peer.port", port);
+    }
+
+    uscf = t->last ? s->request->upstream->upstream : NULL;
+    host = uscf && uscf->host.len ? uscf->host : peer;
+
+    ngx_http_aiobs_span_text(s, "server.address", host.data, host.len);
+
+    if (uscf && uscf->port) {
+        port = uscf->port;
+    }
+
+    if (port > 0) {
+        ngx_http_aiobs_span_int(s, "server.port", port);
+    }
+}
+
+
+static void
+ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
+{
+    ngx_uint_t             i;
+    const char            *provider;
+    aiobs_usage_record_t  *rec;
+
+    /* label values are short; the conventions have names of their own */
+
+    static const char  *names[][2] = {
+        { "gemini", "gcp.gemini" },
+        { "vertex", "gcp.vertex_ai" },
+        { "bedrock", "aws.bedrock" },
+        { "azure", "azure.ai.openai" },
+        { "mistral", "mistral_ai" },
+        { "xai", "x_ai" },
+        { "watsonx", "ibm.watsonx.ai" },
+        { NULL, NULL }
+    };
+
+    rec = &s->ctx->answer;
+    provider = aiobs_api_provider(s->ctx->api);
+
+    for (i = 0; names[i][0]; i++) {
+        if (ngx_strcmp(provider, names[i][0]) == 0) {
+            provider = names[i][1];
+            break;
+        }
+    }
+
+    ngx_http_aiobs_span_text(s, "gen_ai.provider.name", provider,
+                             ngx_strlen(provider));
+
+    ngx_http_aiobs_span_record(s, ngx_http_aiobs_call_attributes);
+
+    if (s->ctx->asked.max_tokens != AIOBS_ABSENT) {
+        ngx_http_aiobs_span_int(s, "gen_ai.request.max_tokens",
+                                s->ctx->asked.max_tokens);
+    }
+
+    if (rec->finish_len) {
+        aiobs_pb_attr_list(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE,
+                           "gen_ai.response.finish_reasons", rec->finish,
+                           rec->finish_len);
+    }
+}
+
+
+static void
+ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t)
+{
+    u_char                 status[NGX_INT_T_LEN + 1];
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = s->ctx;
+
+    if (t->last && ctx->called && !ctx->fetched && ctx->error_type[0]) {
+        ngx_http_aiobs_span_error(s, ctx->error_type);
+
+    } else if (!ngx_http_aiobs_try_answered(t)) {
+        ngx_http_aiobs_span_error(s,
+                             t->state->status == NGX_HTTP_GATEWAY_TIME_OUT
+                             ? "timeout" : "upstream_reset");
+
+    } else if (t->state->status >= NGX_HTTP_BAD_REQUEST) {
+        ngx_sprintf(status, "%ui%Z", t->state->status);
+        ngx_http_aiobs_span_error(s, (char *) status);
+
+    } else if (t->last && ctx->upstream_header && !ctx->last_buf
+               && !s->request->header_only)
+    {
+        ngx_http_aiobs_span_error(s, s->request->connection->error
+                                     ? "client_abort" : "upstream_reset");
+    }
+}
+
+
+static void
+ngx_http_aiobs_span_events(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
+{
+    u_char                *event;
+    ngx_http_aiobs_ctx_t  *ctx;
+    aiobs_usage_record_t  *rec;
+
+    ctx = s->ctx;
+    rec = &ctx->answer;
+
+    if (rec->stream && rec->first_token_ms) {
+        event = ngx_http_aiobs_span_event(s, "first_token",
+                                         (ngx_msec_t) rec->first_token_ms);
+        aiobs_pb_end(&s->pb, event);
+    }
+
+    if (ctx->called && rec->stream && ctx->upstream_header
+        && ctx->error_type[0])
+    {
+        event = ngx_http_aiobs_span_event(s, "stream_error", t->end);
+
+        aiobs_pb_attr_text(&s->pb, 3, "error.type", ctx->error_type,
+                           ngx_strlen(ctx->error_type));
+
+        if (rec->error_len) {
+            aiobs_pb_attr_text(&s->pb, 3, "aiobs.provider_error", rec->error,
+                               rec->error_len);
+        }
+
+        aiobs_pb_end(&s->pb, event);
+    }
+}
+
+
+/* Event { time_unix_nano = 1, name = 2, attributes = 3 } */
+
+static u_char *
+ngx_http_aiobs_span_event(ngx_http_aiobs_spans_t *s, const char *name,
+    ngx_msec_t ms)
+{
+    u_char  *mark;
+
+    mark = aiobs_pb_begin(&s->pb, NGX_HTTP_AIOBS_SPAN_EVENT);
+
+    aiobs_pb_fixed64(&s->pb, 1, ngx_http_aiobs_span_time(s, ms));
+    aiobs_pb_bytes(&s->pb, 2, name, ngx_strlen(name));
+
+    return mark;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s)
+{
+    return s->ctx->called && !s->ctx->fetched
+           && s->ctx->location->trace.gen_ai
+           && aiobs_api_operation(s->ctx->api)[0] != '\0';
+}
+
+
+static void
+ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
+{
+    model->data = (u_char *) ctx->asked.model;
+    model->len = ctx->asked.model_len;
+
+    if (model->len == 0) {
+        *model = ctx->path_model;
+    }
+}

@@ -1,0 +1,371 @@
+#!/usr/bin/perl
+
+# Spans as a receiver built on OpenTelemetry's own .proto files takes them: a SERVER
+# span for the request, a CLIENT span for every try, what is known of the call.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use AiobsPeers;
+use JSON::PP;
+use Test::More;
+
+my $t = Aiobs->new;
+my $key = $t->key('alice', 'laptop');
+my $dead = $t->port(9);
+
+my $spans = AiobsPeers::otlp($t, 5, 6);
+Aiobs::spew($t->dir . '/token', "s3cret-token\n");
+push @{$t->{secrets}}, 's3cret-token';
+
+my $answer = encode_json({ id => 'chatcmpl-1', object => 'chat.completion', model => 'gpt-4o-2024-08-06',
+    choices => [{ index => 0, finish_reason => 'stop', message => { content => 'Hi' } }],
+    usage => { prompt_tokens => 19, completion_tokens => 7, total_tokens => 26,
+        prompt_tokens_details => { cached_tokens => 8 },
+        completion_tokens_details => { reasoning_tokens => 3 } } });
+
+sub event { return 'data: ' . encode_json({ id => 'c2', model => 'gpt-4o-2024-08-06', choices => [], @_ }) . "\n\n" }
+
+my $first = event(choices => [{ index => 0, delta => { content => 'a' } }]);
+my $usage = event(usage => { prompt_tokens => 5, completion_tokens => 2 });
+
+$t->upstream(0, sub {
+    my ($req, $c) = @_;
+    my $u = $req->{uri};
+    Aiobs::spew($t->dir . '/upstream.head', $req->{head});
+
+    return $t->answer($c, 200, ['Content-Type', 'application/json', 'x-request-id', 'req_9'], $answer)
+        if $u =~ m{/chat/completions} && $req->{body} !~ /stream/;
+
+    return $t->answer($c, 500, [], 'no') if $u eq '/fail';
+    return $t->answer($c, 404, [], 'no') if $u eq '/none';
+
+    if ($u eq '/steps') {
+        select undef, undef, undef, 0.15;
+        return $t->answer($c, 200, [
+            'Server-Timing', 'rag.retrieve;dur=40;start=5;desc="chunks=5 index=main"',
+            'Server-Timing', 'rerank;dur=20.5;model=m1;score=0.75, generate;dur=99999999;desc="as ever", odd;dur=-1'],
+            'ok');
+    }
+
+    if ($u =~ m{/chat/completions}) {
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n$first");
+        select undef, undef, undef, 0.05;
+        $c->syswrite($req->{body} =~ /broken/ ? 'data: {"error":{"type":"server_error","message":"x"}}' . "\n\n"
+            : "$first$usage" . "data: [DONE]\n\n");
+        return;
+    }
+
+    $t->answer($c, 200, [], $req->{head});
+});
+
+my $conf = <<'E';
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_service gateway production;
+aiobs_otlp {
+    endpoint %%ENDPOINT%%;
+    header X-Token file:token;
+    resource team=search;
+    interval 100ms;
+    %%OTLP%%
+}
+upstream tries {
+    server 127.0.0.1:%%PORT_9%%;
+    server 127.0.0.1:%%PORT_0%% backup;
+}
+map $arg_trace $trace { default $arg_trace; }
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    server_name gw.example.com;
+    aiobs on;
+    aiobs_trace on ratio=1;
+    location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /v1/ { aiobs_llm auto; aiobs_auth on; aiobs_endpoint chat; proxy_pass http://tries; }
+    location /plain/v1/ { aiobs_trace on ratio=1 gen_ai=off; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
+    location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /error { aiobs_trace on ratio=0 error=on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location /off { aiobs_trace off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /var { aiobs_trace $trace; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /trust { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /ignore { aiobs_trace_parent ignore; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /redirect { error_page 500 = @fallback; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location @fallback { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /sub { auth_request /check; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /check { internal; proxy_pass http://127.0.0.1:%%PORT_0%%/check; }
+    location = /metrics { aiobs_metrics; }
+}
+E
+
+sub conf {
+    my ($scheme, $otlp) = @_;
+    my $to = "$scheme://127.0.0.1:" . $t->port($scheme eq 'grpc' ? 6 : 5);
+    (my $c = $conf) =~ s/%%ENDPOINT%%/$to/;
+    $c =~ s/%%OTLP%%/$otlp/;
+    return $c;
+}
+
+# until no worker of the old configuration takes requests any more
+
+sub reload {
+    my @old = $t->workers;
+    $t->reload(@_);
+    Aiobs::wait_for(sub { !grep { kill 0 => $_ } @old }, 20) or fail('old workers leave');
+}
+
+# --- reading ---
+
+sub lines { return map { decode_json($_) } Aiobs::slurp($spans) =~ /^(.*)\n/mg }
+
+# all spans of one request, once its SERVER span is there
+
+sub spans_of {
+    my ($id) = @_;
+    my @found;
+
+    Aiobs::wait_for(sub {
+        my @all = grep { defined $_->{trace} } lines();
+        my ($server) = grep { ($_->{attrs}{'aiobs.request_id'} // '') eq $id } @all;
+        @found = grep { $server && $_->{trace} eq $server->{trace} } @all;
+        return scalar @found;
+    }, 10) or return;
+
+    return [sort { $a->{start} <=> $b->{start} || $a->{end} <=> $b->{end} } @found];
+}
+
+sub kind { my ($found, $kind) = @_; return grep { $_->{kind} == $kind } @{$found || []} }
+
+sub attributes {
+    my ($span, $name, %want) = @_;
+    my %got = map { $_ => $span->{attrs}{$_} } keys %want;
+    is_deeply(\%got, \%want, $name);
+}
+
+my $parent = '0af7651916cd43dd8448eb211c80319c';
+my $header = "00-$parent-b7ad6b7169203331-01";
+
+$t->start(conf('http', ''));
+
+# --- a call that a second server answers ---
+
+my $r = $t->post(1, '/v1/chat/completions?x=1', { model => 'gpt-4o', max_tokens => 100, messages => [] },
+    'X-Request-ID', 'call', 'Authorization', "Bearer $key", 'User-Agent', 'probe/1',
+    'traceparent', $header, 'tracestate', 'vendor=1');
+is($r->{status}, 200, 'answered');
+
+my $found = spans_of('call');
+my ($server) = kind($found, 2);
+my @clients = kind($found, 3);
+
+is(scalar @$found, 3, 'a SERVER span and two tries');
+is($server->{name}, 'POST /v1/', 'its name');
+is($server->{trace}, $parent, 'a valid key: the trace is followed');
+is($server->{parent}, 'b7ad6b7169203331', 'its parent is the client');
+is($server->{state}, 'vendor=1', 'tracestate');
+is($server->{flags}, 0x301, 'flags: sampled, and the parent is remote');
+is($server->{span}, $t->log_of('call')->{span_id}, 'its id is that of the log line');
+is($server->{status}, 0, 'no error');
+attributes($server, 'attributes of the request', 'http.request.method' => 'POST', 'url.path' => '/v1/chat/completions',
+    'url.scheme' => 'http', 'http.route' => '/v1/', 'http.response.status_code' => 200,
+    'server.address' => 'localhost', 'server.port' => $t->port(1), 'client.address' => '127.0.0.1',
+    'user_agent.original' => 'probe/1', 'network.protocol.version' => '1.1', 'user.id' => 'alice',
+    'aiobs.key_name' => 'laptop', 'aiobs.endpoint' => 'chat', 'error.type' => undef,
+    'aiobs.key_id' => $t->log_of('call')->{key_id});
+cmp_ok($server->{attrs}{$_}, '>', 100, $_) for qw(http.request.size http.response.size);
+
+is_deeply($server->{resource}, { 'service.name' => 'gateway', 'deployment.environment.name' => 'production',
+    'host.name' => $server->{resource}{'host.name'}, 'telemetry.sdk.name' => 'aiobs', 'telemetry.sdk.language' => 'cpp',
+    'telemetry.sdk.version' => '0.1.0', team => 'search' }, 'the resource');
+ok($server->{resource}{'host.name'}, 'with the name of the host');
+is($server->{scope}, 'ngx_http_aiobs_module', 'the scope');
+
+is($clients[0]{parent}, $server->{span}, 'tries lie below the request');
+attributes($clients[0], 'the try that nobody answered', 'network.peer.port' => $dead, 'error.type' => 'upstream_reset',
+    'http.response.status_code' => undef, 'http.request.resend_count' => undef, 'gen_ai.usage.input_tokens' => undef);
+is($clients[0]{status}, 2, 'is an error');
+
+is($clients[1]{name}, 'chat gpt-4o', 'the try that was: its name');
+is($clients[1]{status}, 0, 'is none');
+attributes($clients[1], 'its attributes', 'network.peer.address' => '127.0.0.1', 'network.peer.port' => $t->port(0),
+    'server.address' => 'tries', 'http.request.method' => 'POST', 'http.response.status_code' => 200,
+    'http.request.resend_count' => 1, 'aiobs.provider_request_id' => 'req_9',
+    'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai', 'gen_ai.request.model' => 'gpt-4o',
+    'gen_ai.request.max_tokens' => 100, 'gen_ai.response.model' => 'gpt-4o-2024-08-06',
+    'gen_ai.response.id' => 'chatcmpl-1', 'gen_ai.response.finish_reasons' => ['stop'],
+    'gen_ai.usage.input_tokens' => 19, 'gen_ai.usage.output_tokens' => 7,
+    'gen_ai.usage.cache_read.input_tokens' => 8, 'gen_ai.usage.reasoning.output_tokens' => 3,
+    'aiobs.usage_source' => 'reported', 'error.type' => undef);
+cmp_ok($clients[0]{end}, '<=', $clients[1]{start}, 'one try after the other');
+cmp_ok($clients[1]{end}, '<=', $server->{end}, 'within the request');
+cmp_ok($clients[1]{attrs}{$_}, '>', 100, $_) for qw(http.request.size http.response.size);
+ok(defined $clients[1]{attrs}{"aiobs.$_"}, $_) for qw(connect_time header_time);
+
+# --- streams ---
+
+$t->post(1, '/v1/chat/completions', { model => 'gpt-4o', stream => JSON::PP::true }, 'X-Request-ID', 'stream',
+    'Authorization', "Bearer $key");
+my ($c) = grep { $_->{attrs}{'gen_ai.operation.name'} } kind(spans_of('stream'), 3);
+attributes($c, 'a stream', 'gen_ai.request.stream' => JSON::PP::true, 'gen_ai.usage.output_tokens' => 2);
+is_deeply([map { $_->{name} } @{$c->{events}}], ['first_token'], 'the first token is an event');
+cmp_ok($c->{events}[0]{time}, '>=', $c->{start}, 'after its start');
+cmp_ok($c->{events}[0]{time}, '<', $c->{end}, 'and before its end');
+cmp_ok($c->{attrs}{'gen_ai.response.time_to_first_chunk'}, '<', 5, 'time to first chunk');
+
+$t->post(1, '/v1/chat/completions', { model => 'broken', stream => JSON::PP::true }, 'X-Request-ID', 'broken',
+    'Authorization', "Bearer $key");
+($c) = grep { $_->{attrs}{'gen_ai.operation.name'} } kind(spans_of('broken'), 3);
+is($c->{status}, 2, 'a stream that fails');
+my ($event) = grep { $_->{name} eq 'stream_error' } @{$c->{events}};
+is_deeply($event->{attrs}, { 'error.type' => 'stream_error', 'aiobs.provider_error' => 'server_error' }, 'says why');
+is((kind(spans_of('broken'), 2))[0]{attrs}{'error.type'}, 'stream_error', 'and so does the request');
+
+$t->post(1, '/plain/v1/chat/completions', { model => 'gpt-4o' }, 'X-Request-ID', 'plain');
+($c) = kind(spans_of('plain'), 3);
+is($c->{name}, 'POST', 'gen_ai=off: a plain CLIENT span');
+is_deeply([grep { /^gen_ai/ } keys %{$c->{attrs}}], [], 'without such attributes');
+
+# --- what goes to the upstream ---
+
+sub seen {
+    my ($id, $path, @h) = @_;
+    my $body = $t->get(1, $path, 'X-Request-ID', $id, @h)->{body};
+    my @ids = $body =~ /^traceparent: 00-(\w+)-(\w+)-(\w+)\r?$/mi;
+    return (@ids, $body =~ /^tracestate: (.*?)\r?$/mi);
+}
+
+my ($trace, $span, $flags) = seen('up', '/');
+$found = spans_of('up');
+($server) = kind($found, 2);
+($c) = kind($found, 3);
+is($trace, $server->{trace}, 'the upstream gets the trace');
+is($span, $c->{span}, 'and the id of the CLIENT span');
+is($flags, '01', 'and that it is sampled');
+is($server->{parent}, '', 'without a client there is no parent');
+
+# --- whose trace ---
+
+($trace) = seen('stranger', '/', 'traceparent', $header);
+($server) = kind(spans_of('stranger'), 2);
+isnt($server->{trace}, $parent, 'a stranger: a trace of our own');
+is_deeply($server->{links}, [{ trace => $parent, span => 'b7ad6b7169203331' }], 'linked to his');
+is($server->{parent}, '', 'with no parent');
+is($trace, $server->{trace}, 'which the upstream gets');
+is($t->log_of('stranger')->{trace_id}, $server->{trace}, 'and the log');
+
+($trace, undef, undef, my $state) = seen('trusted', '/trust', 'traceparent', $header, 'tracestate', 'a=b');
+($server) = kind(spans_of('trusted'), 2);
+is_deeply([$trace, $server->{trace}, $server->{parent}, $state], [$parent, $parent, 'b7ad6b7169203331', 'a=b'], 'trust');
+
+(undef, undef, $flags) = seen('unsampled', '/trust', 'traceparent', "00-$parent-b7ad6b7169203331-00");
+is($flags, '00', 'a trusted client that does not sample');
+
+seen('ignored', '/ignore', 'traceparent', $header);
+($server) = kind(spans_of('ignored'), 2);
+ok($server->{trace} ne $parent && !@{$server->{links}}, 'ignore: neither followed nor linked');
+
+for my $bad (['version ff', "ff-$parent-b7ad6b7169203331-01"], ['too short', "00-$parent-b7ad6b7169203331-0"],
+    ['too long', "$header-00"], ['no trace', '00-' . '0' x 32 . '-b7ad6b7169203331-01'],
+    ['no span', "00-$parent-" . '0' x 16 . '-01'], ['upper case', uc $header], ['empty', ''],
+    ['a later version', "01-$parent-b7ad6b7169203331-01-x", 1])
+{
+    my ($name, $value, $good) = @$bad;
+    ($trace) = seen("bad $name" =~ s/ /-/gr, '/trust', 'traceparent', $value);
+    is($trace eq $parent ? 1 : 0, $good || 0, "traceparent: $name");
+}
+
+# --- Server-Timing ---
+
+$t->get(1, '/steps', 'X-Request-ID', 'steps');
+$found = spans_of('steps');
+($c) = kind($found, 3);
+my @steps = kind($found, 1);
+my %step = map { $_->{name} => $_ } @steps;
+is(join(' ', map { $_->{name} } @steps), 'rag.retrieve rerank generate odd', 'steps of the application');
+is((grep { $_->{parent} ne $c->{span} } @steps), 0, 'below the try');
+is_deeply($step{'rag.retrieve'}{attrs}, { chunks => 5, index => 'main' }, 'k=v of a description');
+is_deeply($step{rerank}{attrs}, { model => 'm1', score => 0.75 }, 'other parameters');
+is_deeply($step{generate}{attrs}, { desc => 'as ever' }, 'a description in words');
+is(($step{'rag.retrieve'}{start} - $c->{start}) / 1e6, 5, 'its start');
+is(($step{'rag.retrieve'}{end} - $step{'rag.retrieve'}{start}) / 1e6, 40, 'its duration');
+is(($step{rerank}{start} - $c->{start}) / 1e6, 45, 'no start: after the one before');
+is($step{generate}{end}, $c->{end}, 'what lasts too long ends with the try');
+$t->get(1, '/steps/off', 'X-Request-ID', 'steps-off');
+is(scalar kind(spans_of('steps-off'), 1), 0, 'not unless asked');
+
+# --- errors, redirects, subrequests ---
+
+$t->get(1, '/none', 'X-Request-ID', 'none');
+$found = spans_of('none');
+is((kind($found, 2))[0]{status}, 0, '404: no error of the server');
+is_deeply([map { @$_{qw(status)}, $_->{attrs}{'error.type'} } kind($found, 3)], [2, '404'], 'but of the client span');
+
+$t->get(1, '/fail', 'X-Request-ID', 'fail');
+is_deeply([map { $_->{status}, $_->{attrs}{'error.type'} } @{spans_of('fail')}], [2, 500, 2, 500], '500: of both');
+
+$t->get(1, '/redirect', 'X-Request-ID', 'redirect');
+$found = spans_of('redirect');
+is_deeply([map { $_->{attrs}{'http.response.status_code'} } kind($found, 3)], [500, 200], 'error_page: both upstreams');
+is(scalar kind($found, 2), 1, 'one SERVER span');
+
+my ($sub) = seen('sub', '/sub');
+is((kind(spans_of('sub'), 2))[0]{trace}, $sub, 'a subrequest before');
+
+$t->raw(1, "GET /%%% HTTP/1.1\r\nHost: x\r\n\r\n");
+ok(Aiobs::wait_for(sub { grep { ($_->{attrs}{'http.response.status_code'} // 0) == 400 } lines() }, 10),
+    'a malformed request has a span');
+
+$t->raw(1, "BREW / HTTP/1.1\r\nHost: x\r\nX-Request-ID: brew\r\nUser-Agent: caf\xe9\x01\r\nConnection: close\r\n\r\n");
+attributes((kind(spans_of('brew'), 2))[0], 'an odd method, bytes that are no text', 'http.request.method' => '_OTHER',
+    'http.request.method_original' => 'BREW', 'user_agent.original' => 'caf??');
+
+# --- sampling ---
+
+(undef, undef, $flags) = seen('never', '/never');
+is($flags, '00', 'ratio=0');
+my $n = () = Aiobs::slurp($spans) =~ /"trace"/g;
+$t->get(1, '/error', 'X-Request-ID', 'late');
+is(scalar @{spans_of('late')}, 2, 'error=on: a failed request, decided at its end');
+$t->get(1, '/off', 'X-Request-ID', 'off');
+$t->get(1, "/var?trace=$_", 'X-Request-ID', "var-$_") for qw(off on 0 1 0.0 2 nonsense);
+spans_of('var-1');
+my %ids = map { ($_->{attrs}{'aiobs.request_id'} // '') => 1 } lines();
+is_deeply([grep { $ids{$_} } 'never', 'unsampled', 'off', map { "var-$_" } qw(off on 0 1 0.0 2 nonsense)],
+    ['var-on', 'var-1'], 'what is not to be traced is not; a variable says so');
+
+my ($sampled, $total) = (0, 400);
+reload(conf('http', '') =~ s/location \/never \{ aiobs_trace on ratio=0;/location \/never { aiobs_trace on ratio=0.25;/r);
+for (1 .. $total / 20) {
+    my $all = join '', map { "GET /never HTTP/1.1\r\nHost: x\r\nConnection: " . ($_ == 20 ? 'close' : 'keep-alive') . "\r\n\r\n" } 1 .. 20;
+    $sampled += () = $t->raw(1, $all) =~ /traceparent: \S+-01/g;
+}
+cmp_ok($sampled, '>', 60, 'ratio=0.25 is a quarter ...');
+cmp_ok($sampled, '<', 140, '... or so');
+
+# --- how they are sent ---
+
+my ($export) = grep { $_->{export} && $_->{via} eq 'http' } lines();
+is($export->{headers}{'content-encoding'}, 'gzip', 'compressed');
+is($export->{headers}{'x-token'}, 's3cret-token', 'with the header of a file');
+like($export->{headers}{'user-agent'}, qr{^OTel-OTLP-Exporter-aiobs/\d}, 'and who sends them');
+
+reload(conf('grpc', ''));
+$t->get(1, '/', 'X-Request-ID', 'grpc');
+is((kind(spans_of('grpc'), 2))[0]{via}, 'grpc', 'by gRPC');
+($export) = grep { $_->{export} && $_->{via} eq 'grpc' } lines();
+is($export->{headers}{'x-token'}, 's3cret-token', 'with the same header');
+reload(conf('grpc', 'compression none; service_name other;'));
+$t->get(1, '/', 'X-Request-ID', 'grpc-plain');
+is(spans_of('grpc-plain')->[0]{resource}{'service.name'}, 'other', 'service_name; not compressed');
+
+my $metrics = $t->get(1, '/metrics')->{body};
+my ($sent) = $metrics =~ /^aiobs_export_sent_total\{exporter="otlp"\} (\d+)/m;
+is($sent, scalar(grep { defined $_->{trace} } lines()), 'sent as many as were taken');
+like($metrics, qr/^aiobs_export_queue_length\{exporter="otlp"\} 0$/m, 'nothing waits');
+unlike($metrics, qr/^aiobs_export_(?:dropped|failed)/m, 'nothing failed');
+
+$t->done;
