@@ -34,14 +34,6 @@ static ngx_http_output_body_filter_pt    ngx_http_aiobs_next_body_filter;
 static ngx_http_request_body_filter_pt   ngx_http_aiobs_next_request_filter;
 
 
-static ngx_conf_enum_t  ngx_http_aiobs_auth_values[] = {
-    { ngx_string("off"), NGX_HTTP_AIOBS_AUTH_OFF },
-    { ngx_string("on"), NGX_HTTP_AIOBS_AUTH_ON },
-    { ngx_string("optional"), NGX_HTTP_AIOBS_AUTH_OPTIONAL },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_conf_enum_t  ngx_http_aiobs_llm_values[] = {
     { ngx_string("off"), AIOBS_DIALECT_OFF },
     { ngx_string("auto"), AIOBS_DIALECT_AUTO },
@@ -82,13 +74,6 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       0,
       NULL },
 
-    { ngx_string("aiobs_key_store"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_aiobs_key_store,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
-
     { ngx_string("aiobs_thread_pool"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -108,34 +93,6 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       ngx_http_aiobs_service,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
-      NULL },
-
-    { ngx_string("aiobs_auth"),
-      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_aiobs_loc_conf_t, auth),
-      &ngx_http_aiobs_auth_values },
-
-    { ngx_string("aiobs_auth_key"),
-      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_aiobs_loc_conf_t, auth_key),
-      NULL },
-
-    { ngx_string("aiobs_auth_query"),
-      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_aiobs_loc_conf_t, auth_query),
-      NULL },
-
-    { ngx_string("aiobs_user"),
-      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_aiobs_loc_conf_t, user),
       NULL },
 
     { ngx_string("aiobs_llm"),
@@ -173,6 +130,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
       0,
       NULL },
 
+    NGX_HTTP_AIOBS_KEYS_COMMANDS
     NGX_HTTP_AIOBS_METRICS_COMMANDS
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
     NGX_HTTP_AIOBS_LOG_COMMANDS

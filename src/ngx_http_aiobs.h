@@ -17,6 +17,7 @@
 #include "usage/aiobs_price.h"
 #include "usage/aiobs_usage.h"
 #include "keys/ngx_http_aiobs_keys.h"
+#include "keys/ngx_http_aiobs_keys_conf.h"
 #include "metrics/ngx_http_aiobs_metrics.h"
 #include "agents/ngx_http_aiobs_agents.h"
 #include "telemetry/ngx_http_aiobs_log.h"
@@ -98,6 +99,8 @@ typedef struct {
     ngx_uint_t                  auth;
     ngx_http_complex_value_t   *auth_key;
     ngx_flag_t                  auth_query;
+    ngx_flag_t                  keys_api;       /* the keys API is here */
+    ngx_flag_t                  keys_api_remote;
     ngx_uint_t                  llm;            /* aiobs_dialect_e */
     ngx_flag_t                  stream_usage;
     size_t                      stream_usage_limit;
@@ -121,6 +124,14 @@ typedef struct {
 extern ngx_module_t  ngx_http_aiobs_module;
 
 
+/* --- src/keys/ngx_http_aiobs_keys_conf.c --- */
+
+void ngx_http_aiobs_keys_create_conf(ngx_http_aiobs_loc_conf_t *conf);
+char *ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *prev,
+    ngx_http_aiobs_loc_conf_t *conf);
+
+
 /* --- ngx_http_aiobs_conf.c --- */
 
 void *ngx_http_aiobs_create_main_conf(ngx_conf_t *cf);
@@ -130,12 +141,14 @@ char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
 char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* whether the client is on this machine */
+ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
 
 
 /* --- ngx_http_aiobs_secret.c --- */

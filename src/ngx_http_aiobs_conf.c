@@ -13,7 +13,6 @@
 static void ngx_http_aiobs_prices_cleanup(void *data);
 static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
     ngx_uint_t *n);
-static ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_metrics_content(ngx_http_request_t *r);
 
 
@@ -93,13 +92,10 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     /* endpoint, handler, forward, metrics and its parameters: zeroed */
 
     lcf->enable = NGX_CONF_UNSET;
-    lcf->auth = NGX_CONF_UNSET_UINT;
-    lcf->auth_key = NGX_CONF_UNSET_PTR;
-    lcf->auth_query = NGX_CONF_UNSET;
+    ngx_http_aiobs_keys_create_conf(lcf);
     lcf->llm = NGX_CONF_UNSET_UINT;
     lcf->stream_usage = NGX_CONF_UNSET;
     lcf->stream_usage_limit = NGX_CONF_UNSET_SIZE;
-    lcf->user = NGX_CONF_UNSET_PTR;
     ngx_http_aiobs_agents_create_conf(&lcf->agents);
     ngx_http_aiobs_log_create_conf(&lcf->log);
     ngx_http_aiobs_privacy_create_conf(&lcf->privacy);
@@ -119,14 +115,10 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aiobs_main_conf_t  *amcf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
-    ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_HTTP_AIOBS_AUTH_OFF);
-    ngx_conf_merge_ptr_value(conf->auth_key, prev->auth_key, NULL);
-    ngx_conf_merge_value(conf->auth_query, prev->auth_query, 0);
     ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
     ngx_conf_merge_value(conf->stream_usage, prev->stream_usage, 0);
     ngx_conf_merge_size_value(conf->stream_usage_limit,
                               prev->stream_usage_limit, 16 * 1024 * 1024);
-    ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_http_aiobs_log_merge_conf(&prev->log, &conf->log);
     ngx_http_aiobs_privacy_merge_conf(&prev->privacy, &conf->privacy);
     ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
@@ -150,13 +142,7 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
 
-    if (conf->enable && conf->auth != NGX_HTTP_AIOBS_AUTH_OFF
-        && amcf->store.len == 0)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"aiobs_auth\" in location \"%V\" needs a key store: "
-                      "add \"aiobs_key_store sqlite:/path/to/keys.db;\" to "
-                      "the \"http\" block", &conf->handler);
+    if (ngx_http_aiobs_keys_merge_conf(cf, amcf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -241,39 +227,6 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_aiobs_key_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_aiobs_main_conf_t *amcf = conf;
-
-    ngx_str_t  *value;
-
-    if (amcf->store.len) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].len <= sizeof("sqlite:") - 1
-        || ngx_strncmp(value[1].data, "sqlite:", sizeof("sqlite:") - 1) != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid key store \"%V\": \"sqlite:PATH\" is "
-                           "expected", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    amcf->store.data = value[1].data + sizeof("sqlite:") - 1;
-    amcf->store.len = value[1].len - (sizeof("sqlite:") - 1);
-
-    if (ngx_conf_full_name(cf->cycle, &amcf->store, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_aiobs_keys_check_store(cf, &amcf->store);
 }
 
 
@@ -469,7 +422,7 @@ ngx_http_aiobs_metrics_content(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aiobs_loopback(ngx_http_request_t *r)
 {
     struct sockaddr      *sa;

@@ -26,6 +26,12 @@ typedef struct {
 } ngx_http_aiobs_worker_user_t;
 
 
+static ngx_int_t ngx_http_aiobs_store_permit(ngx_conf_t *cf,
+    ngx_str_t *store, ngx_http_aiobs_store_access_t *access);
+static ngx_int_t ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access, u_char *path);
+static ngx_int_t ngx_http_aiobs_store_shared(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access, u_char *path);
 static ngx_int_t ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store);
 static ngx_int_t ngx_http_aiobs_worker_user(ngx_conf_t *cf,
     ngx_http_aiobs_worker_user_t *user);
@@ -36,11 +42,21 @@ static mode_t ngx_http_aiobs_granted(ngx_http_aiobs_worker_user_t *user,
     struct stat *st);
 
 
+static const char  *ngx_http_aiobs_store_suffixes[] = { "", "-wal", "-shm" };
+
+
 char *
-ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store)
+ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access)
 {
     int             rc;
     aiobs_store_t  *s;
+
+    /* first, as SQLite makes the files beside it alike */
+
+    if (ngx_http_aiobs_store_permit(cf, store, access) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     rc = aiobs_store_open((char *) store->data, 0,
                           NGX_HTTP_AIOBS_CHECK_PATIENCE, &s);
@@ -83,6 +99,114 @@ ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store)
 }
 
 
+static ngx_int_t
+ngx_http_aiobs_store_permit(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access)
+{
+    u_char      *path, *p;
+    ngx_uint_t   i;
+
+    path = ngx_pnalloc(cf->temp_pool, store->len + sizeof("-wal"));
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 3; i++) {
+        ngx_sprintf(path, "%V%s%Z", store, ngx_http_aiobs_store_suffixes[i]);
+
+        if (ngx_http_aiobs_store_give(cf, store, access, path) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (access->group == (gid_t) -1) {
+        return NGX_OK;
+    }
+
+    /* the directory, unless it is the root */
+
+    p = path + store->len;
+
+    while (p > path + 1 && *p != '/') {
+        p--;
+    }
+
+    *p = '\0';
+
+    return ngx_http_aiobs_store_shared(cf, store, access, path);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access, u_char *path)
+{
+    int          rc;
+    char         mode[16];
+    struct stat  st;
+
+    if (stat((char *) path, &st) == -1) {
+        return NGX_OK;                      /* said when it is opened */
+    }
+
+    rc = 0;
+
+    if (access->group != (gid_t) -1 && st.st_gid != access->group) {
+        rc = chown((char *) path, (uid_t) -1, access->group);
+    }
+
+    if (rc == 0 && access->mode != (mode_t) -1
+        && (st.st_mode & 07777) != access->mode)
+    {
+        rc = chmod((char *) path, access->mode);
+    }
+
+    if (rc == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "key store \"%V\": cannot give \"%s\" the mode or "
+                           "the group that \"aiobs_key_store\" names", store,
+                           path);
+        return NGX_ERROR;
+    }
+
+    if (access->mode == (mode_t) -1 && (st.st_mode & 077)) {
+        snprintf(mode, sizeof(mode), "%04o", (unsigned) st.st_mode & 07777);
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "key store \"%V\": \"%s\" is open to others than "
+                           "its owner (mode %s); make it 0600, or name the mode "
+                           "that is meant: mode=%s", store, path, mode, mode);
+    }
+
+    return NGX_OK;
+}
+
+
+/* SQLite makes files in it, which are to be of the group as well */
+
+static ngx_int_t
+ngx_http_aiobs_store_shared(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access, u_char *path)
+{
+    struct stat  st;
+
+    if (stat((char *) path, &st) == -1
+        || (st.st_gid == access->group && (st.st_mode & 02070) == 02070))
+    {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "key store \"%V\": group \"%V\" cannot share it, as "
+                       "files beside it are made in \"%s\"; do: "
+                       "chgrp %V %s; chmod g+rwxs %s", store,
+                       &access->group_name, path, &access->group_name, path,
+                       path);
+
+    return NGX_ERROR;
+}
+
+
 /*
  * Root reads and writes everything; whether the workers do is seen from the
  * modes.  SQLite makes files beside the store: the directory counts as well.
@@ -94,8 +218,6 @@ ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
     u_char                        *p, *path;
     ngx_uint_t                     i, want;
     ngx_http_aiobs_worker_user_t   user;
-
-    static const char  *suffixes[] = { "", "-wal", "-shm" };
 
     if (geteuid() != 0) {
         user.name = NULL;
@@ -126,7 +248,7 @@ ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
     }
 
     for (i = 0; i < 3; i++) {
-        ngx_sprintf(path, "%V%s%Z", store, suffixes[i]);
+        ngx_sprintf(path, "%V%s%Z", store, ngx_http_aiobs_store_suffixes[i]);
 
         if (ngx_http_aiobs_may(cf, &user, store, path, 6) != NGX_OK) {
             return NGX_ERROR;

@@ -24,7 +24,6 @@ static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *others);
 static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
-static void ngx_http_aiobs_key_resume(ngx_http_request_t *r);
 
 
 static EVP_MD      *ngx_http_aiobs_key_md;
@@ -345,7 +344,7 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
 
     for (waiter = all; waiter; waiter = next) {
         next = waiter->next;
-        ngx_http_aiobs_key_resume(waiter->request);
+        ngx_http_aiobs_keys_resume(waiter->request);
     }
 }
 
@@ -438,8 +437,8 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
 }
 
 
-static void
-ngx_http_aiobs_key_resume(ngx_http_request_t *r)
+void
+ngx_http_aiobs_keys_resume(ngx_http_request_t *r)
 {
     ngx_uint_t         over;
     ngx_connection_t  *c;

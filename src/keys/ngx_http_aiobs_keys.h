@@ -70,13 +70,24 @@ typedef struct {
 typedef struct ngx_http_aiobs_keys_s  ngx_http_aiobs_keys_t;    /* shared */
 
 
+/* permissions that are asked for; mode: (mode_t) -1, group: (gid_t) -1: none */
+
+typedef struct {
+    mode_t                         mode;
+    gid_t                          group;
+    ngx_str_t                      group_name;
+} ngx_http_aiobs_store_access_t;
+
+
 /*
- * The path of aiobs_key_store, absolute and terminated.  Opens the store, checks and migrates its
- * schema and closes it again: the master keeps no handle over fork.  Checks
- * that the worker's user can read and write the file and its directory.
+ * The path of aiobs_key_store, absolute and terminated.  Opens the store,
+ * checks and migrates its schema and closes it again: the master keeps no
+ * handle over fork.  Gives the file the permissions that are asked for, and
+ * checks that the worker's user can read and write it and its directory.
  * NGX_CONF_ERROR is logged with the path and the reason.
  */
-char *ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store);
+char *ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access);
 
 /* in the master at zone initialisation; NULL: the zone is too small, logged */
 ngx_http_aiobs_keys_t *ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool,
@@ -101,6 +112,9 @@ void ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle);
  */
 ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *identity);
+
+/* an identified request goes on: it was suspended by blocked and aio */
+void ngx_http_aiobs_keys_resume(ngx_http_request_t *r);
 
 /* what another room does with the store; its own until done is called */
 

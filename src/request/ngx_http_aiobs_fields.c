@@ -111,6 +111,9 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
     { ngx_string("key_id"), ngx_http_aiobs_get_identity,
       NGX_HTTP_AIOBS_F_KEY_ID, 24 },
 
+    { ngx_string("target_key_id"), ngx_http_aiobs_get_str,
+      offsetof(ngx_http_aiobs_ctx_t, target_key_id), 24 },
+
     { ngx_string("method"), ngx_http_aiobs_get_request,
       NGX_HTTP_AIOBS_F_METHOD, 40 },
 
@@ -314,7 +317,7 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                    : ctx->login
                                      ? ngx_http_aiobs_login_event_name(
                                                                 ctx->login)
-                                   : "request");
+                                   : ctx->event ? ctx->event : "request");
         break;
 
     default:

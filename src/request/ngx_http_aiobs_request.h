@@ -94,6 +94,9 @@ typedef struct {
     ngx_str_t                   provider_request_id;
     ngx_str_t                   label_model;    /* value of label "model" */
     const char                 *error_type;
+    const char                 *event;          /* of the log line, or NULL */
+    ngx_str_t                   target_key_id;  /* the key it is about */
+    ngx_http_aiobs_keys_call_t *keys_call;      /* to the keys API */
     int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
     ngx_http_aiobs_agent_t      agent;
     ngx_http_aiobs_login_t     *login;          /* NULL: none */

@@ -1,0 +1,472 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The keys API: what its routes do with one key.
+ */
+
+
+#include "aiobs_keys_api_route.h"
+
+#include <openssl/crypto.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+
+#define AIOBS_KEYS_API_GRACE  86400     /* seconds, by default */
+#define AIOBS_KEYS_API_GRACE_MAX  3153600000 /* a hundred years */
+
+
+static int aiobs_keys_api_only(void *data, const aiobs_key_row_t *row);
+static int aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, int status, const char *key);
+static json_t *aiobs_keys_api_body(aiobs_keys_api_t *api, int needed);
+static int aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, json_t *body);
+static int aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const json_t *body);
+static int aiobs_keys_api_new(char *key, char *hash);
+static int aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, int active);
+static int aiobs_keys_api_ignore(void *data, const aiobs_key_row_t *row);
+static int aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc);
+static void aiobs_keys_api_wrong(aiobs_keys_api_t *api, const char *error);
+static void aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
+    char *actor);
+
+
+int
+aiobs_keys_api_show(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    return aiobs_keys_api_answer(api, store, hash, 200, NULL);
+}
+
+
+/* the key as it is stored; key: the raw one, which is shown this once */
+
+static int
+aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, int status, const char *key)
+{
+    int                  rc;
+    FILE                *out;
+    aiobs_key_filter_t   filter;
+
+    out = open_memstream(&api->text, &api->len);
+    if (out == NULL) {
+        return AIOBS_STORE_FAILED;
+    }
+
+    if (key) {
+        fprintf(out, "{\"api_key\":\"%s\",", key);
+    }
+
+    memset(&filter, 0, sizeof(filter));
+    filter.prefix = hash;
+
+    rc = aiobs_store_list(store, &filter, aiobs_keys_api_only, out);
+
+    putc('\n', out);
+    fclose(out);
+
+    if (rc != AIOBS_STORE_OK) {
+        aiobs_keys_api_free(api);
+        return rc;
+    }
+
+    api->status = status;
+    snprintf(api->key_id, sizeof(api->key_id), "%.12s", hash);
+
+    return AIOBS_STORE_OK;
+}
+
+
+static int
+aiobs_keys_api_only(void *data, const aiobs_key_row_t *row)
+{
+    FILE *out = data;
+
+    /* behind the raw key, the rest of one object */
+
+    aiobs_keys_api_put(out, row->json + (ftell(out) > 0));
+
+    return 1;
+}
+
+
+int
+aiobs_keys_api_create(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *none)
+{
+    int                rc;
+    char               key[AIOBS_KEY_RAW_LEN + 1], actor[32];
+    char               hash[AIOBS_KEY_HEX_LEN + 1];
+    json_t            *body;
+    const char        *error;
+    aiobs_actor_t      who;
+    aiobs_key_form_t   form;
+
+    body = aiobs_keys_api_body(api, 1);
+    if (body == NULL) {
+        return AIOBS_STORE_OK;
+    }
+
+    memset(&form, 0, sizeof(form));
+    error = aiobs_key_form_json(&form, body, 0);
+
+    if (error == NULL && form.attrs.user == NULL) {
+        error = "a key needs a user";
+    }
+
+    if (error) {
+        aiobs_keys_api_wrong(api, error);
+        json_decref(body);
+        return AIOBS_STORE_OK;
+    }
+
+    aiobs_keys_api_who(api, &who, actor);
+
+    rc = aiobs_keys_api_new(key, hash);
+
+    if (rc == AIOBS_STORE_OK) {
+        rc = aiobs_store_create(store, &who, hash, &form.attrs);
+    }
+
+    json_decref(body);
+
+    if (rc == AIOBS_STORE_OK) {
+        api->event = "key_created";
+        api->created = 1;
+        rc = aiobs_keys_api_answer(api, store, hash, 201, key);
+    }
+
+    OPENSSL_cleanse(key, sizeof(key));
+
+    return rc;
+}
+
+
+/* NULL: the problem is told */
+
+static json_t *
+aiobs_keys_api_body(aiobs_keys_api_t *api, int needed)
+{
+    size_t   len;
+    json_t  *body;
+
+    if (api->body_len == 0 && !needed) {
+        return json_object();
+    }
+
+    len = strcspn(api->type, "; \t");
+
+    if (!(len == sizeof("application/json") - 1
+          && strncasecmp(api->type, "application/json", len) == 0)
+        && !(len == sizeof("application/merge-patch+json") - 1
+             && strncasecmp(api->type, "application/merge-patch+json", len)
+                == 0))
+    {
+        aiobs_keys_api_problem(api, 415, "A body of application/json is"
+                               " expected.");
+        return NULL;
+    }
+
+    body = json_loadb(api->body, api->body_len, JSON_REJECT_DUPLICATES, NULL);
+
+    if (!json_is_object(body)) {
+        json_decref(body);
+        aiobs_keys_api_problem(api, 400, "The body is no JSON object.");
+        return NULL;
+    }
+
+    return body;
+}
+
+
+int
+aiobs_keys_api_edit(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    int      rc;
+    json_t  *body;
+
+    body = aiobs_keys_api_body(api, 1);
+    if (body == NULL) {
+        return AIOBS_STORE_OK;
+    }
+
+    rc = aiobs_keys_api_merge(api, store, hash, body);
+
+    if (rc == AIOBS_STORE_OK && api->status == 0) {
+        rc = aiobs_keys_api_write(api, store, hash, body);
+    }
+
+    json_decref(body);
+
+    return rc;
+}
+
+
+/* RFC 7396: labels that are not named stay, those that are null go */
+
+static int
+aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, json_t *body)
+{
+    int          rc;
+    void        *i, *next;
+    json_t      *patch, *key, *labels;
+    const char  *name;
+
+    patch = json_object_get(body, "labels");
+
+    if (!json_is_object(patch)) {
+        return AIOBS_STORE_OK;
+    }
+
+    rc = aiobs_keys_api_answer(api, store, hash, 0, NULL);
+    if (rc != AIOBS_STORE_OK) {
+        return rc;
+    }
+
+    key = json_loadb(api->text, api->len, 0, NULL);
+    aiobs_keys_api_free(api);
+
+    labels = json_deep_copy(json_object_get(key, "labels"));
+    json_decref(key);
+
+    if (!json_is_object(labels)) {
+        json_decref(labels);
+        labels = json_object();
+    }
+
+    json_object_update(labels, patch);
+
+    for (i = json_object_iter(labels); i; i = next) {
+        next = json_object_iter_next(labels, i);
+        name = json_object_iter_key(i);
+
+        if (json_is_null(json_object_iter_value(i))) {
+            (void) json_object_del(labels, name);
+        }
+    }
+
+    json_object_set_new(body, "labels", labels);
+
+    return AIOBS_STORE_OK;
+}
+
+
+static int
+aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const json_t *body)
+{
+    int                rc;
+    char               actor[32];
+    const char        *error;
+    aiobs_actor_t      who;
+    aiobs_key_form_t   form;
+
+    memset(&form, 0, sizeof(form));
+    error = aiobs_key_form_json(&form, body, 0);
+
+    if (error) {
+        aiobs_keys_api_wrong(api, error);
+        return AIOBS_STORE_OK;
+    }
+
+    aiobs_keys_api_who(api, &who, actor);
+
+    rc = aiobs_store_edit(store, &who, hash, &form.attrs);
+
+    if (rc == AIOBS_STORE_OK) {
+        api->event = "key_changed";
+        rc = aiobs_keys_api_answer(api, store, hash, 200, NULL);
+    }
+
+    return aiobs_keys_api_gone(api, rc);
+}
+
+
+int
+aiobs_keys_api_delete(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    int            rc;
+    char           actor[32];
+    aiobs_actor_t  who;
+
+    aiobs_keys_api_who(api, &who, actor);
+
+    rc = aiobs_store_delete(store, &who, hash);
+
+    if (rc == AIOBS_STORE_OK) {
+        api->status = 204;
+        api->event = "key_deleted";
+    }
+
+    return aiobs_keys_api_gone(api, rc);
+}
+
+
+int
+aiobs_keys_api_rotate(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    int            rc;
+    char           key[AIOBS_KEY_RAW_LEN + 1], actor[32];
+    char           new_hash[AIOBS_KEY_HEX_LEN + 1];
+    json_t        *body, *seconds;
+    int64_t        grace;
+    aiobs_actor_t  who;
+
+    body = aiobs_keys_api_body(api, 0);
+    if (body == NULL) {
+        return AIOBS_STORE_OK;
+    }
+
+    seconds = json_object_get(body, "grace_seconds");
+    grace = seconds ? json_integer_value(seconds) : AIOBS_KEYS_API_GRACE;
+
+    if (json_object_size(body) != (seconds != NULL)
+        || (seconds && !json_is_integer(seconds))
+        || grace < 0 || grace > AIOBS_KEYS_API_GRACE_MAX)
+    {
+        json_decref(body);
+        aiobs_keys_api_problem(api, 422, "The body may have grace_seconds, a"
+                               " whole number that is 0 or more.");
+        return AIOBS_STORE_OK;
+    }
+
+    json_decref(body);
+    aiobs_keys_api_who(api, &who, actor);
+
+    rc = aiobs_keys_api_new(key, new_hash);
+
+    if (rc == AIOBS_STORE_OK) {
+        rc = aiobs_store_rotate(store, &who, hash, new_hash, grace);
+    }
+
+    if (rc == AIOBS_STORE_OK) {
+        api->event = "key_rotated";
+        api->created = 1;
+        rc = aiobs_keys_api_answer(api, store, new_hash, 201, key);
+    }
+
+    OPENSSL_cleanse(key, sizeof(key));
+
+    if (rc == AIOBS_STORE_INACTIVE) {
+        aiobs_keys_api_problem(api, 409, "This key is revoked, has expired, or"
+                               " was rotated already.");
+        return AIOBS_STORE_OK;
+    }
+
+    return aiobs_keys_api_gone(api, rc);
+}
+
+
+static int
+aiobs_keys_api_new(char *key, char *hash)
+{
+    return aiobs_key_generate(key) == 0
+           && aiobs_key_hash_hex(key, AIOBS_KEY_RAW_LEN, hash) == 0
+           ? AIOBS_STORE_OK : AIOBS_STORE_FAILED;
+}
+
+
+int
+aiobs_keys_api_revoke(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    return aiobs_keys_api_activate(api, store, hash, 0);
+}
+
+
+int
+aiobs_keys_api_restore(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash)
+{
+    return aiobs_keys_api_activate(api, store, hash, 1);
+}
+
+
+static int
+aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, int active)
+{
+    int            rc;
+    char           actor[32];
+    aiobs_actor_t  who;
+
+    aiobs_keys_api_who(api, &who, actor);
+
+    rc = aiobs_store_activate(store, &who, hash, NULL, active,
+                              aiobs_keys_api_ignore, NULL);
+
+    if (rc == AIOBS_STORE_OK) {
+        api->event = active ? "key_restored" : "key_revoked";
+        rc = aiobs_keys_api_answer(api, store, hash, 200, NULL);
+    }
+
+    return rc;
+}
+
+
+static int
+aiobs_keys_api_ignore(void *data, const aiobs_key_row_t *row)
+{
+    return 0;
+}
+
+
+/* it was deleted just before */
+
+static int
+aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc)
+{
+    if (rc != AIOBS_STORE_NONE) {
+        return rc;
+    }
+
+    aiobs_keys_api_problem(api, 404, "There is no such key.");
+
+    return AIOBS_STORE_OK;
+}
+
+
+static void
+aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
+    char *actor)
+{
+    snprintf(actor, 32, "key:%.12s", api->caller);
+
+    who->actor = actor;
+    who->request_id = api->request_id;
+}
+
+
+/* quotes of the error are JSON's */
+
+static void
+aiobs_keys_api_wrong(aiobs_keys_api_t *api, const char *error)
+{
+    char         text[512];
+    size_t       n;
+    const char  *p;
+
+    for (p = error, n = 0; *p && n < sizeof(text) - 2; p++) {
+
+        if (*p == '"' || *p == '\\') {
+            text[n++] = '\\';
+        }
+
+        text[n++] = (*p >= 0x20 && *p < 0x7f) ? *p : '?';
+    }
+
+    text[n] = '\0';
+
+    aiobs_keys_api_problem(api, 422, text);
+}

@@ -1,0 +1,539 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The keys API: a location whose requests are answered by the thread that has
+ * the store.
+ */
+
+
+#include "../request/ngx_http_aiobs_request.h"
+#include "aiobs_keys_api.h"
+
+
+#define NGX_HTTP_AIOBS_KEYS_CALLS  32   /* of a worker, at most */
+
+
+struct ngx_http_aiobs_keys_call_s {
+    ngx_http_request_t           *request;
+    ngx_http_aiobs_keys_work_t    work;
+    aiobs_keys_api_t              api;
+    char                          caller[AIOBS_KEY_HEX_LEN + 1];
+    unsigned                      done:1;
+};
+
+
+static ngx_int_t ngx_http_aiobs_keys_call_make(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static ngx_int_t ngx_http_aiobs_keys_call_texts(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static char *ngx_http_aiobs_keys_call_text(ngx_http_request_t *r,
+    ngx_str_t *s);
+static ngx_int_t ngx_http_aiobs_keys_call_path(ngx_http_request_t *r,
+    ngx_http_aiobs_keys_call_t *call);
+static ngx_uint_t ngx_http_aiobs_keys_call_has_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_keys_call_refuse(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t status, const char *detail);
+static void ngx_http_aiobs_keys_call_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_keys_call_take(ngx_http_request_t *r,
+    aiobs_keys_api_t *api);
+static void ngx_http_aiobs_keys_call_start(ngx_http_request_t *r);
+static void ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work);
+static void ngx_http_aiobs_keys_call_event(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_keys_call_answer(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+static ngx_int_t ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_keys_call_t *call);
+static ngx_int_t ngx_http_aiobs_keys_call_location(ngx_http_request_t *r,
+    aiobs_keys_api_t *api, ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_keys_call_send(ngx_http_request_t *r,
+    aiobs_keys_api_t *api);
+static void ngx_http_aiobs_keys_call_cleanup(void *data);
+
+
+static ngx_uint_t  ngx_http_aiobs_keys_calls;
+
+
+ngx_int_t
+ngx_http_aiobs_keys_api_content(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_aiobs_ctx_t       *ctx;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+    ctx = ngx_http_aiobs_active_ctx(r);
+
+    if (r != r->main || ctx == NULL) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_http_aiobs_keys_call_make(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!lcf->keys_api_remote && !ngx_http_aiobs_loopback(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "aiobs: keys asked for from another machine; "
+                      "\"aiobs_keys_api remote;\" allows it");
+
+        return ngx_http_aiobs_keys_call_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                  "The keys API is not open to other "
+                                  "machines.");
+    }
+
+    /* "satisfy any" may have let it in by other means */
+
+    if (ctx->identity == NULL
+        || ctx->identity->verdict != NGX_HTTP_AIOBS_KEY_VALID)
+    {
+        return ngx_http_aiobs_keys_call_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                  "The keys API needs an admin key.");
+    }
+
+    if (ngx_http_aiobs_keys_calls == NGX_HTTP_AIOBS_KEYS_CALLS) {
+        return ngx_http_aiobs_keys_call_refuse(r, ctx,
+                                  NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "Too many requests wait for the key store.");
+    }
+
+    if (r->headers_in.content_length_n > AIOBS_KEYS_API_BODY) {
+        return ngx_http_aiobs_keys_call_refuse(r, ctx,
+                                  NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                  "The body is larger than 16 kB.");
+    }
+
+    if (ngx_http_aiobs_keys_call_texts(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_aiobs_keys_call_has_body(r)) {
+        r->request_body_in_single_buf = 1;
+
+        rc = ngx_http_read_client_request_body(r,
+                                               ngx_http_aiobs_keys_call_body);
+
+        return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->main->count++;
+    ngx_http_aiobs_keys_call_start(r);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_make(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_aiobs_keys_call_t  *call;
+
+    if (ctx->keys_call) {
+        return NGX_OK;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_aiobs_keys_call_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    call = cln->data;
+    ngx_memzero(call, sizeof(ngx_http_aiobs_keys_call_t));
+
+    cln->handler = ngx_http_aiobs_keys_call_cleanup;
+
+    call->request = r;
+    ctx->keys_call = call;
+
+    call->api.request_id = ngx_http_aiobs_keys_call_text(r, &ctx->request_id);
+
+    return call->api.request_id ? NGX_OK : NGX_ERROR;
+}
+
+
+/* what the thread needs, in memory that nobody else writes */
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_texts(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    aiobs_keys_api_t            *api;
+    ngx_str_t                    type;
+    ngx_http_aiobs_keys_call_t  *call;
+
+    call = ctx->keys_call;
+    api = &call->api;
+
+    ngx_str_null(&type);
+
+    if (r->headers_in.content_type) {
+        type = r->headers_in.content_type->value;
+    }
+
+    api->method = ngx_http_aiobs_keys_call_text(r, &r->method_name);
+    api->args = ngx_http_aiobs_keys_call_text(r, &r->args);
+    api->type = ngx_http_aiobs_keys_call_text(r, &type);
+    api->body = "";
+    api->caller = call->caller;
+
+    if (api->method == NULL || api->args == NULL || api->type == NULL
+        || ngx_http_aiobs_keys_call_path(r, call) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return aiobs_key_hash_hex((char *) ctx->key.data, ctx->key.len,
+                              call->caller)
+           == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_keys_call_text(ngx_http_request_t *r, ngx_str_t *s)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, s->len + 1);
+
+    if (p) {
+        ngx_cpystrn(p, s->data, s->len + 1);
+    }
+
+    return (char *) p;
+}
+
+
+/* behind the location's prefix; what begins alike is no key */
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_path(ngx_http_request_t *r,
+    ngx_http_aiobs_keys_call_t *call)
+{
+    size_t                     len;
+    ngx_str_t                  path;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    len = ngx_min(clcf->name.len, r->uri.len);
+
+    if (len && r->uri.data[len - 1] == '/') {
+        len--;
+    }
+
+    path.data = r->uri.data + len;
+    path.len = r->uri.len - len;
+
+    if (path.len && path.data[0] != '/') {
+        ngx_str_set(&path, "/none");
+    }
+
+    call->api.path = ngx_http_aiobs_keys_call_text(r, &path);
+
+    return call->api.path ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_keys_call_has_body(ngx_http_request_t *r)
+{
+    return (r->method == NGX_HTTP_POST || r->method == NGX_HTTP_PATCH)
+           && (r->headers_in.content_length_n > 0 || r->headers_in.chunked
+#if (NGX_HTTP_V2)
+               || (r->stream && r->headers_in.content_length_n == -1)
+#endif
+              );
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_refuse(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t status, const char *detail)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    aiobs_keys_api_problem(&ctx->keys_call->api, status, detail);
+
+    return ngx_http_aiobs_keys_call_answer(r, ctx);
+}
+
+
+static void
+ngx_http_aiobs_keys_call_body(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    if (ngx_http_aiobs_keys_call_take(r, &ctx->keys_call->api) != NGX_OK) {
+        aiobs_keys_api_problem(&ctx->keys_call->api,
+                               NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                               "The body is larger than 16 kB.");
+        ngx_http_finalize_request(r, ngx_http_aiobs_keys_call_answer(r, ctx));
+        return;
+    }
+
+    ngx_http_aiobs_keys_call_start(r);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_take(ngx_http_request_t *r, aiobs_keys_api_t *api)
+{
+    u_char       *p;
+    size_t        len;
+    ngx_chain_t  *cl;
+
+    len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        if (cl->buf->in_file) {
+            return NGX_DECLINED;
+        }
+
+        len += cl->buf->last - cl->buf->pos;
+    }
+
+    if (len > AIOBS_KEYS_API_BODY) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    api->body = (char *) p;
+    api->body_len = len;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aiobs_keys_call_start(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t        *ctx;
+    ngx_http_aiobs_keys_call_t  *call;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+    call = ctx->keys_call;
+
+    call->work.run = aiobs_keys_api_run;
+    call->work.done = ngx_http_aiobs_keys_call_done;
+    call->work.data = &call->api;
+
+    r->write_event_handler = ngx_http_aiobs_keys_call_event;
+
+    r->main->blocked++;
+    r->aio = 1;
+
+    ngx_http_aiobs_keys_calls++;
+    ngx_http_aiobs_keys_work(&call->work);
+}
+
+
+static void
+ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
+{
+    aiobs_keys_api_t            *api;
+    ngx_http_aiobs_keys_call_t  *call;
+
+    api = work->data;
+    call = (ngx_http_aiobs_keys_call_t *)
+               ((u_char *) work - offsetof(ngx_http_aiobs_keys_call_t, work));
+
+    ngx_http_aiobs_keys_calls--;
+    call->done = 1;
+
+    if (work->rc != AIOBS_STORE_OK || api->status == 0) {
+        ngx_log_error(NGX_LOG_ERR, call->request->connection->log, 0,
+                      "aiobs: keys API: the key store failed: %s",
+                      work->error);
+        aiobs_keys_api_problem(api, NGX_HTTP_SERVICE_UNAVAILABLE,
+                               "The key store cannot be used right now; try "
+                               "again later.");
+    }
+
+    ngx_http_aiobs_keys_resume(call->request);
+}
+
+
+/* the client's connection may have events meanwhile, too */
+
+static void
+ngx_http_aiobs_keys_call_event(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    if (!ctx->keys_call->done) {
+        return;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r, ngx_http_aiobs_keys_call_answer(r, ctx));
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_answer(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    aiobs_keys_api_t  *api;
+
+    api = &ctx->keys_call->api;
+
+    ctx->event = api->event;
+    ctx->target_key_id.data = (u_char *) api->key_id;
+    ctx->target_key_id.len = ngx_strlen(api->key_id);
+
+    if (api->status != NGX_HTTP_NO_CONTENT && api->text == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = api->status;
+
+    if (ngx_http_aiobs_keys_call_headers(r, ctx->keys_call) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_aiobs_keys_call_send(r, api);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_keys_call_t *call)
+{
+    ngx_str_t          value;
+    aiobs_keys_api_t  *api;
+
+    api = &call->api;
+
+    if (api->problem) {
+        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    } else {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    ngx_str_set(&value, "no-store");
+
+    if (ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Cache-Control",
+                                   sizeof("Cache-Control") - 1, &value)
+        == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (api->allow) {
+        value.data = (u_char *) api->allow;
+        value.len = ngx_strlen(api->allow);
+
+        return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Allow",
+                                          sizeof("Allow") - 1, &value)
+               ? NGX_OK : NGX_ERROR;
+    }
+
+    return api->created ? ngx_http_aiobs_keys_call_location(r, api, &value)
+                        : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_location(ngx_http_request_t *r, aiobs_keys_api_t *api,
+    ngx_str_t *value)
+{
+    size_t                     len;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    len = clcf->name.len;
+
+    if (len && clcf->name.data[len - 1] == '/') {
+        len--;
+    }
+
+    value->data = ngx_pnalloc(r->pool, len + 1 + AIOBS_KEY_ID_LEN);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(value->data, "%*s/%s", len, clcf->name.data,
+                             api->key_id)
+                 - value->data;
+
+    return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Location",
+                                      sizeof("Location") - 1, value)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_keys_call_send(ngx_http_request_t *r, aiobs_keys_api_t *api)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    r->headers_out.content_length_n = api->text ? (off_t) api->len : 0;
+
+    if (api->text == NULL) {
+        r->header_only = 1;
+        ngx_str_null(&r->headers_out.content_type);
+        r->headers_out.content_type_len = 0;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = (u_char *) api->text;
+    b->last = b->pos + api->len;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+/* the answer may have a key in it, and the client be slow to read it */
+
+static void
+ngx_http_aiobs_keys_call_cleanup(void *data)
+{
+    ngx_http_aiobs_keys_call_t *call = data;
+
+    aiobs_keys_api_free(&call->api);
+}

@@ -1,0 +1,283 @@
+#!/usr/bin/perl
+
+# The keys API: keys are made, changed, rotated, revoked over HTTP by who has an
+# admin key, and by nobody else; keys made there work at once.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use Digest::SHA qw(sha256_hex);
+use JSON::PP;
+use Test::More;
+
+my $t = Aiobs->new;
+my $db = $t->store;
+
+$t->upstream(0, sub {
+    my ($req, $c) = @_;
+    $t->answer($c, 200, [], join "\n", @{$req->{lines}});
+});
+
+my $conf = <<'EOF';
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    location /aiobs/keys { aiobs_keys_api; }
+    location /far/ {
+        aiobs_keys_api remote;
+        set_real_ip_from 127.0.0.1;
+        real_ip_header X-Real-IP;
+    }
+    location /near {
+        aiobs_keys_api;
+        set_real_ip_from 127.0.0.1;
+        real_ip_header X-Real-IP;
+    }
+    location /any { aiobs_keys_api; satisfy any; allow all; }
+    location /small { aiobs_keys_api; client_max_body_size 100; }
+    location / {
+        aiobs_auth on;
+        aiobs_forward identity;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+}
+EOF
+
+my ($rc, $admin) = $t->keys_cli(qw(create --user root --admin --db), $db);
+chomp $admin;
+push @{$t->{secrets}}, $admin;
+my $plain = $t->key('plain');
+
+$t->start($conf, workers => 2);
+
+my $n = 0;
+
+# (status, decoded body, response); the log line is checked by id
+
+sub api {
+    my ($method, $path, $body, %opt) = @_;
+
+    my $id = $opt{id} // 'k' . ++$n;
+    my @headers = ('X-Request-ID', $id, 'Authorization', 'Bearer ' . ($opt{key} // $admin), @{$opt{headers} || []});
+    push @headers, 'Content-Type', $opt{type} // 'application/json' if defined $body;
+
+    my $r = $t->request(1, $method, ($opt{at} // '/aiobs/keys') . $path, \@headers,
+        ref $body ? encode_json($body) : $body);
+    my $json = ($r->{body} // '') =~ /^\{/ ? decode_json($r->{body}) : undef;
+    push @{$t->{secrets}}, $json->{api_key} if $json && $json->{api_key};
+    return ($r->{status}, $json, $r);
+}
+
+sub is_problem {
+    my ($got, $status, $detail, $name) = @_;
+    my ($s, $json, $r) = @$got;
+    is($s, $status, "$name: status");
+    is($r->{headers}{'content-type'}, 'application/problem+json', "$name: a problem");
+    is($json->{status}, $status, "$name: says so");
+    is($json->{type}, 'about:blank', "$name: of no further type");
+    is($json->{request_id}, $r->{headers}{'x-request-id'}, "$name: of this request");
+    like($json->{detail}, $detail, "$name: in words");
+    return;
+}
+
+sub works { return $t->get(1, '/', 'x-api-key', $_[0])->{status} }
+
+# a key's life
+
+my ($status, $key, $r) = api('POST', '', { user_id => 'alice', name => 'laptop',
+    expires_at => '2099-01-01T00:00:00+01:00', models => ['gpt-*'], labels => { team => 'search', tier => 'gold' },
+    limits => { rpm => 60, cost_usd_per_day => 1.5 } });
+is($status, 201, 'a key is created');
+like($key->{api_key}, qr/^sk-[\w-]{43}$/, 'it is shown');
+my $raw = $key->{api_key};
+is($key->{key_id}, substr(sha256_hex($raw), 0, 12), 'with its id');
+is($r->{headers}{location}, "/aiobs/keys/$key->{key_id}", 'and its URI');
+is($r->{headers}{'cache-control'}, 'no-store', 'nobody is to store it');
+is(works($raw), 200, 'it works at once');
+is_deeply([@$key{qw(user_id name expires_at models labels limits state)}],
+    ['alice', 'laptop', '2098-12-31T23:00:00.000000', ['gpt-*'], { team => 'search', tier => 'gold' },
+     { rpm => 60, cost_usd_per_day => 1.5 }, 'active'], 'with all that was said');
+my $l = $t->log_of("k$n");
+is("$l->{event} $l->{target_key_id} $l->{key_id}", "key_created $key->{key_id} " . substr(sha256_hex($admin), 0, 12),
+    'the log has the event, the key, and whose doing it was');
+
+my $id = $key->{key_id};
+($status, $key) = api('GET', "/$id");
+is("$status $key->{name}", '200 laptop', 'it is read by its id');
+ok(!exists $key->{api_key}, 'and not shown again');
+is((api('GET', '/' . sha256_hex($raw)))[1]{key_id}, $id, 'or by its hash');
+is((api('HEAD', "/$id"))[2]{body} // '', '', 'HEAD has no body');
+
+($status, $key) = api('PATCH', "/$id", { name => undef, labels => { tier => undef, mail => 'a@b' }, limits => { rpm => undef, tpm => 5 } },
+    type => 'application/merge-patch+json');
+is($status, 200, 'it is changed');
+is_deeply([@$key{qw(name user_id models labels limits)}],
+    [undef, 'alice', ['gpt-*'], { team => 'search', mail => 'a@b' }, { tpm => 5, cost_usd_per_day => 1.5 }],
+    'as RFC 7396 says');
+is($t->log_of("k$n")->{event}, 'key_changed', 'logged');
+
+($status, my $new, $r) = api('POST', "/$id/rotate", { grace_seconds => 3600 });
+is($status, 201, 'it is rotated');
+is($r->{headers}{location}, "/aiobs/keys/$new->{key_id}", 'the new one has its URI');
+is_deeply([@$new{qw(user_id labels limits)}], [@$key{qw(user_id labels limits)}], 'it has what the old one had');
+is(works($new->{api_key}) . works($raw), '200200', 'both work');
+is($t->log_of("k$n")->{event}, 'key_rotated', 'logged');
+is((api('GET', "/$id"))[1]{replaced_by}, $new->{key_id}, 'the old one says what replaces it');
+is_problem([api('POST', "/$id/rotate")], 409, qr/rotated already/, 'rotated twice');
+
+($status, my $third) = api('POST', "/$new->{key_id}/rotate", { grace_seconds => 0 });
+is($status, 201, 'rotated without grace');
+ok(wait_for(sub { works($new->{api_key}) == 401 }, 3), 'the old one stops working');
+
+($status, $key) = api('POST', "/$third->{key_id}/revoke");
+is("$status $key->{state}", '200 revoked', 'revoked');
+ok(wait_for(sub { works($third->{api_key}) == 401 }, 3), 'it stops working');
+is($t->log_of("k$n")->{event}, 'key_revoked', 'logged');
+($status, $key) = api('POST', "/$third->{key_id}/restore");
+is("$status $key->{state}", '200 active', 'restored');
+ok(wait_for(sub { works($third->{api_key}) == 200 }, 3), 'it works again');
+
+($status, undef, $r) = api('DELETE', "/$third->{key_id}");
+is($status, 204, 'deleted');
+is($r->{body} // '', '', 'there is nothing to say');
+ok(wait_for(sub { works($third->{api_key}) == 401 }, 3), 'it stops working');
+is_problem([api('GET', "/$third->{key_id}")], 404, qr/no such key/, 'it is gone');
+
+my @events = map { decode_json($_) } split /\n/, ($t->keys_cli('audit', '--db', $db, '--json', $third->{key_id}))[1];
+is(join(' ', map { $_->{action} } grep { $_->{actor} eq 'key:' . substr sha256_hex($admin), 0, 12 } @events),
+    'created revoked restored deleted', 'each step is an event of the admin key');
+is($events[-1]{request_id}, 'k' . ($n - 1), 'with the request');
+
+# pages
+
+api('POST', '', { user_id => $_ % 2 ? 'odd' : 'even & more' }) for 1 .. 9;
+my ($after, @ids, $pages) = ('');
+do {
+    ($status, my $page) = api('GET', "?limit=4$after");
+    push @ids, map { $_->{key_id} } @{$page->{keys}};
+    $after = $page->{next} ? "&after=$page->{next}" : '';
+    $pages++;
+} while ($after);
+my @all = map { $_->{key_id} } @{decode_json(scalar $t->keys_cli('list', '--db', $db, '--json'))};
+is_deeply([sort @ids], [sort @all], "all keys in $pages pages");
+is_deeply(\@ids, [sort @ids], 'in order');
+is(scalar @{(api('GET', '?user=odd'))[1]{keys}}, 5, 'keys of one user');
+is(scalar @{(api('GET', '/?user=even%20%26+more&limit=3&offset=2'))[1]{keys}}, 2, 'with an offset');
+is(scalar @{(api('GET', '?user=nobody'))[1]{keys}}, 0, 'of nobody');
+is(scalar @{(api('GET', "?user=%27%20OR%201=1%20--"))[1]{keys}}, 0, 'SQL is a name');
+
+# who may
+
+is((api('GET', '', undef, key => 'nobody'))[0], 401, 'an unknown key');
+is($t->get(1, '/aiobs/keys')->{status}, 401, 'no key');
+is_problem([api('GET', '', undef, key => $plain)], 403, qr/not an admin key/, 'a key without the right');
+is_problem([api('GET', '', undef, at => '/any', key => 'nobody')], 403, qr/needs an admin key/, 'let in by other means');
+is_problem([api('GET', '', undef, at => '/near', headers => ['X-Real-IP', '192.0.2.1'])], 403, qr/other machines/, 'another machine');
+is((api('GET', '', undef, at => '/far/', headers => ['X-Real-IP', '192.0.2.1']))[0], 200, 'which may, where it is said');
+is((api('GET', '', undef, at => '/near'))[0], 200, 'this one may');
+
+$t->keys_cli('set', '--db', $db, substr(sha256_hex($admin), 0, 12), '--no-admin');
+is_problem([api('POST', '', { user_id => 'x' })], 403, qr/not an admin key/, 'a right that was taken away a moment ago');
+$t->keys_cli('set', '--db', $db, substr(sha256_hex($admin), 0, 12), '--admin');
+is(`sqlite3 $db "SELECT count(*) FROM api_keys WHERE user_id = 'x'"`, "0\n", 'nothing was done');
+
+# what is refused
+
+for my $case (
+    ['no JSON', 400, qr/no JSON object/, 'POST', '', '{'],
+    ['an array', 400, qr/no JSON object/, 'POST', '', '[]'],
+    ['twice the same', 400, qr/no JSON object/, 'POST', '', '{"user_id":"a","user_id":"b"}'],
+    ['no body', 415, qr/application\/json/, 'POST', ''],
+    ['no user', 422, qr/needs a user/, 'POST', '', {}],
+    ['a number for a name', 422, qr/"user_id" is not a text/, 'POST', '', { user_id => 5 }],
+    ['an unknown member', 422, qr/no attribute "hash"/, 'POST', '', { user_id => 'a', hash => 'b' }],
+    ['a limit below zero', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rpm => -1 } }],
+    ['an unknown limit', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rps => 1 } }],
+    ['half a request', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rpm => 0.5 } }],
+    ['no end', 422, qr/"expires_at" is not/, 'POST', '', { user_id => 'a', expires_at => 'soon' }],
+    ['a NUL', 400, qr/no JSON/, 'POST', '', '{"user_id":"a\u0000b"}'],
+    ['an escape', 422, qr/control/, 'POST', '', { user_id => "a\e[2J" }],
+    ['a quote in a name', 422, qr/no attribute "a"b"/, 'POST', '', { 'a"b' => 1 }],
+    ['a glob with a comma', 422, qr/"models" is not/, 'POST', '', { user_id => 'a', models => ['a,b'] }],
+    ['a user that is too long', 422, qr/longer than 128/, 'POST', '', { user_id => 'u' x 129 }],
+    ['a grace below zero', 422, qr/grace_seconds/, 'POST', "/$id/rotate", { grace_seconds => -1 }],
+    ['something else than grace', 422, qr/grace_seconds/, 'POST', "/$id/rotate", { grace => 1 }],
+    ['a label that is a number', 422, qr/label/, 'PATCH', "/$id", { labels => { a => 1 } }],
+    ['a body that is too large', 413, qr/16 kB/, 'POST', '', { user_id => 'a' x 17000 }],
+    ['a limit of none', 400, qr/Arguments/, 'GET', '?limit=0'],
+    ['too many at once', 400, qr/Arguments/, 'GET', '?limit=501'],
+    ['a cursor that is none', 400, qr/Arguments/, 'GET', '?after=x'],
+    ['an escape that is none', 400, qr/Arguments/, 'GET', '?user=%4'],
+    ['an id that is none', 404, qr/no such key/, 'GET', '/nobody'],
+    ['a short id', 404, qr/no such key/, 'GET', '/abcd'],
+    ['a key that is not there', 404, qr/no such key/, 'GET', '/0123456789ab'],
+    ['a neighbour', 404, qr/no such key/, 'GET', 'foo'],
+    ['an unknown action', 404, qr/no such resource/, 'POST', "/$id/frobnicate"],
+) {
+    my ($name, $want, $detail, $method, $path, $body) = @$case;
+    is_problem([api($method, $path, $body)], $want, $detail, $name);
+}
+
+is_problem([api('POST', '', '{"user_id":"a"}', type => 'text/plain')], 415, qr/application\/json/, 'a form');
+is((api('POST', '', { user_id => 'a' x 200 }, at => '/small'))[0], 413, "nginx's own limit holds as well");
+
+for my $case (['PUT', '', 'GET, HEAD, POST'], ['POST', "/$id", 'GET, HEAD, PATCH, DELETE'], ['GET', "/$id/rotate", 'POST']) {
+    my @got = api($case->[0], $case->[1]);
+    is_problem(\@got, 405, qr/not allowed/, "$case->[0] $case->[1]");
+    is($got[2]{headers}{allow}, $case->[2], 'it says what is');
+}
+
+# a body in pieces
+
+my $s = $t->raw(1, "POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: $admin\r\n"
+    . "Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"use\r\n"
+    . "e\r\nr_id\":\"chunk\"}\r\n0\r\n\r\n");
+like($s, qr/^HTTP\/1\.1 201 /, 'a chunked body');
+push @{$t->{secrets}}, $1 if $s =~ /"api_key":"([^"]+)"/;
+
+# the store is out of reach: nothing is lost, nothing is done by halves
+
+my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None)\n"
+    . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep(600)\n"]);
+wait_for(sub { -e "$db.locked" }, 20);
+is_problem([api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');
+is((api('GET', "/$id"))[0], 200, 'can be read');
+is(works($plain), 200, 'and keys work');
+like($t->error_log, qr/keys API: the key store failed: .*locked/, 'the log says why');
+$t->kill_wait($lock, 'KILL');
+is((api('POST', '', { user_id => 'late' }))[0], 201, 'unlocked');
+
+# clients that do not wait
+
+for (1 .. 30) {
+    my $c = $t->connect(1);
+    $c->syswrite("GET /aiobs/keys?limit=500 HTTP/1.1\r\nHost: a\r\nx-api-key: $admin\r\n\r\n");
+    close $c;
+}
+is((api('GET', "/$id"))[0], 200, 'do no harm');
+
+$t->stop;
+is(($t->keys_cli('audit', '--verify', '--db', $db))[0], 0, 'the chain of events is whole');
+
+# configuration
+
+for my $case (['location = /k { aiobs_keys_api; }', qr/needs a location that is given by a prefix/],
+    ['location ~ k { aiobs_keys_api; }', qr/needs a location that is given by a prefix/],
+    ['location /k { aiobs_keys_api far; }', qr/"remote" is accepted/],
+    ['location /k { aiobs_keys_api; aiobs_keys_api; }', qr/is duplicate/],
+    ['location /k { aiobs_keys_api; aiobs_auth optional; }', qr/needs "aiobs on" and no other "aiobs_auth"/],
+    ['location /k { aiobs_keys_api; aiobs off; }', qr/needs "aiobs on"/])
+{
+    my ($rc, $out) = $t->check("aiobs_key_store sqlite:%%DIR%%/keys.db; server { aiobs on; $case->[0] }");
+    is($rc, 1, "refused: $case->[0]");
+    like($out, $case->[1], 'it says why');
+}
+my ($rc2, $out) = $t->check('server { aiobs on; location /k { aiobs_keys_api; } }');
+like($out, qr/needs a key store/, 'a store is needed');
+
+Aiobs->done;
