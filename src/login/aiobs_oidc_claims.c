@@ -220,15 +220,14 @@ aiobs_oidc_person(const aiobs_oidc_conf_t *conf, json_t *claims,
 
     if (!aiobs_oidc_verified(claims)) {
         snprintf(login->error, AIOBS_OIDC_ERROR_MAX,
-                 "the provider has not verified the e-mail address \"%s\"",
-                 login->email);
+                 "the provider has not verified the e-mail address");
         return AIOBS_LOGIN_EMAIL;
     }
 
     if (!aiobs_oidc_let_in(conf, claims, login->email)) {
         snprintf(login->error, AIOBS_OIDC_ERROR_MAX,
-                 "\"%s\" is neither of an allowed domain nor an allowed "
-                 "address", login->email);
+                 "an address of \"%s\" is neither of an allowed domain nor "
+                 "listed", strchr(login->email, '@') + 1);
         return AIOBS_LOGIN_NOT_ALLOWED;
     }
 

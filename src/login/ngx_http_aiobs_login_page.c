@@ -48,9 +48,9 @@ static const ngx_http_aiobs_login_text_t
         "Sign in again from the start." },
 
     [AIOBS_LOGIN_COOKIE] = {
-        "cookie", 400, "This browser did not start the sign-in",
-        "Sign in again from the start, in one browser; cookies have to be "
-        "allowed." },
+        "cookie", 400, "This sign-in is over, or began in another browser",
+        "A key is shown only once. Sign in again from the start, in one "
+        "browser; cookies have to be allowed." },
 
     [AIOBS_LOGIN_STATE] = {
         "state", 400, "This answer belongs to another sign-in",

@@ -1,0 +1,234 @@
+#!/usr/bin/perl
+
+# A provider that lies, stalls or breaks: no key comes of it, nobody else waits,
+# and nothing it sends gets into a log.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsLogin;
+use JSON::PP;
+use MIME::Base64 qw(encode_base64url);
+use Test::More;
+use Time::HiRes qw(time);
+
+my $t = Aiobs->new;
+AiobsLogin->provider($t, 2, script => 'hostile-op.mjs');
+
+my @metadata = qw(issuer no-token number scheme clear user lines long jwks-garbage
+    jwks-endless bell garbage array twice deep 500 404 redirect file truncated reset
+    not-http endless slow drip);
+my %place = map { $_ => $_ =~ s/-//gr } @metadata;
+
+sub provider {
+    my ($name, $path) = @_;
+
+    return <<EOF;
+aiobs_oidc_provider $name {
+    issuer http://127.0.0.1:%%PORT_2%%$path;
+    client_id aiobs;
+    client_secret "client secret";
+    redirect_uri http://127.0.0.1:%%PORT_1%%/$name/callback;
+    allow_domain example.com;
+    timeout 500ms;
+}
+EOF
+}
+
+$t->key('somebody');
+$t->start('aiobs_zone 4m series=300 keys=100; aiobs_key_store sqlite:%%DIR%%/keys.db;'
+    . provider('op', '') . provider('down', '') =~ s/issuer \S+;/issuer http:\/\/127.0.0.1:1;/r
+    . provider('stall', '/slow') =~ s/500ms/2s/r
+    . join('', map { provider($place{$_}, "/$_") } @metadata)
+    . 'server { listen 127.0.0.1:%%PORT_1%%; aiobs on;'
+    . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall',
+        values %place)
+    . 'location = /plain { aiobs off; } location = /metrics { aiobs_metrics; } }');
+spew($t->dir . '/html/plain', "here\n");
+
+# the answer to a callback with a code that asks for what is wrong
+
+sub ask {
+    my (%ask) = @_;
+
+    my $b = AiobsLogin->browser($t, 1);
+    my $r = $b->go('/op');
+    my ($state, $nonce) = ($r->{headers}{location} // '') =~ /&state=([^&]+)&nonce=([^&]+)/
+        or return $r;
+    my $code = encode_base64url(encode_json({ nonce => $nonce, %ask }));
+
+    return $b->go("/op/callback?code=$code&state=$state", accept => 'application/json');
+}
+
+sub refused {
+    my ($r, $code, $name) = @_;
+
+    my $got = eval { decode_json($r->{body})->{code} } // $r->{body};
+    is($got, $code, "$name: $code");
+    return;
+}
+
+# --- tokens ---
+
+my $r = ask();
+is($r->{status}, 200, 'an honest answer') or diag($r->{raw});
+like($r->{body}, qr/"api_key":"sk-/, 'gives a key');
+is(ask(mode => 'es256')->{status}, 200, 'signed by ES256');
+is(ask(mode => 'eddsa')->{status}, 200, 'signed by EdDSA');
+is(ask(mode => 'at-hash-right')->{status}, 200, 'with at_hash');
+is(ask(claims => { aud => ['aiobs'] })->{status}, 200, 'a list of one audience');
+is(ask(claims => { aud => ['aiobs', 'x'], azp => 'aiobs' })->{status}, 200,
+    'several, and azp');
+is(ask(claims => { email_verified => 'true' })->{status}, 200, 'a boolean in quotes');
+is(ask(claims => { hd => 'example.com' })->{status}, 200, 'hd');
+
+my $now = int time;
+my %wrong = (
+    'alg none' => [mode => 'none'],
+    'HS256 by the public key' => [mode => 'hs256-pem'],
+    'HS256 by the client secret' => [mode => 'hs256-secret'],
+    'unknown kid' => [mode => 'unknown-kid'],
+    "a stranger's key of that name" => [mode => 'stranger'],
+    'a signature that is cut' => [mode => 'cut'],
+    'at_hash of another token' => [mode => 'at-hash'],
+    'a huge token' => [mode => 'huge'],
+    'no ID token' => [mode => 'no-id-token'],
+    'an ID token that is a number' => [mode => 'number'],
+    'iss of another' => [claims => { iss => 'https://accounts.google.com' }],
+    'iss with a slash more' => [claims => { iss => 'http://127.0.0.1:' . $t->port(2) . '/' }],
+    'no iss' => [without => ['iss']],
+    'aud of another' => [claims => { aud => 'other' }],
+    'aud of others' => [claims => { aud => ['other', 'more'] }],
+    'two of aud, no azp' => [claims => { aud => ['aiobs', 'other'] }],
+    'azp of another' => [claims => { azp => 'other' }],
+    'azp is a number' => [claims => { azp => 1 }],
+    'no aud' => [without => ['aud']],
+    'expired' => [claims => { exp => $now - 130 }],
+    'no exp' => [without => ['exp']],
+    'exp in quotes' => [claims => { exp => '9999999999' }],
+    'exp of ages' => [claims => { exp => 1e300 }],
+    'iat in the future' => [claims => { iat => $now + 200 }],
+    'iat before the login' => [claims => { iat => $now - 200 }],
+    'no iat' => [without => ['iat']],
+    'nbf in the future' => [claims => { nbf => $now + 200 }],
+    'another nonce' => [claims => { nonce => 'x' x 43 }],
+    'a short nonce' => [claims => { nonce => 'x' }],
+    'no nonce' => [without => ['nonce']],
+    'no sub' => [without => ['sub']],
+    'an empty sub' => [sub => ''],
+    'an endless sub' => [sub => 'x' x 300],
+    'a sub with a line break' => [sub => "a\r\nX-User-ID: root"],
+    'sub is a number' => [claims => { sub => 7 }],
+);
+
+for my $name (sort keys %wrong) {
+    refused(ask(@{$wrong{$name}}), 'token', $name);
+}
+
+my %person = (
+    'email_verified is false' => [email => claims => { email_verified => JSON::PP::false }],
+    'email_verified is 1' => [email => claims => { email_verified => 1 }],
+    'no email_verified' => [email => without => ['email_verified']],
+    'no address' => [email => without => ['email'], userinfo => { sub => 'alice' }],
+    'an address without a domain' => [email => claims => { email => 'alice' }],
+    'two domains' => [email => claims => { email => 'a@evil.test@example.com' }],
+    'an address with a tag' => [email => claims => { email => '<b>a</b>@example.com' }],
+    'an address with a line break' => [email => claims => { email => "a\n\@example.com" }],
+    'an endless address' => [email => claims => { email => 'a' x 200 . '@example.com' }],
+    'another domain' => [not_allowed => claims => { email => 'a@evil.test' }],
+    'a domain that ends alike' => [not_allowed => claims => { email => 'a@evilexample.com' }],
+    'a domain under it' => [not_allowed => claims => { email => 'a@x.example.com' }],
+    'hd of another' => [not_allowed => claims => { hd => 'evil.test' }],
+    'hd is a list' => [not_allowed => claims => { hd => ['example.com'] }],
+);
+
+for my $name (sort keys %person) {
+    my ($code, @ask) = @{$person{$name}};
+    refused(ask(@ask), $code, $name);
+}
+
+# --- userinfo ---
+
+my @quiet = (without => ['email', 'email_verified']);
+my %info = (sub => 'alice', email => 'alice@example.com', email_verified => JSON::PP::true);
+
+is(ask(@quiet, userinfo => \%info)->{status}, 200, 'userinfo has the address');
+refused(ask(@quiet, userinfo => { %info, sub => 'bob' }), 'token', 'userinfo of another');
+refused(ask(@quiet, userinfo => { %info, email_verified => JSON::PP::false }), 'email',
+    'userinfo: not verified');
+refused(ask(@quiet, userinfo => { mode => $_ }), 'provider', "userinfo: $_")
+    for qw(500 garbage array reset endless redirect);
+refused(ask(@quiet, mode => 'no-access', userinfo => \%info), 'provider', 'no access token');
+refused(ask(@quiet, mode => 'lines', userinfo => \%info), 'provider',
+    'an access token with a line break');
+
+# --- the token endpoint ---
+
+refused(ask(mode => $_), 'provider', "token endpoint: $_") for qw(garbage array twice deep 500
+    404 redirect file truncated reset not-http endless);
+refused(ask(mode => 'headers'), 'token', 'token endpoint: endless headers');
+refused(ask(error => 'invalid_grant'), 'code', 'the code is not taken');
+refused(ask(error => 'invalid_client', status => 401), 'client', 'we are not known');
+refused(ask(error => "x\n[crit] forged"), 'provider', 'an error that is none');
+
+# --- metadata ---
+
+for my $mode (grep { !/slow|drip/ } @metadata) {
+    $r = $t->get(1, "/$place{$mode}", 'Accept', 'application/json');
+    refused($r, 'provider', "metadata: $mode");
+}
+
+refused($t->get(1, '/down', 'Accept', 'application/json'), 'provider', 'nobody there');
+
+# --- slow: it ends in time, and nobody else waits ---
+
+for my $mode (qw(slow drip)) {
+    my $began = time;
+    my @waiting = map {
+        my $s = $t->connect(1);
+        $s->syswrite("GET /$place{$mode} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n"
+            . "Connection: close\r\n\r\n");
+        $s;
+    } 1 .. 4;
+    is($t->get(1, '/plain')->{body}, "here\n", "$mode: others are served meanwhile");
+    ok(time - $began < 0.45, "$mode: at once");
+    refused(Aiobs::parse_response(Aiobs::read_all($_)), 'provider', $mode) for @waiting;
+}
+
+# clients that do not wait for it, and more than may wait
+
+my @gone = map {
+    my $s = $t->connect(1);
+    $s->syswrite("GET /stall HTTP/1.1\r\nHost: x\r\n\r\n");
+    $s;
+} 1 .. 129;
+ok(wait_for(sub { $t->error_log =~ /refused: busy/ }, 5), 'one too many is told so');
+close $_ for @gone;
+is($t->get(1, '/plain')->{body}, "here\n", 'nginx serves on');
+ok(wait_for(sub { ask()->{status} == 200 }, 20), 'logins go on when those are done');
+
+# --- new keys ---
+
+sub fetched {
+    return decode_json(AiobsLogin->browser($t, 2)->go('/fetched')->{body})->{jwks};
+}
+
+is(ask(mode => 'new-key')->{status}, 200, 'a new key under a new name is fetched')
+    or diag('fetched ', fetched());
+my $before = fetched();
+refused(ask(mode => 'unknown-kid'), 'token', 'unknown kid') for 1 .. 20;
+cmp_ok(fetched() - $before, '<=', 5, 'keys are not fetched for every wrong token');
+
+# --- logs ---
+
+my $all = join '', $t->get(1, '/metrics')->{body}, map { slurp($t->dir . "/$_") }
+    qw(error.log access.log aiobs.json nginx.out);
+unlike($all, qr/eyJ|client secret|secret text/, 'no token and no secret in any log');
+unlike($all, qr/^\S+ \[crit\] forged/m, 'no line that a provider wrote');
+unlike($all, qr/\w\@[\w.]*example\.com|@.*evil/, 'nor an e-mail address');
+
+Aiobs::done();
