@@ -1,0 +1,176 @@
+#!/usr/bin/perl
+
+# What keys spent: in usage_daily for any program, exact, complete after a
+# reload, a stop and a store that was away.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsKeys;
+use Digest::SHA qw(sha256_hex);
+use POSIX qw(strftime);
+use Test::More;
+
+my $t = Aiobs->new;
+provider($t, 0);
+
+# 3 nano-USD a token of the prompt: far below what the table counts in
+
+spew($t->dir . '/prices.json', <<'EOP');
+{ "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
+      "input_cost_per_token": 3e-09, "output_cost_per_token": 1e-05 } }
+EOP
+
+my $alice = key_with($t, 'alice', labels => '{"team":"red"}');
+my $bob = key_with($t, 'bob');
+
+my $conf = <<'EOC';
+aiobs_zone 8m series=500 keys=200;
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_prices %%DIR%%/prices.json;
+keepalive_requests 100000;
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    location /v1/ {
+        aiobs_auth optional;
+        aiobs_llm auto;
+        aiobs_endpoint chat;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /other/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location = /metrics { aiobs_metrics; }
+}
+EOC
+
+$t->start($conf, workers => 1);
+
+my $columns = 'day, key_hash, model, endpoint, calls, input, output, cache_read,'
+    . ' cache_write, cost_microusd, estimated_calls';
+
+# one row, once it has so many calls
+
+sub row {
+    my ($key, $model, $endpoint, $calls) = @_;
+
+    my $row;
+    wait_for(sub {
+        ($row) = sql($t, "SELECT $columns FROM usage_daily WHERE key_hash = ?"
+            . ' AND model = ? AND endpoint = ?', sha256_hex($key), $model,
+            $endpoint);
+        return $row && $row->[4] >= $calls;
+    }, 10);
+
+    return join '|', map { $_ // 'NULL' } @{$row || []}[0, 2 .. 10];
+}
+
+my $day = strftime('%Y-%m-%d', gmtime);
+
+call($t, 1, $alice, usage => [100, 0]) for 1 .. 7;
+call($t, 1, $alice, usage => [300, 0]) for 1 .. 10;
+call($t, 1, $alice, usage => [1, 2]);
+call($t, 1, $alice, answers => 'gpt-4o-other', usage => [5, 6]);
+call($t, 1, $bob, path => '/other/v1/chat/completions', usage => [7, 8]);
+call($t, 1, $bob, status => 500);
+call($t, 1, 'sk-of-nobody', usage => [1000, 1000]);
+$t->get(1, '/v1/models', 'x-api-key', $bob);
+
+# 7 * 300 + 10 * 900 + 3 + 20000 nano-USD: only one call costs a micro-USD
+
+is(row($alice, 'gpt-4o', 'chat', 18), "$day|gpt-4o|chat|18|3701|2|0|0|31|0",
+    'calls are summed up, and their cost before it is rounded');
+is(row($alice, 'gpt-4o-other', 'chat', 1), "$day|gpt-4o-other|chat|1|5|6|0|0|60|0",
+    'by the model that answered, at the price of the one asked for');
+is(row($bob, 'gpt-4o', '/other/', 1), "$day|gpt-4o|/other/|1|7|8|0|0|80|0",
+    'by endpoint');
+is(row($bob, 'gpt-4o-other', 'chat', 1),
+    "$day|gpt-4o-other|chat|1|0|0|0|0|0|0", 'a call that failed is a call');
+is(scalar(sql($t, 'SELECT 1 FROM usage_daily')), 4,
+    'keys of others and lists are nobody\'s spend');
+
+my ($old) = $t->workers;
+$t->reload($conf, workers => 2);
+ok(wait_for(sub { !-e "/proc/$old" }, 10), 'more workers');
+
+# --- spend by the command ---
+
+my $out = $t->keys_cli('spend', '--db', $t->store, '--by', 'label', 'team',
+    '--csv');
+like($out, qr/^red,19,3706,8,/m, 'aiobs-keys sums it up by a label');
+
+# --- a store that is locked ---
+
+my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+    . "\nc.execute('BEGIN IMMEDIATE')\nopen('" . $t->dir
+    . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+
+is(call($t, 1, $bob)->{status}, 200, 'known keys go on');
+$t->expect_error('key store');
+ok(wait_for(sub { $t->error_log =~ /key store .* failed/ }, 10),
+    'what they spend cannot be written');
+$t->kill_wait($pid, 'TERM');
+is(row($bob, 'gpt-4o', 'chat', 1), "$day|gpt-4o|chat|1|10|5|0|0|50|0",
+    'it is written later');
+
+# --- a reload, a stop ---
+
+call($t, 1, $bob);
+$t->reload($conf, workers => 2);
+call($t, 1, $bob);
+$t->stop('QUIT');
+is(row($bob, 'gpt-4o', 'chat', 3), "$day|gpt-4o|chat|3|30|15|0|0|150|0",
+    'nothing is lost by a reload and a stop');
+
+$t->start($conf, workers => 2);
+call($t, 1, $bob);
+my $r = call($t, 1, $bob);
+$t->log_of($r->{headers}{'x-request-id'});
+$t->stop('TERM');
+is(row($bob, 'gpt-4o', 'chat', 5), "$day|gpt-4o|chat|5|50|25|0|0|250|0",
+    'nor by a fast stop');
+
+# --- more rows than fit ---
+
+$t->start($conf, workers => 1);
+$pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+    . "\nc.execute('BEGIN IMMEDIATE')\nopen('" . $t->dir
+    . "/locked2', 'w').close()\ntime.sleep(600)\n"]);
+is(call($t, 1, $bob)->{status}, 200, 'a key is known');
+ok(wait_for(sub { -e $t->dir . '/locked2' }, 20), 'the store is locked');
+
+my $s = $t->connect(1);
+my $n = 1200;
+my $got = 0;
+
+for my $i (1 .. $n) {
+    my $body = qq({"model":"gpt-4o","answers":"model-$i"});
+    $s->syswrite("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+        . "x-api-key: $bob\r\nContent-Length: " . length($body)
+        . "\r\n\r\n$body");
+    my $answer = '';
+    $s->sysread($answer, 65536, length $answer) or last
+        until $answer =~ /\r\n\r\n.*\}\}?\r?\n?(0\r\n\r\n)?$/s;
+    $got++ if $answer =~ m{^HTTP/1.1 200};
+}
+
+is($got, $n, 'calls go on');
+my ($lost) = $t->get(1, '/metrics')->{body}
+    =~ /^aiobs_usage_lost_total\{reason="full"\} (\d+)$/m;
+ok($lost && $lost <= $n, 'what cannot be kept is counted') or diag($lost // 'none');
+$t->kill_wait($pid, 'TERM');
+$t->stop('QUIT');
+is(scalar(sql($t, "SELECT 1 FROM usage_daily WHERE model LIKE 'model-%'")),
+    $n - ($lost // 0), 'all else is there');
+
+$t->done;
