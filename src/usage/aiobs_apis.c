@@ -297,7 +297,8 @@ size_t
 aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
     char model[AIOBS_MODEL_MAX])
 {
-    size_t       i, n, at;
+    size_t       i, n;
+    const char  *p, *last, *slash, *found[3] = { NULL, NULL, NULL };
 
     static const struct {
         const char  *before;
@@ -308,45 +309,49 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
         { "/deployments/", '/' }
     };
 
-    for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+    last = path + path_len;
 
-        n = strlen(places[i].before);
+    for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
 
-        for (at = 0; at + n < path_len; at++) {
-            if (memcmp(path + at, places[i].before, n) == 0) {
-                break;
+        for (i = 0; i < 3; i++) {
+            n = strlen(places[i].before);
+
+            if (found[i] == NULL && (size_t) (last - p) > n
+                && p[1] == places[i].before[1]
+                && memcmp(p, places[i].before, n) == 0)
+            {
+                found[i] = p + n;
             }
         }
-
-        if (at + n >= path_len) {
-            continue;
-        }
-
-        path += at + n;
-        path_len -= at + n;
-
-        for (n = path_len; n && path[n - 1] != places[i].end; n--) {
-            /* void */
-        }
-
-        if (places[i].end == '/') {
-            const char  *slash = memchr(path, '/', path_len);
-
-            n = slash ? (size_t) (slash - path) + 1 : 0;
-        }
-
-        if (n == 0) {
-            return 0;
-        }
-
-        n--;
-        n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
-        memcpy(model, path, n);
-
-        return n;
     }
 
-    return 0;
+    for (i = 0; i < 2 && found[i] == NULL; i++) { /* void */ }
+
+    p = found[i];
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    if (places[i].end == '/') {
+        slash = memchr(p, '/', last - p);
+        n = slash ? (size_t) (slash - p) + 1 : 0;
+
+    } else {
+        for (n = last - p; n && p[n - 1] != places[i].end; n--) {
+            /* void */
+        }
+    }
+
+    if (n == 0) {
+        return 0;
+    }
+
+    n--;
+    n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
+    memcpy(model, p, n);
+
+    return n;
 }
 
 

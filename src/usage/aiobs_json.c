@@ -18,8 +18,6 @@ static const uint8_t *aiobs_json_structure(aiobs_json_t *j,
 static void aiobs_json_next(aiobs_json_t *j);
 static int aiobs_json_start(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_value(aiobs_json_t *j, uint8_t c);
-static void aiobs_json_open(aiobs_json_t *j, uint8_t c);
-static void aiobs_json_close(aiobs_json_t *j, uint8_t c);
 
 
 void
@@ -30,6 +28,7 @@ aiobs_json_init(aiobs_json_t *j, const aiobs_node_t *root,
     j->handler = handler;
     j->data = data;
     j->spans = NULL;
+    j->members = aiobs_json_foreseen(root);
 
     aiobs_json_reset(j);
 }
@@ -259,7 +258,7 @@ aiobs_json_value(aiobs_json_t *j, uint8_t c)
 }
 
 
-static void
+void
 aiobs_json_open(aiobs_json_t *j, uint8_t c)
 {
     const aiobs_node_t  *node;
@@ -272,6 +271,7 @@ aiobs_json_open(aiobs_json_t *j, uint8_t c)
 
     if (j->depth == 1 + j->list) {
         j->stack[j->depth] = j->root;
+        j->member = 0;
 
     } else if (node == NULL || node->children == NULL
                || j->depth > AIOBS_JSON_PATH)
@@ -288,8 +288,10 @@ aiobs_json_open(aiobs_json_t *j, uint8_t c)
 
     } else {
         j->stack[j->depth] = node->children;
+        j->groups[j->depth] = NULL;
 
         if (node->type == AIOBS_NODE_GROUP) {
+            j->groups[j->depth] = node;
             j->handler->group(j->data, node, 1);
         }
     }
@@ -304,11 +306,11 @@ aiobs_json_open(aiobs_json_t *j, uint8_t c)
 }
 
 
-/* the parent's node of a group is found by its children */
-
-static void
+void
 aiobs_json_close(aiobs_json_t *j, uint8_t c)
 {
+    const aiobs_node_t  *group;
+
     if (aiobs_json_in_object(j) != (c == '}')) {
         j->failure = AIOBS_FAILURE_JSON;
         return;
@@ -323,19 +325,10 @@ aiobs_json_close(aiobs_json_t *j, uint8_t c)
         return;
     }
 
-    if (j->depth < AIOBS_JSON_PATH) {
-        const aiobs_node_t  *node;
+    group = j->groups[j->depth + 1];
 
-        node = j->stack[j->depth];
-
-        for ( /* void */ ; node && node->key; node++) {
-            if (node->children == j->stack[j->depth + 1]
-                && node->type == AIOBS_NODE_GROUP)
-            {
-                j->handler->group(j->data, node, 0);
-                return;
-            }
-        }
+    if (group) {
+        j->handler->group(j->data, group, 0);
     }
 }
 
@@ -348,7 +341,9 @@ aiobs_json_child(aiobs_json_t *j, const char *key, size_t len)
     node = j->stack[j->depth];
 
     for ( /* void */ ; node && node->key; node++) {
-        if (node->len == len && memcmp(node->key, key, len) == 0) {
+        if (node->len == len && node->key[0] == key[0]
+            && memcmp(node->key, key, len) == 0)
+        {
             return node;
         }
     }

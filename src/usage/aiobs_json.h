@@ -20,6 +20,8 @@
 #define AIOBS_JSON_PATH     10      /* levels of a path at most */
 #define AIOBS_JSON_SCALAR   128     /* bytes of a scalar that are kept */
 #define AIOBS_JSON_SPANS    24      /* noted of one document */
+#define AIOBS_JSON_MEMBERS  64      /* of a document, that are foreseen */
+#define AIOBS_JSON_NAME      32      /* bytes of such a key, ":" included */
 
 
 typedef enum {
@@ -83,6 +85,20 @@ typedef struct {
 } aiobs_spans_t;
 
 
+/*
+ * Documents of one kind mostly have the same members in the same order: the
+ * n-th key is compared with the n-th of the document before, and looked for
+ * only when it is another.
+ */
+
+typedef struct {
+    const aiobs_node_t          *list;      /* of the object it is in */
+    const aiobs_node_t          *node;
+    uint8_t                      len;
+    uint8_t                      key[AIOBS_JSON_NAME];   /* with quotes and ":" */
+} aiobs_json_member_t;
+
+
 typedef struct {
     const aiobs_node_t          *root;
     const aiobs_json_handler_t  *handler;
@@ -92,6 +108,8 @@ typedef struct {
     const uint8_t               *start;     /* of the value under way */
 
     const aiobs_node_t          *stack[AIOBS_JSON_PATH + 1];
+    const aiobs_node_t          *groups[AIOBS_JSON_PATH + 1];
+    aiobs_json_member_t         *members;   /* of the document before */
     const aiobs_node_t          *node;      /* of the value under way */
     uint64_t                     objects[AIOBS_JSON_DEPTH / 64];
     int                          depth;
@@ -100,6 +118,7 @@ typedef struct {
     uint8_t                      failure;   /* aiobs_failure_e */
     uint8_t                      list;      /* the outermost is an array */
     uint8_t                      first;     /* and has no element yet */
+    uint8_t                      member;    /* of the document, how many */
     uint32_t                     unit;      /* of \uXXXX */
     uint32_t                     high;      /* a surrogate waiting */
     size_t                       len;

@@ -34,7 +34,15 @@ const aiobs_node_t *aiobs_json_child(aiobs_json_t *j, const char *key,
     size_t len);
 
 
+/* the container that begins or ends with c */
+void aiobs_json_open(aiobs_json_t *j, uint8_t c);
+void aiobs_json_close(aiobs_json_t *j, uint8_t c);
+
+
 /* --- aiobs_json_members.c: whole members; in a state before a key --- */
+
+/* what is known of documents with that root */
+aiobs_json_member_t *aiobs_json_foreseen(const aiobs_node_t *root);
 
 const uint8_t *aiobs_json_members(aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last);
@@ -76,8 +84,11 @@ aiobs_json_scalar_start(uint8_t c)
 static inline int
 aiobs_json_scalar_byte(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-           || c == '.' || c == '-' || c == '+';
+    /* digits, letters, "+", "-" and "." */
+
+    static const uint32_t  bytes[8] = { 0, 0x03ff6800, 0x07fffffe, 0x07fffffe };
+
+    return bytes[c >> 5] >> (c & 0x1f) & 1;
 }
 
 
