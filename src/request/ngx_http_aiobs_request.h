@@ -188,9 +188,12 @@ typedef struct {
 #define NGX_HTTP_AIOBS_HEADERS_ADD  8       /* lines at most at once */
 
 
-/* name: in lower case, with "-"; "_" in the list counts as "-" */
+/*
+ * name: in lower case, with "-"; "_" in the list counts as "-".  The first
+ * byte is a letter.
+ */
 #define ngx_http_aiobs_header_is(h, name, length)                             \
-    ((h)->key.len == (length)                                                 \
+    ((h)->key.len == (length) && ((h)->key.data[0] | 0x20) == (name)[0]       \
      && ngx_http_aiobs_header_same(h, name, length))
 
 ngx_uint_t ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name,
