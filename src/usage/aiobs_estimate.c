@@ -14,11 +14,18 @@
  */
 
 
+#include <string.h>
+
 #include "aiobs_estimate.h"
 
 
 #define AIOBS_PLACES   64       /* in a run, then counted from 0 again */
 #define AIOBS_COLUMNS  32       /* CLASS_LAST, rounded up for speed */
+
+
+static void aiobs_estimate_kept(aiobs_estimate_t *e);
+static void aiobs_estimate_count(aiobs_estimate_t *e, const uint8_t *p,
+    size_t len);
 
 
 /* a character's class is that of its first byte */
@@ -153,12 +160,54 @@ void
 aiobs_estimate_init(aiobs_estimate_t *e)
 {
     e->millitokens = 0;
+    e->text = NULL;
+    e->end = NULL;
+    e->last = NULL;
+
     aiobs_estimate_break(e);
 }
 
 
 void
+aiobs_estimate_defer(aiobs_estimate_t *e, uint8_t *room, size_t size)
+{
+    e->text = room;
+    e->end = room;
+    e->last = room + size;
+}
+
+
+void
 aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len)
+{
+    if (len > (size_t) (e->last - e->end)) {
+        aiobs_estimate_kept(e);
+    }
+
+    if (len > (size_t) (e->last - e->end)) {
+        aiobs_estimate_count(e, p, len);
+        return;
+    }
+
+    if (len) {
+        memcpy(e->end, p, len);
+        e->end += len;
+    }
+}
+
+
+static void
+aiobs_estimate_kept(aiobs_estimate_t *e)
+{
+    if (e->end > e->text) {
+        aiobs_estimate_count(e, e->text, e->end - e->text);
+        e->end = e->text;
+    }
+}
+
+
+static void
+aiobs_estimate_count(aiobs_estimate_t *e, const uint8_t *p, size_t len)
 {
     uint64_t        sum;
     unsigned        class, prev, group, last, run;
@@ -195,14 +244,18 @@ aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len)
 void
 aiobs_estimate_break(aiobs_estimate_t *e)
 {
+    aiobs_estimate_kept(e);
+
     e->class = CLASS_NONE;
     e->run = 0;
 }
 
 
 int64_t
-aiobs_estimate_tokens(const aiobs_estimate_t *e)
+aiobs_estimate_tokens(aiobs_estimate_t *e)
 {
+    aiobs_estimate_kept(e);
+
     if (e->millitokens > 0 && e->millitokens < 500) {
         return 1;
     }

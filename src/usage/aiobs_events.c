@@ -33,7 +33,11 @@ static const uint8_t *aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 static const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
+static const uint8_t *aiobs_events_alike(aiobs_usage_t *u, aiobs_shape_t *s,
+    const uint8_t *p, const uint8_t *last);
 static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
+    uint32_t events, uint32_t content);
+static int aiobs_events_text(aiobs_usage_t *u, const aiobs_shape_t *s,
     const aiobs_holes_t *holes);
 static void aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s);
 static void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
@@ -175,8 +179,6 @@ static const uint8_t *
 aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 {
     int              i;
-    aiobs_holes_t    holes;
-    aiobs_shape_t   *s;
     const uint8_t   *end;
     aiobs_shapes_t  *m;
 
@@ -188,11 +190,9 @@ aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 
     for (i = 0; i < AIOBS_SHAPES; /* void */ ) {
 
-        s = &m->shapes[m->last];
-        end = aiobs_shape_match(s, p, last, &holes);
+        end = aiobs_events_alike(u, &m->shapes[m->last], p, last);
 
-        if (end) {
-            aiobs_events_apply(u, s, &holes);
+        if (end > p) {
             p = end;
             i = 0;
             continue;
@@ -206,17 +206,65 @@ aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 }
 
 
+/* behind those of one shape */
+
+static const uint8_t *
+aiobs_events_alike(aiobs_usage_t *u, aiobs_shape_t *s, const uint8_t *p,
+    const uint8_t *last)
+{
+    aiobs_holes_t       holes;
+    const uint8_t      *end;
+    aiobs_shape_run_t   run;
+
+    if (aiobs_shape_run) {
+        p = aiobs_shape_run(s, p, last, &u->estimate, &run);
+
+        if (run.events) {
+            aiobs_events_apply(u, s, run.events, run.content);
+        }
+    }
+
+    end = aiobs_shape_match(s, p, last, &holes);
+
+    if (end) {
+        aiobs_events_apply(u, s, 1, aiobs_events_text(u, s, &holes));
+        p = end;
+    }
+
+    return p;
+}
+
+
 /* what reading the event would have done */
 
 static void
-aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
-    const aiobs_holes_t *holes)
+aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s, uint32_t events,
+    uint32_t content)
 {
-    size_t    i, len, text;
-
     if (!s->fresh) {
         aiobs_events_refresh(u, s);
     }
+
+    u->documents += events;
+
+    if (content) {
+        u->content_events += content;
+        u->last_token_ms = u->now_ms;
+
+        if (u->first_token_ms == 0) {
+            u->first_token_ms = u->now_ms;
+        }
+    }
+}
+
+
+/* whether there is any */
+
+static int
+aiobs_events_text(aiobs_usage_t *u, const aiobs_shape_t *s,
+    const aiobs_holes_t *holes)
+{
+    size_t  i, len, text;
 
     text = 0;
 
@@ -229,16 +277,7 @@ aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
         }
     }
 
-    u->documents++;
-
-    if (text) {
-        u->content_events++;
-        u->last_token_ms = u->now_ms;
-
-        if (u->first_token_ms == 0) {
-            u->first_token_ms = u->now_ms;
-        }
-    }
+    return text > 0;
 }
 
 
@@ -312,6 +351,7 @@ aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
         }
 
         aiobs_shapes_init(u->shapes);
+        aiobs_estimate_defer(&u->estimate, u->shapes->text, AIOBS_SHAPE_TEXT);
     }
 
     s = aiobs_shape_learn(u->shapes, p, end - p, &spans);

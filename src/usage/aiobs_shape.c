@@ -18,8 +18,6 @@ static const uint8_t *aiobs_shape_string(const uint8_t *p,
 static const uint8_t *aiobs_shape_plain(const uint8_t *p, const uint8_t *last);
 static const uint8_t *aiobs_shape_escape(const uint8_t *p,
     const uint8_t *last);
-static const uint8_t *aiobs_shape_digits(const uint8_t *p,
-    const uint8_t *last);
 static int aiobs_shape_alike(const aiobs_shapes_t *m, const uint8_t *p,
     size_t len, const aiobs_spans_t *spans);
 static int aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m,
@@ -173,7 +171,7 @@ aiobs_shape_escape(const uint8_t *p, const uint8_t *last)
 }
 
 
-static const uint8_t *
+const uint8_t *
 aiobs_shape_digits(const uint8_t *p, const uint8_t *last)
 {
     const uint8_t  *start;

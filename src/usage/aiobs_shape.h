@@ -12,10 +12,12 @@
 #define _AIOBS_SHAPE_H_INCLUDED_
 
 
+#include "aiobs_estimate.h"
 #include "aiobs_json.h"
 
 
 #define AIOBS_SHAPE_MAX    1024     /* bytes of an event */
+#define AIOBS_SHAPE_TEXT   4096     /* bytes of text that wait */
 #define AIOBS_SHAPES       2        /* kinds of events that take turns */
 #define AIOBS_SHAPE_HOLES  4        /* places where events differ */
 
@@ -43,7 +45,7 @@ typedef struct {
 } aiobs_shape_t;
 
 
-/* memory of a stream, beside its state: 5 KB */
+/* memory of a stream, beside its state: 9 KB */
 
 typedef struct {
     aiobs_shape_t    shapes[AIOBS_SHAPES];
@@ -54,6 +56,7 @@ typedef struct {
     aiobs_spans_t    spans;         /* of "event" */
     uint8_t          event[AIOBS_SHAPE_MAX];
     uint8_t          carry[AIOBS_SHAPE_MAX];
+    uint8_t          text[AIOBS_SHAPE_TEXT];
 } aiobs_shapes_t;
 
 
@@ -66,6 +69,29 @@ typedef struct {
 
 
 void aiobs_shapes_init(aiobs_shapes_t *m);
+
+/* events of one shape, one behind the other */
+
+typedef struct {
+    uint32_t         events;
+    uint32_t         content;       /* of these, with text */
+} aiobs_shape_run_t;
+
+/*
+ * Behind the last event of this shape that is whole and lies well before the
+ * end of the bytes: others are left to aiobs_shape_match().  Their text goes
+ * to where e keeps it; without room there an event is left as well.
+ */
+typedef const uint8_t *(*aiobs_shape_run_pt)(const aiobs_shape_t *s,
+    const uint8_t *p, const uint8_t *last, aiobs_estimate_t *e,
+    aiobs_shape_run_t *run);
+
+/* what is in use: NULL where no vectors are */
+extern aiobs_shape_run_pt  aiobs_shape_run;
+
+/* those that this processor can run, the fastest last; NULL behind it */
+aiobs_shape_run_pt aiobs_shape_run_get(unsigned i);
+
 
 /* the end of the event at p if it has this shape, or NULL */
 const uint8_t *aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
@@ -80,6 +106,9 @@ aiobs_shape_t *aiobs_shape_learn(aiobs_shapes_t *m, const uint8_t *p,
 
 /* behind the blank line that ends the first event, or NULL */
 const uint8_t *aiobs_shape_event_end(const uint8_t *p, const uint8_t *last);
+
+/* behind the digits at p, NULL if there are none */
+const uint8_t *aiobs_shape_digits(const uint8_t *p, const uint8_t *last);
 
 
 #endif /* _AIOBS_SHAPE_H_INCLUDED_ */

@@ -115,7 +115,6 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
         aiobs_usage_document_end(u);
     }
 
-    aiobs_usage_release(u);
     aiobs_usage_recognise(u);
 
     aiobs_answer_record(u, rec);
@@ -125,6 +124,8 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
                    || (u->list && u->api->rule == AIOBS_RULE_GEMINI));
 
     aiobs_usage_source(u, complete, text_tokens, rec);
+
+    aiobs_usage_release(u);
 }
 
 
@@ -164,8 +165,12 @@ aiobs_usage_release(aiobs_usage_t *u)
         u->decoder = NULL;
     }
 
-    free(u->shapes);
-    u->shapes = NULL;
+    if (u->shapes) {
+        free(u->shapes);
+        u->shapes = NULL;
+
+        aiobs_estimate_init(&u->estimate);      /* its text was there */
+    }
 }
 
 
@@ -319,8 +324,6 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
         return;
     }
 
-    estimate = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
-
     if (u->reported && !u->api->text && rec->input == AIOBS_ABSENT
         && rec->output == AIOBS_ABSENT && rec->cost_nanousd == AIOBS_ABSENT)
     {
@@ -335,6 +338,7 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
         }
 
         rec->source = AIOBS_SOURCE_PARTIAL;
+        estimate = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
 
         if (rec->output < estimate) {
             rec->output = estimate;
@@ -351,5 +355,5 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
 
     rec->source = AIOBS_SOURCE_ESTIMATED;
     rec->input = text_tokens;
-    rec->output = estimate;
+    rec->output = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
 }
