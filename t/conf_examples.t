@@ -26,6 +26,16 @@ my $objs = Aiobs::objs();
 my @examples = (glob("$root/conf-examples/*.conf"), glob("$root/docker/*.conf"));
 cmp_ok(scalar @examples, '>=', 2, 'there are examples');
 
+# the image's entrypoint tells nginx of name servers
+
+Aiobs::spew($t->dir . '/resolv.conf', "# a comment\nnameserver 10.0.0.2\nnameserver fd00::53\n"
+    . "nameserver fe80::1%eth0\nsearch example.com\n");
+my $made = join ' ', "AIOBS_KEY_STORE=@{[$t->dir]}/keys.db AIOBS_RUN=@{[$t->dir]}",
+    "AIOBS_RESOLV_CONF=@{[$t->dir]}/resolv.conf sh $root/docker/entrypoint echo goes on";
+is(`$made 2>&1`, "goes on\n", 'the entrypoint goes on with what it is given');
+is(Aiobs::slurp($t->dir . '/resolver.conf'), "resolver 10.0.0.2 [fd00::53] valid=60s;\n",
+    'and nginx gets the name servers');
+
 for my $file (@examples) {
     (my $name = $file) =~ s{.*/}{};
     my $conf = Aiobs::slurp($file);
