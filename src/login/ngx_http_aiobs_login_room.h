@@ -10,9 +10,9 @@
 #define _NGX_HTTP_AIOBS_LOGIN_ROOM_H_INCLUDED_
 
 
-#include "aiobs_oidc.h"
-#include "../keys/aiobs_store_manage.h"
 #include "../request/ngx_http_aiobs_request.h"
+#include "../keys/aiobs_store_manage.h"
+#include "aiobs_oidc.h"
 
 
 #define NGX_HTTP_AIOBS_LOGIN_TTL      600   /* seconds from start to callback */
