@@ -155,11 +155,7 @@ ngx_http_aiobs_key_timer(ngx_event_t *ev)
         w->check = 1;
     }
 
-    /* what is spent lies in every worker, the rest in shared memory */
-
-    if (++w->ticks % NGX_HTTP_AIOBS_KEY_SAVE == 0
-        && (w->poll || ngx_http_aiobs_spend_pending() || w->job->nspent))
-    {
+    if (++w->ticks % NGX_HTTP_AIOBS_KEY_SAVE == 0) {
         w->save = 1;
     }
 

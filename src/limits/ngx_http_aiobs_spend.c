@@ -174,13 +174,6 @@ ngx_http_aiobs_sum_spare(void)
 
 
 ngx_uint_t
-ngx_http_aiobs_spend_pending(void)
-{
-    return ngx_http_aiobs_sums ? ngx_http_aiobs_sums->pending : 0;
-}
-
-
-ngx_uint_t
 ngx_http_aiobs_spend_take(aiobs_usage_row_t *rows,
     ngx_http_aiobs_spend_text_t *texts, ngx_uint_t max, ngx_uint_t last)
 {

@@ -47,9 +47,6 @@ typedef struct {
 /* NGX_DECLINED: there is no room, the call is not recorded */
 ngx_int_t ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend);
 
-/* whether there is something to be taken */
-ngx_uint_t ngx_http_aiobs_spend_pending(void);
-
 /*
  * At most max rows, which are the caller's then; their texts lie in texts.
  * last: parts of a micro-USD are rounded, else they stay for the next row.

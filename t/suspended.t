@@ -1,0 +1,152 @@
+#!/usr/bin/perl
+
+# Requests that wait for the key store: one question for all that have the same
+# key, and a bound on how many wait; a flood of unknown keys takes no memory.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsKeys;
+use IO::Select;
+use Test::More;
+
+my $t = Aiobs->new;
+
+my $alice = $t->key('alice');
+my $bob = $t->key('bob');
+
+spew($t->dir . '/html/x', "ok\n");
+
+my $version = `$t->{nginx} -v 2>&1`;
+my ($minor) = $version =~ m{nginx/\d+\.(\d+)};
+my $listen = $minor > 25 ? "listen 127.0.0.1:%%PORT_1%%;\n    http2 on;"
+    : 'listen 127.0.0.1:%%PORT_1%% http2;';
+
+my $conf = <<"EOC";
+aiobs_zone 8m series=100 keys=100;
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+server {
+    $listen
+    aiobs on;
+    location / { aiobs_auth on; try_files /x =404; }
+}
+server {
+    listen 127.0.0.1:%%PORT_2%%;
+    aiobs on;
+    location / { aiobs_auth on; try_files /x =404; }
+    location = /metrics { aiobs_metrics; }
+}
+EOC
+
+$t->start($conf);
+is($t->get(2, '/', 'x-api-key', $alice)->{status}, 200, 'a known key');
+
+# without a write-ahead log a writer keeps readers out
+
+$t->stop;
+sql($t, 'PRAGMA journal_mode = DELETE');
+unlink $t->dir . '/nginx.pid';
+$t->start;
+is($t->get(2, '/', 'x-api-key', $alice)->{status}, 200, 'it is known again');
+
+my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+    . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir
+    . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+
+# 1400 streams in 14 connections, all with a key that is not known yet
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags,
+        $stream) . $payload;
+}
+
+# GET, http, /; names and values as they are
+
+sub h2_request {
+    my ($stream, @headers) = @_;
+    my $block = "\x82\x86\x84";
+    while (my ($k, $v) = splice @headers, 0, 2) {
+        $block .= "\0" . pack('C/a*', $k) . pack('C/a*', $v);
+    }
+    return frame(1, 5, $stream, $block);
+}
+
+# the statuses of n answers
+
+sub h2_statuses {
+    my ($s, $n) = @_;
+
+    my ($data, @status) = ('');
+    my $select = IO::Select->new($s);
+
+    while (@status < $n && $select->can_read(20)) {
+        $s->sysread($data, 65536, length $data) or last;
+
+        while (length $data >= 9) {
+            my ($len, $type) = (unpack('N', "\0" . substr $data, 0, 3),
+                ord substr $data, 3, 1);
+            last if length $data < 9 + $len;
+            my $frame = substr $data, 0, 9 + $len, '';
+            push @status, $frame =~ /\x03(\d\d\d)/ ? $1
+                : $frame =~ /^.{9}\x88/s ? 200 : 'none' if $type == 1;
+        }
+    }
+
+    return @status;
+}
+
+my @h2 = map { $t->connect(1) } 1 .. 14;
+
+for my $s (@h2) {
+    $s->syswrite("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '')
+        . join '', map { h2_request(2 * $_ - 1, ':authority', 'a',
+            'x-api-key', $bob) } 1 .. 100);
+}
+
+ok(wait_for(sub { $t->error_log =~ /(\d+) requests wait for it, others are/ }, 20),
+    'too many wait') or diag($t->error_log =~ /^(.*key store.*)$/m);
+$t->error_log =~ /(\d+) requests wait for it, others are/;
+is($1, 1024, 'that many may');
+is($t->get(2, '/', 'x-api-key', $alice)->{status}, 200,
+    'a known key does not wait');
+my @status = map { h2_statuses($_, 100) } @h2;
+is(scalar(grep { $_ eq '503' } @status), 1400, 'nobody is let in meanwhile');
+
+$t->kill_wait($lock, 'KILL');
+my $status;
+wait_for(sub { ($status = $t->get(2, '/', 'x-api-key', $bob)->{status}) == 200 }, 10);
+is($status, 200, 'nor kept out later');
+
+# --- a flood of keys that nobody has ---
+
+sub used {
+    my ($bytes) = $t->get(2, '/metrics')->{body} =~ /^aiobs_zone_used_bytes (\d+)/m;
+    return $bytes;
+}
+
+$t->get(2, '/', 'x-api-key', "sk-warm-$_") for 1 .. 20;
+my $before = used();
+
+my $s = $t->connect(2);
+my $refused = 0;
+
+for my $i (1 .. 900) {
+    $s->syswrite("GET / HTTP/1.1\r\nHost: a\r\nx-api-key: sk-flood-$i\r\n\r\n");
+    my $answer = '';
+    $s->sysread($answer, 65536, length $answer) or last
+        until $answer =~ /\r\n\r\n.*\}\r\n$/s;
+    $refused++ if $answer =~ m{^HTTP/1.1 401};
+}
+
+is($refused, 900, 'nine hundred unknown keys are refused');
+is(used(), $before, 'and leave nothing in the zone');
+is($t->get(2, '/', 'x-api-key', $alice)->{status}, 200, 'a known key stays known');
+
+$t->done;
