@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs qw(slurp spew wait_for);
 use AiobsKeys;
+use Digest::SHA qw(sha256_hex);
 use IO::Compress::Gzip qw(gzip);
 use POSIX qw(strftime);
 use Test::More;
@@ -23,6 +24,7 @@ sub iso { return strftime('%Y-%m-%dT%H:%M:%S.000000', gmtime(time + $_[0])) }
 my %key = (
     plain => key_with($t, 'plain'),
     expired => key_with($t, 'expired', expires_at => iso(-5)),
+    rotated => key_with($t, 'rotated', models => 'gpt-4o'),
     later => key_with($t, 'later', expires_at => iso(3600)),
     models => key_with($t, 'models', models => 'gpt-4o*,claude-*'),
     endpoints => key_with($t, 'endpoints', endpoints => 'ch?t'),
@@ -110,6 +112,18 @@ is($status, 401, 'a key in use expires');
 set_attrs($t, $key{expired}, expires_at => iso(3600));
 wait_for(sub { ($status = call($t, 1, $key{expired})->{status}) == 200 }, 5);
 is($status, 200, 'a later end is noticed');
+
+# --- rotation: both work until the grace period is over ---
+
+my ($id) = sha256_hex($key{rotated}) =~ /^(.{12})/;
+chomp(my $next = $t->keys_cli('rotate', '--db', $t->store, $id, '--grace', '2s'));
+push @{$t->{secrets}}, $next;
+is(call($t, 1, $key{rotated})->{status}, 200, 'a rotated key goes on for a while');
+is(call($t, 1, $next)->{status}, 200, 'so does its successor');
+wait_for(sub { ($status = call($t, 1, $key{rotated})->{status}) == 401 }, 5);
+is($status, 401, 'then it has expired');
+is(call($t, 1, $next)->{status}, 200, 'the successor has not');
+is(call($t, 1, $next, model => 'gpt-5')->{status}, 403, 'and may no more than it');
 
 # --- which models ---
 
