@@ -358,6 +358,12 @@ ngx_http_aiobs_key_header(ngx_table_elt_t *h)
 {
     ngx_http_aiobs_key_header_t  *k;
 
+    if (h->key.len < sizeof("api-key") - 1
+        || h->key.len > sizeof("x-goog-api-key") - 1)
+    {
+        return 0;
+    }
+
     for (k = ngx_http_aiobs_key_headers; k->name; k++) {
         if (ngx_http_aiobs_header_is(h, k->name, k->len)) {
             return 1;
@@ -378,6 +384,8 @@ ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_http_aiobs_identity_t  *id;
 
+    static ngx_http_aiobs_handle_t  known[NGX_HTTP_AIOBS_KEY_STORE + 1];
+
     id = ctx->identity;
     ctx->validated = 1;
 
@@ -385,7 +393,8 @@ ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_http_aiobs_printable(&id->key_name);
     ngx_http_aiobs_policy_end_user(r, ctx);
 
-    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_KEY_VALIDATIONS,
+    ngx_http_aiobs_metrics_add_at(&known[id->verdict],
+                       NGX_HTTP_AIOBS_KEY_VALIDATIONS,
                        ngx_http_aiobs_keys_verdict_name(id->verdict), 1);
 }
 

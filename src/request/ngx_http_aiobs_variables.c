@@ -15,6 +15,7 @@ static ngx_int_t ngx_http_aiobs_label_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aiobs_variable_text(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, ngx_http_aiobs_value_t *value);
+static u_char *ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width);
 
 
 /* they change while the request goes on: never cached */
@@ -151,26 +152,57 @@ ngx_http_aiobs_variable_text(ngx_http_request_t *r,
 u_char *
 ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value)
 {
+    int64_t  n;
+
+    n = value->n;
+
+    if (n < 0 && value->type != NGX_HTTP_AIOBS_VALUE_BOOLEAN) {
+        *p++ = '-';
+        n = -n;
+    }
+
     switch (value->type) {
 
     case NGX_HTTP_AIOBS_VALUE_SECONDS:
-        if (value->n % 1000) {
-            return ngx_sprintf(p, "%L.%06L", value->n / 1000000,
-                               value->n % 1000000);
-        }
+        p = ngx_http_aiobs_digits(p, n / 1000000, 1);
+        *p++ = '.';
 
-        return ngx_sprintf(p, "%L.%03L", value->n / 1000000,
-                           value->n / 1000 % 1000);
+        return n % 1000 ? ngx_http_aiobs_digits(p, n % 1000000, 6)
+                        : ngx_http_aiobs_digits(p, n / 1000 % 1000, 3);
 
     case NGX_HTTP_AIOBS_VALUE_USD:
-        return ngx_sprintf(p, "%L.%09L", value->n / 1000000000,
-                           value->n % 1000000000);
+        p = ngx_http_aiobs_digits(p, n / 1000000000, 1);
+        *p++ = '.';
+
+        return ngx_http_aiobs_digits(p, n % 1000000000, 9);
 
     case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
-        return value->n ? ngx_cpymem(p, "true", 4)
-                        : ngx_cpymem(p, "false", 5);
+        return n ? ngx_cpymem(p, "true", 4) : ngx_cpymem(p, "false", 5);
 
     default:
-        return ngx_sprintf(p, "%L", value->n);
+        return ngx_http_aiobs_digits(p, n, 1);
     }
+}
+
+
+/* with zeros before it up to the width */
+
+static u_char *
+ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width)
+{
+    u_char   digits[NGX_INT64_LEN], *d, *last;
+
+    last = digits + NGX_INT64_LEN;
+    d = last;
+
+    while (n || (ngx_uint_t) (last - d) < width) {
+        *--d = (u_char) ('0' + n % 10);
+        n /= 10;
+    }
+
+    while (d < last) {
+        *p++ = *d++;
+    }
+
+    return p;
 }

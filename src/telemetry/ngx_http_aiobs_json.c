@@ -9,6 +9,11 @@
 #include "ngx_http_aiobs_log_out.h"
 
 
+#define NGX_HTTP_AIOBS_BYTES  0x0101010101010101ULL
+
+
+static size_t ngx_http_aiobs_json_plain(u_char *dst, u_char *src, size_t len);
+static ngx_uint_t ngx_http_aiobs_json_word(u_char *dst, u_char *src);
 static u_char *ngx_http_aiobs_json_timestamp(u_char *p);
 static u_char *ngx_http_aiobs_json_value(u_char *p, size_t max,
     ngx_http_aiobs_value_t *value);
@@ -76,6 +81,15 @@ ngx_http_aiobs_json_string(u_char *p, size_t max, ngx_str_t *s)
 
     while (src < end) {
 
+        n = ngx_min(end - src, last - p);
+        n = ngx_http_aiobs_json_plain(p, src, n);
+        p += n;
+        src += n;
+
+        if (src == end) {
+            break;
+        }
+
         if (*src >= 0x20 && *src < 0x7f && *src != '"' && *src != '\\') {
 
             if (p == last) {
@@ -110,6 +124,55 @@ ngx_http_aiobs_json_string(u_char *p, size_t max, ngx_str_t *s)
     *p++ = '"';
 
     return p;
+}
+
+
+/* copies bytes that stand for themselves, by words; how many */
+
+static size_t
+ngx_http_aiobs_json_plain(u_char *dst, u_char *src, size_t len)
+{
+    size_t  i;
+
+    if (len < 8) {
+        return 0;
+    }
+
+    for (i = 0; i < len - 8; i += 8) {
+        if (!ngx_http_aiobs_json_word(dst + i, src + i)) {
+            return i;
+        }
+    }
+
+    /* the last word may have bytes of the one before */
+
+    return ngx_http_aiobs_json_word(dst + len - 8, src + len - 8) ? len : i;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_json_word(u_char *dst, u_char *src)
+{
+    uint64_t  word, quote, slash;
+
+    ngx_memcpy(&word, src, 8);
+
+    /* bytes < 0x20, 0x7f and >= 0x80 leave a high bit, as do '"', "\\" */
+
+    quote = word ^ NGX_HTTP_AIOBS_BYTES * '"';
+    slash = word ^ NGX_HTTP_AIOBS_BYTES * '\\';
+
+    if (((word - NGX_HTTP_AIOBS_BYTES * 0x20)
+         | (word + NGX_HTTP_AIOBS_BYTES) | word
+         | (quote - NGX_HTTP_AIOBS_BYTES) | (slash - NGX_HTTP_AIOBS_BYTES))
+        & NGX_HTTP_AIOBS_BYTES << 7)
+    {
+        return 0;
+    }
+
+    ngx_memcpy(dst, &word, 8);
+
+    return 1;
 }
 
 
