@@ -134,6 +134,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
     NGX_HTTP_AIOBS_METRICS_COMMANDS
     NGX_HTTP_AIOBS_AGENTS_COMMANDS
     NGX_HTTP_AIOBS_LOG_COMMANDS
+    NGX_HTTP_AIOBS_RECORDER_COMMANDS
     NGX_HTTP_AIOBS_PRIVACY_COMMANDS
     NGX_HTTP_AIOBS_LOGIN_COMMANDS
     NGX_HTTP_AIOBS_LIMITS_COMMANDS
@@ -258,6 +259,8 @@ ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_http_aiobs_flight_update(r, ctx, 0);
+
     rc = ngx_http_aiobs_agent_call(r, ctx);
 
     return rc == NGX_DECLINED ? ngx_http_aiobs_precontent(r, ctx) : rc;
@@ -289,6 +292,7 @@ ngx_http_aiobs_header_filter(ngx_http_request_t *r)
 
         if (ctx) {
             ngx_http_aiobs_llm_header(r, ctx);
+            ngx_http_aiobs_flight_update(r, ctx, 1);
 
             if (ngx_http_aiobs_answer_headers(r, ctx) != NGX_OK) {
                 return NGX_ERROR;
@@ -340,6 +344,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_settle(r, ctx);
         ngx_http_aiobs_log_write(r, ctx);
         ngx_http_aiobs_spans(r, ctx);
+        ngx_http_aiobs_record(r, ctx);
     }
 
     return NGX_OK;
@@ -455,6 +460,10 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_aiobs_recorder_init_process(amcf->recorder.capacity
+                                         ? amcf->shared->recorder : NULL,
+                                         amcf->shpool);
 
     if (ngx_http_aiobs_agents_init_process(amcf->shared->agents, amcf->shpool,
                                            cycle->log)

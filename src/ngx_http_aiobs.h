@@ -21,6 +21,7 @@
 #include "metrics/ngx_http_aiobs_metrics.h"
 #include "agents/ngx_http_aiobs_agents.h"
 #include "telemetry/ngx_http_aiobs_log.h"
+#include "telemetry/ngx_http_aiobs_recorder.h"
 #include "request/ngx_http_aiobs_privacy.h"
 #include "login/ngx_http_aiobs_login.h"
 #include "limits/ngx_http_aiobs_limits.h"
@@ -56,6 +57,7 @@ typedef struct {
     u_char                      salt[NGX_HTTP_AIOBS_SALT_LEN];
     ngx_http_aiobs_login_shared_t  *login;
     ngx_http_aiobs_limits_t    *limits;
+    ngx_http_aiobs_recorder_t  *recorder;
 } ngx_http_aiobs_shared_t;
 
 
@@ -85,6 +87,7 @@ typedef struct {
     ngx_http_aiobs_log_main_conf_t  log;
     ngx_http_aiobs_login_main_conf_t  login;
     ngx_http_aiobs_limits_conf_t       limits;
+    ngx_http_aiobs_recorder_main_conf_t  recorder;
 
     ngx_http_aiobs_shared_t    *shared;
     ngx_slab_pool_t            *shpool;
@@ -114,6 +117,7 @@ typedef struct {
     ngx_flag_t                  metrics_created;    /* _created is shown */
     ngx_http_aiobs_agents_conf_t  agents;
     ngx_http_aiobs_log_conf_t   log;
+    ngx_http_aiobs_recorder_conf_t  recorder;
     ngx_http_aiobs_privacy_conf_t  privacy;
     ngx_http_aiobs_counts_t    *counts;         /* of this worker, or NULL */
     ngx_http_aiobs_login_conf_t   login;

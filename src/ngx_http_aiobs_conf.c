@@ -32,6 +32,7 @@ ngx_http_aiobs_create_main_conf(ngx_conf_t *cf)
     amcf->request_uri_index = NGX_ERROR;
     ngx_http_aiobs_metrics_create_conf(&amcf->metrics);
     amcf->limits.share = NGX_CONF_UNSET;
+    ngx_http_aiobs_recorder_create_conf(&amcf->recorder);
 
     return amcf;
 }

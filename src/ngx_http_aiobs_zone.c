@@ -39,7 +39,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
     }
 
     needed += ngx_http_aiobs_agents_size(&amcf->agents)
-              + ngx_http_aiobs_login_size(&amcf->login);
+              + ngx_http_aiobs_login_size(&amcf->login)
+              + ngx_http_aiobs_recorder_size(&amcf->recorder);
 
     if (needed > amcf->zone_size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -159,7 +160,10 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
 
     if (ngx_http_aiobs_login_init_zone(amcf->shpool, &amcf->login,
                                        &shared->login, zone->shm.log)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_aiobs_recorder_init_zone(amcf->shpool, &amcf->recorder,
+                                             &shared->recorder, zone->shm.log)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -123,6 +123,10 @@ ngx_http_aiobs_arrive(ngx_http_aiobs_ctx_t *ctx)
     if (ctx->location->enable && !ctx->location->metrics) {
         ngx_http_aiobs_count_request_up(ctx);
     }
+
+    if (ctx->location->enable) {
+        ngx_http_aiobs_flight_begin(ctx);
+    }
 }
 
 
@@ -171,4 +175,5 @@ ngx_http_aiobs_cleanup(void *data)
     ngx_http_aiobs_metrics_down(ctx->gauge);
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
     ngx_http_aiobs_session_forget(&ctx->agent);
+    ngx_http_aiobs_flight_end(ctx);
 }

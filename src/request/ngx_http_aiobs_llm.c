@@ -61,10 +61,14 @@ void
 ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in)
 {
-    ngx_buf_t  *b;
+    ngx_buf_t   *b;
+    ngx_uint_t   last;
+
+    last = 0;
 
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
+        last |= b->last_buf;
 
         if (!ngx_buf_in_memory(b) || b->last == b->pos) {
             continue;
@@ -75,6 +79,11 @@ ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
         }
 
         ngx_http_aiobs_stream_request(ctx, b->pos, b->last - b->pos);
+    }
+
+    if (last && ctx->flight && ctx->reader) {
+        (void) ngx_http_aiobs_llm_asked(ctx);
+        ngx_http_aiobs_flight_update(r->main, ctx, 0);
     }
 }
 

@@ -100,11 +100,13 @@ typedef struct {
     int64_t                     cost;           /* nano-USD, AIOBS_ABSENT */
     ngx_http_aiobs_agent_t      agent;
     ngx_http_aiobs_login_t     *login;          /* NULL: none */
+    ngx_http_aiobs_flight_t    *flight;         /* NULL: not in the recorder */
 
     unsigned                    refused:8;      /* ngx_http_aiobs_refused_e */
     unsigned                    reading:1;      /* the body, before it goes */
     unsigned                    body_read:1;
     unsigned                    admitted:1;     /* what it asks for is allowed */
+    unsigned                    flight_more:1;  /* for want of room */
     unsigned                    validated:1;
     unsigned                    own_identity:1; /* X-User-ID there is ours */
     unsigned                    asked_done:1;
@@ -133,6 +135,17 @@ ngx_http_aiobs_ctx_t *ngx_http_aiobs_make_ctx(ngx_http_request_t *r);
  * whole request; NULL where it is off.
  */
 ngx_http_aiobs_ctx_t *ngx_http_aiobs_active_ctx(ngx_http_request_t *r);
+
+
+/* --- src/telemetry/ngx_http_aiobs_flight.c --- */
+
+/* the recorder's table of requests under way */
+void ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_flight_end(ngx_http_aiobs_ctx_t *ctx);
+
+/* who calls, and for which model; answering: the answer has begun */
+void ngx_http_aiobs_flight_update(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t answering);
 
 
 /* --- ngx_http_aiobs_correlation.c --- */

@@ -35,6 +35,18 @@ size_t ngx_http_aiobs_json_line(ngx_http_request_t *r,
 u_char *ngx_http_aiobs_utc(u_char *p);
 
 
+/* --- ngx_http_aiobs_recorder.c --- */
+
+/* a finished request is kept in the ring */
+void ngx_http_aiobs_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_requests.c --- */
+
+/* content handler of "aiobs_requests": GET and HEAD */
+ngx_int_t ngx_http_aiobs_requests_handler(ngx_http_request_t *r);
+
+
 /* --- ngx_http_aiobs_log.c --- */
 
 /* writes the line of a finished request to every log of its location */

@@ -1,0 +1,276 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What aiobs_requests is asked for: ?id=, status=, user=, model=,
+ * min_duration=, limit=, format=.
+ */
+
+
+#include "ngx_http_aiobs_requests.h"
+
+
+static ngx_int_t ngx_http_aiobs_requests_arg(ngx_http_request_t *r,
+    const char *name, ngx_http_aiobs_requests_arg_t *arg);
+static ngx_int_t ngx_http_aiobs_requests_status(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter);
+static ngx_int_t ngx_http_aiobs_requests_numbers(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter);
+static ngx_int_t ngx_http_aiobs_requests_format(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter);
+static ngx_uint_t ngx_http_aiobs_requests_same(
+    ngx_http_aiobs_requests_arg_t *arg, ngx_http_aiobs_record_t *record,
+    ngx_http_aiobs_record_key_e key);
+static ngx_uint_t ngx_http_aiobs_requests_equal(
+    ngx_http_aiobs_requests_arg_t *arg, u_char *data, size_t len, size_t max);
+
+
+ngx_int_t
+ngx_http_aiobs_requests_filter(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter, const char **error)
+{
+    *error = "an argument is longer than 200 bytes";
+
+    if (ngx_http_aiobs_requests_arg(r, "id", &filter->id) != NGX_OK
+        || ngx_http_aiobs_requests_arg(r, "user", &filter->user) != NGX_OK
+        || ngx_http_aiobs_requests_arg(r, "model", &filter->model) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    *error = "status is a code such as 500, or a class such as 5xx";
+
+    if (ngx_http_aiobs_requests_status(r, filter) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    *error = "min_duration is seconds such as 1.5; limit is from 1 to 500";
+
+    if (ngx_http_aiobs_requests_numbers(r, filter) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    *error = "format is json or html";
+
+    return ngx_http_aiobs_requests_format(r, filter);
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_requests_match(ngx_http_aiobs_requests_filter_t *filter,
+    ngx_http_aiobs_record_t *record)
+{
+    ngx_uint_t  status;
+
+    status = record->head.status;
+
+    if (filter->status && filter->status != status
+        && filter->status != status / 100)
+    {
+        return 0;
+    }
+
+    return record->head.duration >= filter->duration
+           && ngx_http_aiobs_requests_same(&filter->id, record,
+                                           NGX_HTTP_AIOBS_KEY_REQUEST_ID)
+           && ngx_http_aiobs_requests_same(&filter->user, record,
+                                           NGX_HTTP_AIOBS_KEY_USER)
+           && (ngx_http_aiobs_requests_same(&filter->model, record,
+                                            NGX_HTTP_AIOBS_KEY_MODEL)
+               || ngx_http_aiobs_requests_same(&filter->model, record,
+                                         NGX_HTTP_AIOBS_KEY_REQUEST_MODEL));
+}
+
+
+/* it has no status yet */
+
+ngx_uint_t
+ngx_http_aiobs_requests_match_flight(ngx_http_aiobs_requests_filter_t *filter,
+    ngx_http_aiobs_flight_t *flight)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return filter->status == 0
+           && (uint64_t) tp->sec * 1000 + tp->msec
+              >= flight->start + filter->duration
+           && ngx_http_aiobs_requests_equal(&filter->id, flight->request_id,
+                                   flight->len[0], sizeof(flight->request_id))
+           && ngx_http_aiobs_requests_equal(&filter->user, flight->user,
+                                   flight->len[4], sizeof(flight->user))
+           && ngx_http_aiobs_requests_equal(&filter->model, flight->model,
+                                   flight->len[5], sizeof(flight->model));
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_requests_arg(ngx_http_request_t *r, const char *name,
+    ngx_http_aiobs_requests_arg_t *arg)
+{
+    u_char     *dst, *src;
+    ngx_str_t   value;
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &value) != NGX_OK
+        || value.len == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (value.len > 3 * NGX_HTTP_AIOBS_REQUESTS_TEXT) {
+        return NGX_DECLINED;
+    }
+
+    arg->text.data = ngx_pnalloc(r->pool, value.len);
+    arg->json.data = ngx_pnalloc(r->pool,
+                                 6 * NGX_HTTP_AIOBS_REQUESTS_TEXT + 2);
+
+    if (arg->text.data == NULL || arg->json.data == NULL) {
+        return NGX_DECLINED;
+    }
+
+    src = value.data;
+    dst = arg->text.data;
+
+    ngx_unescape_uri(&dst, &src, value.len, 0);
+    arg->text.len = dst - arg->text.data;
+
+    if (arg->text.len > NGX_HTTP_AIOBS_REQUESTS_TEXT) {
+        return NGX_DECLINED;
+    }
+
+    arg->json.len = ngx_http_aiobs_json_string(arg->json.data,
+                                        6 * NGX_HTTP_AIOBS_REQUESTS_TEXT + 2,
+                                        &arg->text)
+                    - arg->json.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_requests_status(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter)
+{
+    ngx_int_t  n;
+    ngx_str_t  value;
+
+    if (ngx_http_arg(r, (u_char *) "status", 6, &value) != NGX_OK
+        || value.len == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (value.len == 3 && value.data[0] >= '1' && value.data[0] <= '5'
+        && ngx_strncasecmp(value.data + 1, (u_char *) "xx", 2) == 0)
+    {
+        filter->status = value.data[0] - '0';
+        return NGX_OK;
+    }
+
+    n = ngx_atoi(value.data, value.len);
+
+    if (n < 100 || n > 599) {
+        return NGX_DECLINED;
+    }
+
+    filter->status = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_requests_numbers(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter)
+{
+    ngx_int_t  n;
+    ngx_str_t  value;
+
+    filter->limit = NGX_HTTP_AIOBS_REQUESTS_LIMIT;
+
+    if (ngx_http_arg(r, (u_char *) "limit", 5, &value) == NGX_OK
+        && value.len)
+    {
+        n = ngx_atoi(value.data, value.len);
+
+        if (n < 1 || n > NGX_HTTP_AIOBS_REQUESTS_LIMIT_MAX) {
+            return NGX_DECLINED;
+        }
+
+        filter->limit = n;
+    }
+
+    if (ngx_http_arg(r, (u_char *) "min_duration", 12, &value) == NGX_OK
+        && value.len)
+    {
+        n = ngx_atofp(value.data, value.len, 3);
+
+        if (n == NGX_ERROR) {
+            return NGX_DECLINED;
+        }
+
+        filter->duration = n;
+    }
+
+    return NGX_OK;
+}
+
+
+/* as the argument says, else HTML for whoever names it, as browsers do */
+
+static ngx_int_t
+ngx_http_aiobs_requests_format(ngx_http_request_t *r,
+    ngx_http_aiobs_requests_filter_t *filter)
+{
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK
+        && value.len)
+    {
+        if (value.len != 4) {
+            return NGX_DECLINED;
+        }
+
+        if (ngx_strncmp(value.data, "html", 4) == 0) {
+            filter->html = 1;
+            return NGX_OK;
+        }
+
+        return ngx_strncmp(value.data, "json", 4) == 0 ? NGX_OK
+                                                       : NGX_DECLINED;
+    }
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers, "accept",
+                                   sizeof("accept") - 1);
+
+    filter->html = h && ngx_strcasestrn(h->value.data, "text/html", 9 - 1);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_requests_same(ngx_http_aiobs_requests_arg_t *arg,
+    ngx_http_aiobs_record_t *record, ngx_http_aiobs_record_key_e key)
+{
+    return arg->text.len == 0
+           || (arg->json.len == record->head.key_len[key]
+               && ngx_memcmp(arg->json.data,
+                             record->json + record->head.key[key],
+                             arg->json.len)
+                  == 0);
+}
+
+
+/* a longer text than there is room for in the table is cut there */
+
+static ngx_uint_t
+ngx_http_aiobs_requests_equal(ngx_http_aiobs_requests_arg_t *arg, u_char *data,
+    size_t len, size_t max)
+{
+    return arg->text.len == 0
+           || (ngx_min(arg->text.len, max) == len
+               && ngx_memcmp(arg->text.data, data, len) == 0);
+}
