@@ -131,7 +131,8 @@ is($t->get(0, '/limited', 'Authorization', "Bearer $key{bob}")->{status}, 200, '
 
 # of what cannot come by here
 
-my %elsewhere = map { $_ => 1 } qw(cache_write_tokens cost_usd upstream_cache_status agent_session end_user_id);
+my %elsewhere = map { $_ => 1 } qw(cache_write_tokens cost_usd upstream_cache_status agent_session end_user_id
+    target_key_id login_provider);
 is(join(' ', grep { !$seen{$_} && !$elsewhere{$_} } @fields), '', 'every field was seen');
 
 $t->done;
