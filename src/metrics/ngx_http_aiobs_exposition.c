@@ -10,7 +10,14 @@
 #include "ngx_http_aiobs_exposition.h"
 
 
-#define NGX_HTTP_AIOBS_PIECE   65536    /* bytes, and the rest of a series */
+#define NGX_HTTP_AIOBS_PIECE   32768    /* bytes, and the rest of a series */
+
+
+/* a message of protobuf that was begun is no part of size yet */
+
+#define ngx_http_aiobs_expose_size(scrape)                                    \
+    ((scrape)->size                                                           \
+     + ((scrape)->message ? (size_t) ((scrape)->last - (scrape)->message) : 0))
 
 
 static ngx_uint_t ngx_http_aiobs_expose_next(ngx_http_aiobs_scrape_t *scrape);
@@ -28,7 +35,9 @@ ngx_http_aiobs_expose(ngx_http_aiobs_scrape_t *scrape)
     scrape->tail = NULL;
     scrape->size = 0;
 
-    while (scrape->size < NGX_HTTP_AIOBS_PIECE && !scrape->failed) {
+    while (ngx_http_aiobs_expose_size(scrape) < NGX_HTTP_AIOBS_PIECE
+           && !scrape->failed)
+    {
 
         if (scrape->series) {
             family = scrape->next - 1;
