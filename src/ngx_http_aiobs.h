@@ -115,6 +115,7 @@ typedef struct {
     ngx_flag_t                  metrics;        /* the scrape handler is here */
     ngx_flag_t                  metrics_remote;
     ngx_flag_t                  metrics_created;    /* _created is shown */
+    ngx_array_t                *models;         /* of aiobs_models, or NULL */
     ngx_http_aiobs_agents_conf_t  agents;
     ngx_http_aiobs_log_conf_t   log;
     ngx_http_aiobs_recorder_conf_t  recorder;
@@ -173,6 +174,14 @@ char *ngx_http_aiobs_secret(ngx_conf_t *cf, ngx_str_t *value,
  * value: not a copy.
  */
 ngx_int_t ngx_http_aiobs_environment(const char *name, ngx_str_t *value);
+
+
+/* --- ngx_http_aiobs_models_conf.c --- */
+
+/* name: of the location, empty for that of a server */
+char *ngx_http_aiobs_merge_models(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *prev,
+    ngx_http_aiobs_loc_conf_t *conf, ngx_str_t *name);
 
 
 /* --- ngx_http_aiobs_zone.c --- */

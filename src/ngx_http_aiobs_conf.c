@@ -154,6 +154,12 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_aiobs_merge_models(cf, amcf, prev, conf, &clcf->name)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_aiobs_agents_merge_conf(cf, &amcf->agents, &prev->agents,
                                             &conf->agents, &conf->endpoint,
                                             conf->enable);
@@ -240,6 +246,7 @@ ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char                 error[512];
     ngx_str_t           *value;
+    ngx_file_info_t      fi;
     ngx_pool_cleanup_t  *cln;
 
     if (amcf->prices) {
@@ -263,6 +270,10 @@ ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     cln->handler = ngx_http_aiobs_prices_cleanup;
     cln->data = amcf->prices;
+
+    if (ngx_file_info(value[1].data, &fi) != NGX_FILE_ERROR) {
+        amcf->metrics.prices = ngx_file_mtime(&fi);
+    }
 
     if (aiobs_prices_skipped(amcf->prices)) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,

@@ -14,6 +14,8 @@
 #define NGX_HTTP_AIOBS_LAYOUT  3    /* of everything in the zone */
 
 
+static void ngx_http_aiobs_zone_changes(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
 static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
     ngx_http_aiobs_main_conf_t *amcf);
@@ -54,6 +56,8 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
+    ngx_http_aiobs_zone_changes(cf, amcf);
+
     ngx_str_set(&name, "aiobs");
 
     amcf->zone = ngx_shared_memory_add(cf, &name, amcf->zone_size,
@@ -66,6 +70,31 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
     amcf->zone->data = amcf;
 
     return NGX_OK;
+}
+
+
+/* a reload with another size is no mistake, but more than a reload */
+
+static void
+ngx_http_aiobs_zone_changes(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    ngx_cycle_t                 *old;
+    ngx_http_aiobs_main_conf_t  *oamcf;
+
+    old = cf->cycle->old_cycle;
+
+    if (old == NULL || ngx_is_init_cycle(old)) {
+        return;
+    }
+
+    oamcf = ngx_http_cycle_get_module_main_conf(old, ngx_http_aiobs_module);
+
+    if (oamcf && oamcf->used && oamcf->zone_size != amcf->zone_size) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aiobs_zone\" is now %uzk instead of %uzk: it is made "
+                      "anew, counters start at 0, keys are looked up again",
+                      amcf->zone_size / 1024, oamcf->zone_size / 1024);
+    }
 }
 
 

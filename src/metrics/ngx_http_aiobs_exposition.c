@@ -84,6 +84,10 @@ ngx_http_aiobs_expose_next(ngx_http_aiobs_scrape_t *scrape)
         s = scrape->metrics->families[scrape->next].first;
         scrape->next++;
 
+        if (!ngx_http_aiobs_metrics_chosen(f - ngx_http_aiobs_families)) {
+            continue;
+        }
+
         if (f->collect) {
             ngx_http_aiobs_expose_begin(scrape, f);
             f->collect(scrape, f);

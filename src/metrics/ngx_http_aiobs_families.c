@@ -54,11 +54,49 @@ static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_calls = { 0, 12, {
 } };
 
 
+/* of the conventions of OpenTelemetry */
+
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_otel_http = { -10, 14, {
+    5 * MS, 10 * MS, 25 * MS, 50 * MS, 75 * MS, 100 * MS, 250 * MS, 500 * MS,
+    750 * MS, 1 * SEC, 2500 * MS, 5 * SEC, 7500 * MS, 10 * SEC
+} };
+
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_otel_tokens = { 0, 14, {
+    1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304,
+    16777216, 67108864
+} };
+
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_otel_call = { -10, 14, {
+    10 * MS, 20 * MS, 40 * MS, 80 * MS, 160 * MS, 320 * MS, 640 * MS,
+    1280 * MS, 2560 * MS, 5120 * MS, 10240 * MS, 20480 * MS, 40960 * MS,
+    81920 * MS
+} };
+
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_otel_ttft = { -10, 16, {
+    1 * MS, 5 * MS, 10 * MS, 20 * MS, 40 * MS, 60 * MS, 80 * MS, 100 * MS,
+    250 * MS, 500 * MS, 750 * MS, 1 * SEC, 2500 * MS, 5 * SEC, 7500 * MS,
+    10 * SEC
+} };
+
+static const ngx_http_aiobs_buckets_t  ngx_http_aiobs_otel_tpot = { -10, 13, {
+    10 * MS, 25 * MS, 50 * MS, 75 * MS, 100 * MS, 150 * MS, 200 * MS,
+    300 * MS, 400 * MS, 500 * MS, 750 * MS, 1 * SEC, 2500 * MS
+} };
+
+
 #undef MS
 #undef SEC
 
 
 #define NGX_HTTP_AIOBS_CALL_LABELS   "provider", "model", "endpoint"
+
+#define NGX_HTTP_AIOBS_OTEL_HTTP                                              \
+    "http_request_method", "url_scheme", "http_response_status_code",         \
+    "http_route", "network_protocol_version", "error_type"
+
+#define NGX_HTTP_AIOBS_OTEL_CALL                                              \
+    "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model",  \
+    "gen_ai_response_model", "server_address", "server_port"
 
 
 const ngx_http_aiobs_family_t
@@ -68,14 +106,14 @@ const ngx_http_aiobs_family_t
         "http_requests", "Finished requests.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { "handler", "method", "status", NULL }, NULL, NULL,
-        NGX_HTTP_AIOBS_EXEMPLARS },
+        NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_HTTP_DURATION] = {
         "http_request_duration_seconds",
         "Time from the first byte of a request to the last of its answer.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { "handler", "method", NULL }, &ngx_http_aiobs_http_seconds, NULL,
-        NGX_HTTP_AIOBS_EXEMPLARS },
+        NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_HTTP_INPROGRESS] = {
         "http_requests_inprogress", "Requests under way.", "",
@@ -95,7 +133,8 @@ const ngx_http_aiobs_family_t
     [NGX_HTTP_AIOBS_LLM_TOKENS] = {
         "llm_tokens", "Tokens billed: all of input and output.", "tokens",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL, 0 },
+        { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL }, NULL, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS },
 
     [NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS] = {
         "llm_token_details", "Subsets of the tokens billed.", "",
@@ -106,34 +145,39 @@ const ngx_http_aiobs_family_t
         "llm_call_tokens", "Tokens of one call.", "tokens",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "token_type", NULL },
-        &ngx_http_aiobs_tokens, NULL, 0 },
+        &ngx_http_aiobs_tokens, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS },
 
     [NGX_HTTP_AIOBS_LLM_CALL_DURATION] = {
         "llm_call_duration_seconds",
         "Time of calls to providers, failed ones included.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_call_seconds, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
+        &ngx_http_aiobs_call_seconds, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_TTFT] = {
         "llm_time_to_first_token_seconds",
         "Time to the first content of a stream.", "seconds",
         NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_ttft_seconds, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
+        &ngx_http_aiobs_ttft_seconds, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_TPOT] = {
         "llm_time_per_output_token_seconds",
         "Time between first and last content of a stream, by tokens less one.",
         "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
         { NGX_HTTP_AIOBS_CALL_LABELS, NULL },
-        &ngx_http_aiobs_tpot_seconds, NULL, 0 },
+        &ngx_http_aiobs_tpot_seconds, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS },
 
     [NGX_HTTP_AIOBS_LLM_CALLS] = {
         "llm_calls", "Requests sent to providers.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { NGX_HTTP_AIOBS_CALL_LABELS, "operation", "error_type", NULL },
-        NULL, NULL, NGX_HTTP_AIOBS_EXEMPLARS },
+        NULL, NULL,
+        NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_EXEMPLARS },
 
     [NGX_HTTP_AIOBS_LLM_ATTEMPTS] = {
         "llm_upstream_attempts", "Tries of upstream servers.", "",
@@ -245,6 +289,41 @@ const ngx_http_aiobs_family_t
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { "reason", NULL }, NULL, NULL },
 
+    [NGX_HTTP_AIOBS_OTEL_HTTP_DURATION] = {
+        "http_server_request_duration_seconds",
+        "Duration of HTTP server requests.",
+        "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
+        { NGX_HTTP_AIOBS_OTEL_HTTP, NULL }, &ngx_http_aiobs_otel_http, NULL,
+        NGX_HTTP_AIOBS_OTEL|NGX_HTTP_AIOBS_EXEMPLARS },
+
+    [NGX_HTTP_AIOBS_OTEL_TOKEN_USAGE] = {
+        "gen_ai_client_token_usage", "Number of input and output tokens used.",
+        "", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_PLAIN,
+        { NGX_HTTP_AIOBS_OTEL_CALL, "gen_ai_token_type", NULL },
+        &ngx_http_aiobs_otel_tokens, NULL, NGX_HTTP_AIOBS_OTEL },
+
+    [NGX_HTTP_AIOBS_OTEL_CALL_DURATION] = {
+        "gen_ai_client_operation_duration_seconds",
+        "GenAI operation duration.",
+        "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
+        { NGX_HTTP_AIOBS_OTEL_CALL, "error_type", NULL },
+        &ngx_http_aiobs_otel_call, NULL,
+        NGX_HTTP_AIOBS_OTEL|NGX_HTTP_AIOBS_EXEMPLARS },
+
+    [NGX_HTTP_AIOBS_OTEL_TTFT] = {
+        "gen_ai_server_time_to_first_token_seconds",
+        "Time to generate the first token of successful responses.",
+        "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
+        { NGX_HTTP_AIOBS_OTEL_CALL, NULL }, &ngx_http_aiobs_otel_ttft, NULL,
+        NGX_HTTP_AIOBS_OTEL|NGX_HTTP_AIOBS_EXEMPLARS },
+
+    [NGX_HTTP_AIOBS_OTEL_TPOT] = {
+        "gen_ai_server_time_per_output_token_seconds",
+        "Time per output token after the first, of successful responses.",
+        "seconds", NGX_HTTP_AIOBS_HISTOGRAM, NGX_HTTP_AIOBS_MICRO,
+        { NGX_HTTP_AIOBS_OTEL_CALL, NULL }, &ngx_http_aiobs_otel_tpot, NULL,
+        NGX_HTTP_AIOBS_OTEL },
+
     [NGX_HTTP_AIOBS_RAG_MEAN] = {
         "rag_retrieval_score_avg", "Mean score of the last minutes.", "",
         NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_MICRO,
@@ -309,6 +388,12 @@ const ngx_http_aiobs_family_t
         "Updates counted in the series \"other\" for want of room.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { "family", NULL }, NULL, ngx_http_aiobs_collect_dropped, 0 },
+
+    [NGX_HTTP_AIOBS_PRICE_FILE] = {
+        "aiobs_price_file_timestamp_seconds",
+        "When the price file was last changed, Unix time.",
+        "seconds", NGX_HTTP_AIOBS_GAUGE, NGX_HTTP_AIOBS_PLAIN,
+        { NULL }, NULL, ngx_http_aiobs_collect_price_file, 0 },
 
     [NGX_HTTP_AIOBS_ZONE_USED] = {
         "aiobs_zone_used_bytes", "Bytes of the zone in use.", "bytes",

@@ -16,7 +16,7 @@
 
 #define NGX_HTTP_AIOBS_BUCKETS_MAX    40
 
-/* flags of a family */
+/* flags of a family, besides the sets of names */
 
 #define NGX_HTTP_AIOBS_EXEMPLARS      0x01
 
@@ -252,6 +252,12 @@ int64_t ngx_http_aiobs_gauge_value(ngx_http_aiobs_metrics_t *m,
     ngx_http_aiobs_live_t *live, ngx_http_aiobs_series_t *s);
 
 
+/* --- ngx_http_aiobs_models.c --- */
+
+/* in every worker: their series, if they are not there yet */
+void ngx_http_aiobs_models_init(ngx_http_aiobs_metrics_conf_t *conf);
+
+
 /* --- ngx_http_aiobs_native.c --- */
 
 /* in every worker */
@@ -308,6 +314,8 @@ void ngx_http_aiobs_collect_series(ngx_http_aiobs_scrape_t *scrape,
 void ngx_http_aiobs_collect_series_limit(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f);
 void ngx_http_aiobs_collect_dropped(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f);
+void ngx_http_aiobs_collect_price_file(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f);
 void ngx_http_aiobs_collect_zone_used(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f);

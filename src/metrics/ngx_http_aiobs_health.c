@@ -78,7 +78,9 @@ ngx_http_aiobs_collect_families(ngx_http_aiobs_scrape_t *scrape,
 
     for (i = 0; i < NGX_HTTP_AIOBS_FAMILY_LAST; i++) {
 
-        if (ngx_http_aiobs_families[i].collect) {
+        if (ngx_http_aiobs_families[i].collect
+            || !ngx_http_aiobs_metrics_chosen(i))
+        {
             continue;
         }
 
@@ -92,6 +94,19 @@ ngx_http_aiobs_collect_families(ngx_http_aiobs_scrape_t *scrape,
 
         ngx_http_aiobs_expose_sample(scrape, f, &label,
                                      dropped ? fs->dropped : fs->n);
+    }
+}
+
+
+/* absent without one */
+
+void
+ngx_http_aiobs_collect_price_file(ngx_http_aiobs_scrape_t *scrape,
+    const ngx_http_aiobs_family_t *f)
+{
+    if (ngx_http_aiobs_metrics_conf->prices) {
+        ngx_http_aiobs_expose_sample(scrape, f, NULL,
+                                     ngx_http_aiobs_metrics_conf->prices);
     }
 }
 

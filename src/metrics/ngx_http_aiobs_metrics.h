@@ -61,6 +61,14 @@ typedef enum {
     NGX_HTTP_AIOBS_SESSION_CALLS,           /* endpoint */
     NGX_HTTP_AIOBS_SESSION_EVICTED,         /* endpoint */
 
+    /* by the names and attributes of OpenTelemetry's conventions */
+
+    NGX_HTTP_AIOBS_OTEL_HTTP_DURATION,      /* see NGX_HTTP_AIOBS_OTEL_HTTP */
+    NGX_HTTP_AIOBS_OTEL_TOKEN_USAGE,        /* see NGX_HTTP_AIOBS_OTEL_CALL */
+    NGX_HTTP_AIOBS_OTEL_CALL_DURATION,
+    NGX_HTTP_AIOBS_OTEL_TTFT,
+    NGX_HTTP_AIOBS_OTEL_TPOT,
+
     /* these are read where they lie, not counted */
 
     NGX_HTTP_AIOBS_RAG_MEAN,
@@ -73,6 +81,7 @@ typedef enum {
     NGX_HTTP_AIOBS_SERIES,
     NGX_HTTP_AIOBS_SERIES_LIMIT,
     NGX_HTTP_AIOBS_SERIES_DROPPED,
+    NGX_HTTP_AIOBS_PRICE_FILE,
     NGX_HTTP_AIOBS_ZONE_USED,
     NGX_HTTP_AIOBS_ZONE_SIZE,
 
@@ -84,15 +93,40 @@ typedef struct ngx_http_aiobs_metrics_s  ngx_http_aiobs_metrics_t;
 typedef struct ngx_http_aiobs_buckets_s  ngx_http_aiobs_buckets_t;
 
 
+/* families of one set of names only; others are in both */
+
+#define NGX_HTTP_AIOBS_PROMETHEUS  0x02
+#define NGX_HTTP_AIOBS_OTEL        0x04
+
+
 /* of the http block */
 
 typedef struct {
     const ngx_http_aiobs_buckets_t *buckets[NGX_HTTP_AIOBS_FAMILY_LAST];
     ngx_flag_t                      native;     /* histograms have both */
+    ngx_uint_t                      names;      /* sets that are chosen */
+    time_t                          zero;       /* new series show 0 so long */
+    time_t                          prices;     /* of the price file, or 0 */
+    ngx_array_t                    *models;     /* to be there from the start */
 } ngx_http_aiobs_metrics_conf_t;
 
 
 #define NGX_HTTP_AIOBS_METRICS_COMMANDS                                       \
+                                                                              \
+    { ngx_string("aiobs_metric_names"),                                       \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,                                      \
+      ngx_conf_set_enum_slot,                                                 \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      offsetof(ngx_http_aiobs_main_conf_t, metrics)                           \
+      + offsetof(ngx_http_aiobs_metrics_conf_t, names),                       \
+      &ngx_http_aiobs_metric_names },                                         \
+                                                                              \
+    { ngx_string("aiobs_buckets"),                                            \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,                                      \
+      ngx_http_aiobs_set_buckets,                                             \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      offsetof(ngx_http_aiobs_main_conf_t, metrics),                          \
+      NULL },                                                                 \
                                                                               \
     { ngx_string("aiobs_native_histograms"),                                  \
       NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,                                       \
@@ -100,15 +134,49 @@ typedef struct {
       NGX_HTTP_MAIN_CONF_OFFSET,                                              \
       offsetof(ngx_http_aiobs_main_conf_t, metrics)                           \
       + offsetof(ngx_http_aiobs_metrics_conf_t, native),                      \
+      NULL },                                                                 \
+                                                                              \
+    { ngx_string("aiobs_start_at_zero"),                                      \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,                                      \
+      ngx_conf_set_sec_slot,                                                  \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      offsetof(ngx_http_aiobs_main_conf_t, metrics)                           \
+      + offsetof(ngx_http_aiobs_metrics_conf_t, zero),                        \
+      NULL },                                                                 \
+                                                                              \
+    { ngx_string("aiobs_models"),                                             \
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF                  \
+      |NGX_CONF_1MORE,                                                        \
+      ngx_http_aiobs_models,                                                  \
+      NGX_HTTP_LOC_CONF_OFFSET,                                               \
+      offsetof(ngx_http_aiobs_loc_conf_t, models),                            \
       NULL },
 
 
 /* --- ngx_http_aiobs_metrics_conf.c --- */
 
+extern ngx_conf_enum_t  ngx_http_aiobs_metric_names[];
+
 void ngx_http_aiobs_metrics_create_conf(ngx_http_aiobs_metrics_conf_t *conf);
 
 /* what no directive has set is taken from the table of families */
 void ngx_http_aiobs_metrics_init_conf(ngx_http_aiobs_metrics_conf_t *conf);
+
+char *ngx_http_aiobs_set_buckets(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* --- ngx_http_aiobs_models.c --- */
+
+char *ngx_http_aiobs_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * A location's models, as aiobs_models has made the array, are to have series.
+ * endpoint: the label; provider, operation: of models without one of their own.
+ */
+ngx_int_t ngx_http_aiobs_models_add(ngx_conf_t *cf,
+    ngx_http_aiobs_metrics_conf_t *conf, ngx_array_t *models,
+    ngx_str_t *endpoint, const char *provider, const char *operation);
 
 
 /* --- ngx_http_aiobs_metrics_zone.c --- */
@@ -171,6 +239,9 @@ void ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n);
 void ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value);
+
+/* whether a family is among the names chosen; if not, nothing is counted */
+ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
 
 /*
  * The request that is counted from here on, for exemplars; NULL: none.

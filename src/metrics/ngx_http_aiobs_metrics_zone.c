@@ -208,5 +208,11 @@ ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
 
     ngx_http_aiobs_gauges_init(m);
 
-    return conf->native ? ngx_http_aiobs_native_init(cycle) : NGX_OK;
+    if (conf->native && ngx_http_aiobs_native_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_aiobs_models_init(conf);
+
+    return NGX_OK;
 }

@@ -52,6 +52,18 @@ ngx_http_aiobs_metrics_conf_t    *ngx_http_aiobs_metrics_conf;
 static ngx_http_aiobs_series_t   *ngx_http_aiobs_cache[NGX_HTTP_AIOBS_CACHE];
 
 
+ngx_uint_t
+ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family)
+{
+    ngx_uint_t  set;
+
+    set = ngx_http_aiobs_families[family].flags
+          & (NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_OTEL);
+
+    return set == 0 || (set & ngx_http_aiobs_metrics_conf->names);
+}
+
+
 void
 ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t n)
@@ -162,7 +174,9 @@ ngx_http_aiobs_series(ngx_http_aiobs_family_e family, const ngx_str_t *labels)
     ngx_http_aiobs_labels_t   key;
     ngx_http_aiobs_series_t  *s, **cached;
 
-    if (ngx_http_aiobs_registry == NULL) {
+    if (ngx_http_aiobs_registry == NULL
+        || !ngx_http_aiobs_metrics_chosen(family))
+    {
         return NULL;
     }
 

@@ -14,6 +14,10 @@ static void ngx_http_aiobs_snapshot_histogram(
     ngx_uint_t n);
 static void ngx_http_aiobs_snapshot_native(
     ngx_http_aiobs_snapshot_t *snapshot, ngx_atomic_t *buckets);
+static ngx_uint_t ngx_http_aiobs_snapshot_held(
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s);
+static void ngx_http_aiobs_snapshot_zero(ngx_http_aiobs_snapshot_t *snapshot,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s);
 
 
 void
@@ -38,14 +42,19 @@ ngx_http_aiobs_snapshot(ngx_http_aiobs_scrape_t *scrape,
 
     snapshot->created = s->created;
 
+    if (ngx_http_aiobs_snapshot_held(f, s)) {
+        ngx_http_aiobs_snapshot_zero(snapshot, f, s);
+        return;
+    }
+
     if (f->type == NGX_HTTP_AIOBS_HISTOGRAM) {
         n = ngx_http_aiobs_buckets(f)->n;
 
         ngx_http_aiobs_snapshot_histogram(snapshot, s, n);
 
-        snapshot->native = (scrape->exposer->native && s->values_n > n + 2);
+        snapshot->native = (s->values_n > (ngx_uint_t) n + 2);
 
-        if (snapshot->native) {
+        if (snapshot->native && scrape->exposer->native) {
             ngx_http_aiobs_snapshot_native(snapshot, &s->values[n + 2]);
         }
 
@@ -100,4 +109,39 @@ ngx_http_aiobs_snapshot_native(ngx_http_aiobs_snapshot_t *snapshot,
         snapshot->native_buckets[i] = buckets[i];
         snapshot->native_count += snapshot->native_buckets[i];
     }
+}
+
+
+/*
+ * A series that is new has what is counted in it shown later, so that a scrape
+ * sees it at 0 first: increase() knows of no other beginning.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_snapshot_held(const ngx_http_aiobs_family_t *f,
+    ngx_http_aiobs_series_t *s)
+{
+    time_t  zero;
+
+    zero = ngx_http_aiobs_metrics_conf->zero;
+
+    /* one without labels was shown before it was there */
+
+    return zero && f->labels[0] && ngx_time() - (time_t) s->created < zero;
+}
+
+
+static void
+ngx_http_aiobs_snapshot_zero(ngx_http_aiobs_snapshot_t *snapshot,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_series_t *s)
+{
+    snapshot->value = 0;
+    snapshot->count = 0;
+    snapshot->native_count = 0;
+
+    ngx_memzero(snapshot->buckets, sizeof(snapshot->buckets));
+    ngx_memzero(snapshot->native_buckets, sizeof(snapshot->native_buckets));
+
+    snapshot->native = f->type == NGX_HTTP_AIOBS_HISTOGRAM
+                       && s->values_n > ngx_http_aiobs_buckets(f)->n + 2;
 }

@@ -108,6 +108,17 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_count_call(r, ctx, counts);
     }
 
+    if (ngx_http_aiobs_metrics_chosen(NGX_HTTP_AIOBS_OTEL_HTTP_DURATION)) {
+
+        if (!ctx->location->metrics) {
+            ngx_http_aiobs_count_otel_http(r, ctx);
+        }
+
+        if (ctx->called) {
+            ngx_http_aiobs_count_otel_call(r, ctx);
+        }
+    }
+
     ngx_http_aiobs_metrics_request(NULL, NULL, 0);
 }
 

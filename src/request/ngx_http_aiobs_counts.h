@@ -74,4 +74,12 @@ ngx_http_aiobs_counts_call_t *ngx_http_aiobs_counts_call(
     ngx_http_aiobs_counts_t *counts, const aiobs_api_t *api, ngx_str_t *model);
 
 
+/* --- ngx_http_aiobs_count_otel.c: the same by OpenTelemetry's names --- */
+
+void ngx_http_aiobs_count_otel_http(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_count_otel_call(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
 #endif /* _NGX_HTTP_AIOBS_COUNTS_H_INCLUDED_ */

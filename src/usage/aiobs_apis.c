@@ -256,6 +256,29 @@ aiobs_api_provider(const aiobs_api_t *api)
 }
 
 
+/* the conventions of OpenTelemetry have names of their own for some */
+
+const char *
+aiobs_api_provider_otel(const aiobs_api_t *api)
+{
+    size_t  i;
+
+    static const char  *names[][2] = {
+        { "gemini", "gcp.gemini" },
+        { "bedrock", "aws.bedrock" },
+        { "watsonx", "ibm.watsonx.ai" }
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(api->provider, names[i][0]) == 0) {
+            return names[i][1];
+        }
+    }
+
+    return api->provider;
+}
+
+
 const char *
 aiobs_api_operation(const aiobs_api_t *api)
 {

@@ -173,6 +173,7 @@ const aiobs_api_t *aiobs_api_find(aiobs_dialect_e dialect,
 
 /* label values: static, NUL-terminated */
 const char *aiobs_api_provider(const aiobs_api_t *api);
+const char *aiobs_api_provider_otel(const aiobs_api_t *api);  /* gen_ai.provider.name */
 const char *aiobs_api_operation(const aiobs_api_t *api);  /* gen_ai.operation.name */
 
 /* whether an answered call consumes something: not for lists, polls, counts */
