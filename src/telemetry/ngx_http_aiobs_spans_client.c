@@ -299,32 +299,11 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 static void
 ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
 {
-    ngx_uint_t             i;
     const char            *provider;
     aiobs_usage_record_t  *rec;
 
-    /* label values are short; the conventions have names of their own */
-
-    static const char  *names[][2] = {
-        { "gemini", "gcp.gemini" },
-        { "vertex", "gcp.vertex_ai" },
-        { "bedrock", "aws.bedrock" },
-        { "azure", "azure.ai.openai" },
-        { "mistral", "mistral_ai" },
-        { "xai", "x_ai" },
-        { "watsonx", "ibm.watsonx.ai" },
-        { NULL, NULL }
-    };
-
     rec = &s->ctx->answer;
-    provider = aiobs_api_provider(s->ctx->api);
-
-    for (i = 0; names[i][0]; i++) {
-        if (ngx_strcmp(provider, names[i][0]) == 0) {
-            provider = names[i][1];
-            break;
-        }
-    }
+    provider = aiobs_api_provider_otel(s->ctx->api);
 
     ngx_http_aiobs_span_text(s, "gen_ai.provider.name", provider,
                              ngx_strlen(provider));
