@@ -265,7 +265,11 @@ aiobs_api_provider_otel(const aiobs_api_t *api)
 
     static const char  *names[][2] = {
         { "gemini", "gcp.gemini" },
+        { "vertex", "gcp.vertex_ai" },
         { "bedrock", "aws.bedrock" },
+        { "azure", "azure.ai.openai" },
+        { "mistral", "mistral_ai" },
+        { "xai", "x_ai" },
         { "watsonx", "ibm.watsonx.ai" }
     };
 
