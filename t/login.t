@@ -66,17 +66,18 @@ aiobs_oidc_provider secure {
 }
 server {
     listen 127.0.0.1:%%PORT_1%%;
+    listen 127.0.0.1:%%PORT_4%% http2;
     aiobs on;
+    aiobs_auth on;
     location /auth/google { aiobs_login google; access_log %%DIR%%/all.log all; }
     location = /work { aiobs_login work; }
     location ~ ^/work/ba { aiobs_login work; }
     location /secure { aiobs_login secure; }
     location / {
-        aiobs_auth on;
         aiobs_forward identity;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
-    location = /metrics { aiobs_metrics; }
+    location = /metrics { aiobs_auth off; aiobs_metrics; }
 }
 EOF
 
@@ -348,6 +349,13 @@ ok(wait_for(sub { $t->get(1, '/work'); $t->error_log =~ /provider "work": .*goin
 is($t->get(1, '/work')->{status}, 302, 'the start works with it');
 
 # --- logs ---
+
+$url = browser()->callback('/auth/google') =~ s{^http://[^/]+}{http://127.0.0.1:@{[$t->port(4)]}}r;
+code_of($url);
+like(`curl -s --http2-prior-knowledge '$url'`, qr/<small>cookie/, 'a callback by HTTP/2');
+like(slurp($t->dir . '/all.log'),
+    qr{^GET /auth/google/callback\?\* HTTP/2\.0 /auth/google/callback - - - - }m,
+    'whose arguments are hidden as well');
 
 my %seen = map { $_ => 1 } @main::refused;
 for my $reason (sort keys %seen) {

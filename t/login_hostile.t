@@ -19,6 +19,14 @@ use Time::HiRes qw(time);
 my $t = Aiobs->new;
 AiobsLogin->provider($t, 2, script => 'hostile-op.mjs');
 
+my $dir = $t->dir;
+my $openssl = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=op"
+    . " -addext subjectAltName=IP:127.0.0.1 -keyout $dir/tls.key -out $dir/tls.pem";
+$openssl = `$openssl 2>&1`;
+is($?, 0, 'a certificate') or diag($openssl);
+AiobsLogin->provider($t, 3, script => 'hostile-op.mjs',
+    env => { TLS => "$dir/tls" });
+
 my @metadata = qw(issuer no-token number scheme clear user lines long jwks-garbage
     jwks-endless bell garbage array twice deep 500 404 redirect file truncated reset
     not-http endless slow drip);
@@ -42,10 +50,12 @@ EOF
 $t->key('somebody');
 $t->start('aiobs_zone 4m series=300 keys=100; aiobs_key_store sqlite:%%DIR%%/keys.db;'
     . provider('op', '') . provider('down', '') =~ s/issuer \S+;/issuer http:\/\/127.0.0.1:1;/r
+    . provider('tls', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%; ca_file %%DIR%%\/tls.pem;/r
+    . provider('stranger', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%;/r
     . provider('stall', '/slow') =~ s/500ms/2s/r
     . join('', map { provider($place{$_}, "/$_") } @metadata)
     . 'server { listen 127.0.0.1:%%PORT_1%%; aiobs on;'
-    . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall',
+    . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall', 'tls', 'stranger',
         values %place)
     . 'location = /plain { aiobs off; } location = /metrics { aiobs_metrics; } }');
 spew($t->dir . '/html/plain', "here\n");
@@ -211,6 +221,14 @@ close $_ for @gone;
 is($t->get(1, '/plain')->{body}, "here\n", 'nginx serves on');
 ok(wait_for(sub { ask()->{status} == 200 }, 20), 'logins go on when those are done');
 
+# --- a reload meanwhile, and the end ---
+
+my $patient = $t->connect(1);
+$patient->syswrite("GET /stall HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");
+is($t->get(1, '/plain')->{status}, 200, 'somebody waits');
+ok($t->reload, 'nginx is reloaded meanwhile');
+refused(Aiobs::parse_response(Aiobs::read_all($patient)), 'provider', 'who waited is answered');
+
 # --- new keys ---
 
 sub fetched {
@@ -223,6 +241,12 @@ my $before = fetched();
 refused(ask(mode => 'unknown-kid'), 'token', 'unknown kid') for 1 .. 20;
 cmp_ok(fetched() - $before, '<=', 5, 'keys are not fetched for every wrong token');
 
+# --- TLS ---
+
+is($t->get(1, '/tls')->{status}, 302, 'a provider with a certificate of ca_file');
+refused($t->get(1, '/stranger', 'Accept', 'application/json'), 'provider',
+    'one with a certificate that nobody knows');
+
 # --- logs ---
 
 my $all = join '', $t->get(1, '/metrics')->{body}, map { slurp($t->dir . "/$_") }
@@ -230,5 +254,10 @@ my $all = join '', $t->get(1, '/metrics')->{body}, map { slurp($t->dir . "/$_") 
 unlike($all, qr/eyJ|client secret|secret text/, 'no token and no secret in any log');
 unlike($all, qr/^\S+ \[crit\] forged/m, 'no line that a provider wrote');
 unlike($all, qr/\w\@[\w.]*example\.com|@.*evil/, 'nor an e-mail address');
+
+my $last = $t->connect(1);
+$last->syswrite("GET /stall HTTP/1.1\r\nHost: x\r\n\r\n");
+is($t->get(1, '/plain')->{status}, 200, 'somebody waits when nginx is stopped');
+$t->stop('TERM');
 
 Aiobs::done();

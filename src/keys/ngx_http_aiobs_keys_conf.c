@@ -46,7 +46,12 @@ ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
         conf->auth = NGX_HTTP_AIOBS_AUTH_ON;
     }
 
-    ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_HTTP_AIOBS_AUTH_OFF);
+    /* nobody has a key yet where people sign in */
+
+    ngx_conf_merge_uint_value(conf->auth, conf->login.name.len
+                                          ? NGX_HTTP_AIOBS_AUTH_OFF
+                                          : prev->auth,
+                              NGX_HTTP_AIOBS_AUTH_OFF);
     ngx_conf_merge_ptr_value(conf->auth_key, prev->auth_key, NULL);
     ngx_conf_merge_value(conf->auth_query, prev->auth_query, 0);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);

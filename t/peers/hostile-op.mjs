@@ -4,11 +4,14 @@
 // Issuers: http://127.0.0.1:PORT and the same with /MODE behind it, whose
 // metadata is wrong in that way.
 
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import crypto from 'node:crypto';
 
 const port = +process.argv[2];
-const origin = `http://127.0.0.1:${port}`;
+const tls = process.env.TLS;     // path of FILE.key and FILE.pem
+const origin = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
 const b64 = (x) => Buffer.from(x).toString('base64url');
 const json = (x) => b64(JSON.stringify(x));
 
@@ -157,7 +160,7 @@ function token(body, res) {
 
 let userinfo;
 
-http.createServer((req, res) => {
+function answer(req, res) {
     const path = req.url.split('?')[0];
     let body = '';
 
@@ -177,4 +180,7 @@ http.createServer((req, res) => {
 
         send(res, 404, {});
     });
-}).listen(port, '127.0.0.1');
+}
+
+(tls ? https.createServer({ key: fs.readFileSync(`${tls}.key`), cert: fs.readFileSync(`${tls}.pem`) }, answer)
+    : http.createServer(answer)).listen(port, '127.0.0.1');

@@ -1,0 +1,100 @@
+#!/usr/bin/perl
+
+# Copyright (C) the aiobs authors
+#
+# Who is let in, which URLs are fit, and what cookies are worth.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use JSON::PP;
+use Test::More;
+
+use AiobsUnit;
+
+my ($yes, $no) = (JSON::PP::true, JSON::PP::false);
+
+sub person { my ($email, %more) = @_;
+    return { email => $email, email_verified => $yes, %more } }
+
+my @google = (domains => ['example.com', 'gmail.com'], hosted => $yes);
+my @other = (domains => ['example.com']);
+my @seal = (from => 'a' x 32, to => 'a' x 32, provider => 'p', opened => 'p', time => 1795000000,
+    flip => -1);
+
+my @cases = (
+    # at Google
+    ['hd of an allowed domain', { @google, person => person('a@example.com', hd => 'example.com') },
+        'ok a@example.com'],
+    ['in capitals', { @google, person => person('A.B@Example.COM', hd => 'Example.com') },
+        'ok a.b@example.com'],
+    ['no hd: somebody has registered the address', { @google, person => person('a@example.com') },
+        'not_allowed a@example.com'],
+    ['hd of another domain', { @google, person => person('a@example.com', hd => 'evil.test') },
+        'not_allowed a@example.com'],
+    ['gmail.com has no hd', { @google, person => person('a@gmail.com') }, 'ok a@gmail.com'],
+    ['an address that is listed', { emails => ['a@x.test'], hosted => $yes,
+        person => person('a@x.test') }, 'ok a@x.test'],
+    ['everyone', { anyone => $yes, hosted => $yes, person => person('a@x.test') }, 'ok a@x.test'],
+    ['everyone who is verified', { anyone => $yes, person => person('a@x.test',
+        email_verified => $no) }, 'email a@x.test'],
+
+    # elsewhere
+    ['no hd', { @other, person => person('a@example.com') }, 'ok a@example.com'],
+    ['another domain', { @other, person => person('a@x.test') }, 'not_allowed a@x.test'],
+    ['another domain with hd', { @other, person => person('a@x.test', hd => 'example.com') },
+        'not_allowed a@x.test'],
+    ['hd is empty', { @other, person => person('a@example.com', hd => '') },
+        'not_allowed a@example.com'],
+    ['hd is null', { @other, person => person('a@example.com', hd => undef) },
+        'not_allowed a@example.com'],
+    ['nobody is allowed', { person => person('a@example.com') }, 'not_allowed a@example.com'],
+    (map { ["no address: $_", { @other, person => person($_) }, 'email '] } '', '@', 'a@', '@b',
+        'a b@example.com', 'a@b@example.com', '"a"@example.com', 'a@example.com,b@c', "a\t\@b.c",
+        "\x{e9}\@example.com", 'a' x 128 . '@example.com'),
+
+    # URLs
+    (map { ["fit: $_->[0]", { url => $_->[0], local => $_->[1] }, 'ok'] }
+        ['https://a.test', $no], ['https://a.test:8443/x?y=1', $no], ['http://127.0.0.1:80/x', $yes],
+        ['http://[::1]/', $yes], ['http://LOCALHOST', $yes]),
+    (map { ["not fit: $_->[0]", { url => $_->[0], local => $_->[1] }, $_->[2]] }
+        ['http://127.0.0.1/', $no, 'is not https, which only this machine\'s own may be'],
+        ['http://127.0.0.1.evil.test/', $yes, 'is not https, which only this machine\'s own may be'],
+        ['http://a@127.0.0.1/', $yes, 'has no host, or a user'],
+        ['https:///x', $no, 'has no host, or a user'],
+        ['file:///etc/passwd', $yes, 'has no host, or a user'],
+        ['javascript:alert(1)', $no, 'does not begin with "https://"'],
+        ["https://a.test/\n", $no, 'has characters that no URL has, or a fragment'],
+        ['https://a.test/#x', $no, 'has characters that no URL has, or a fragment'],
+        ['https://a.test/' . 'x' x 1024, $no, 'is too long']),
+
+    # cookies
+    ['a cookie', { @seal }, '1795000000 43 43 1'],
+    ['by another secret', { @seal, to => 'b' x 32 }, 'not ours'],
+    ['for another provider', { @seal, opened => 'q' }, 'not ours'],
+    (map { ["changed at $_", { @seal, flip => $_ }, 'not ours'] } 0 .. 74),
+
+    # escaping
+    ['escaped', { escape => "a b+&=/\x{e9}~" }, 'a=a%20b%2B%26%3D%2F%C3%A9~'],
+    ['no room', { escape => '%' x 30 }, 'full'],
+);
+
+my $json = JSON::PP->new->utf8;
+my $input = join '', map { $json->encode($_->[1]) . "\n" } @cases;
+my %variants = variants();
+
+for my $variant (sort keys %variants) {
+    my $exe = build('oidc', $variant, [map { "login/aiobs_$_.c" }
+        qw(oidc_claims oidc_ticket oidc_url jwt jwk)], '-ljansson', '-lcrypto');
+
+    my @out = split /\n/, run_ok($exe, $input, "$variant: runs to its end");
+
+    for my $case (@cases) {
+        is(shift @out, $case->[2], "$variant: $case->[0]");
+    }
+}
+
+done_testing();
