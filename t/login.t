@@ -353,8 +353,8 @@ is($t->get(1, '/work')->{status}, 302, 'the start works with it');
 $url = browser()->callback('/auth/google') =~ s{^http://[^/]+}{http://127.0.0.1:@{[$t->port(4)]}}r;
 code_of($url);
 like(`curl -s --http2-prior-knowledge '$url'`, qr/<small>cookie/, 'a callback by HTTP/2');
-like(slurp($t->dir . '/all.log'),
-    qr{^GET /auth/google/callback\?\* HTTP/2\.0 /auth/google/callback - - - - }m,
+ok(wait_for(sub { slurp($t->dir . '/all.log')
+    =~ m{^GET /auth/google/callback\?\* HTTP/2\.0 /auth/google/callback - - - - }m }, 5),
     'whose arguments are hidden as well');
 
 my %seen = map { $_ => 1 } @main::refused;

@@ -223,7 +223,7 @@ const ngx_http_aiobs_family_t
     [NGX_HTTP_AIOBS_LOGINS] = {
         "aiobs_logins", "Logins with OpenID providers, by how they ended.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "provider", "result", NULL }, NULL, NULL },
+        { "provider", "result", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_PARSE_FAILURES] = {
         "aiobs_parse_failures",
@@ -270,24 +270,24 @@ const ngx_http_aiobs_family_t
     [NGX_HTTP_AIOBS_GROUP_TOKENS] = {
         "llm_group_tokens", "Tokens by the label of keys that names a group.",
         "", NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "group", "token_type", NULL }, NULL, NULL },
+        { "group", "token_type", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_GROUP_COST] = {
         "llm_group_cost_usd",
         "Cost of calls by the label of keys that names a group.", "usd",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_NANO,
-        { "group", NULL }, NULL, NULL },
+        { "group", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_LIMITS_MISSED] = {
         "aiobs_limits_missed",
         "Calls of keys with limits that there was no room to count.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { NULL }, NULL, NULL },
+        { NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_USAGE_LOST] = {
         "aiobs_usage_lost", "Calls that are missing in usage_daily.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
-        { "reason", NULL }, NULL, NULL },
+        { "reason", NULL }, NULL, NULL, 0 },
 
     [NGX_HTTP_AIOBS_OTEL_HTTP_DURATION] = {
         "http_server_request_duration_seconds",
