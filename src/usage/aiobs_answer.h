@@ -46,16 +46,7 @@ enum {
 struct aiobs_usage_s {
     const aiobs_api_t  *api;
     aiobs_decoder_t    *decoder;
-    aiobs_sse_t         sse;
-    aiobs_json_t        json;
-    aiobs_estimate_t    estimate;
     aiobs_shapes_t     *shapes;         /* of a stream, or NULL */
-
-    /* AWS event streams: the chunks of Invoke are in base64 in an envelope */
-    aiobs_eventstream_t aws;
-    aiobs_json_t        envelope;
-    aiobs_base64_t      base64;
-    int64_t             before[AIOBS_F_FIGURES];    /* the message */
 
     int                 status;
     uint8_t             type;
@@ -71,8 +62,6 @@ struct aiobs_usage_s {
     uint32_t            documents;
     uint64_t            text_bytes;     /* of an answer in one document */
 
-    int64_t             figures[AIOBS_F_FIGURES];   /* the last report */
-    int64_t             report[AIOBS_F_FIGURES];    /* the one under way */
     int64_t             modality_count;
     uint32_t            images;         /* an answer of images: how many */
     uint32_t            searches;       /* of the web, of the last report */
@@ -84,9 +73,7 @@ struct aiobs_usage_s {
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */
     uint8_t             reason_len[AIOBS_CHOICES];
-    char                reason[AIOBS_CHOICES][AIOBS_REASON_MAX];
     uint8_t             pending_len;    /* the reason of the choice under way */
-    char                pending[AIOBS_REASON_MAX];
 
     uint8_t             model_len;
     uint8_t             id_len;
@@ -94,12 +81,6 @@ struct aiobs_usage_s {
     uint8_t             type_len;
     uint8_t             modality_len;
     uint8_t             error_len;
-    char                model[AIOBS_MODEL_MAX];
-    char                id[AIOBS_ID_MAX];
-    char                status_text[AIOBS_REASON_MAX];
-    char                type_text[AIOBS_ID_MAX];
-    char                modality[AIOBS_REASON_MAX];
-    char                error[AIOBS_ERROR_MAX];
 
     unsigned            unread:1;       /* it cannot be decoded */
     unsigned            list:1;         /* the documents are in a list */
@@ -117,6 +98,30 @@ struct aiobs_usage_s {
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
     unsigned            chunk:1;        /* the message is an envelope */
+
+    /* what is above is zero at first; each of these is set before it is read */
+
+    aiobs_sse_t         sse;
+    aiobs_json_t        json;
+    aiobs_estimate_t    estimate;
+
+    int64_t             figures[AIOBS_F_FIGURES];   /* the last report */
+    int64_t             report[AIOBS_F_FIGURES];    /* the one under way */
+
+    char                reason[AIOBS_CHOICES][AIOBS_REASON_MAX];
+    char                pending[AIOBS_REASON_MAX];
+    char                model[AIOBS_MODEL_MAX];
+    char                id[AIOBS_ID_MAX];
+    char                status_text[AIOBS_REASON_MAX];
+    char                type_text[AIOBS_ID_MAX];
+    char                modality[AIOBS_REASON_MAX];
+    char                error[AIOBS_ERROR_MAX];
+
+    /* AWS event streams: the chunks of Invoke are in base64 in an envelope */
+    aiobs_eventstream_t aws;
+    aiobs_json_t        envelope;
+    aiobs_base64_t      base64;
+    int64_t             before[AIOBS_F_FIGURES];    /* the message */
 };
 
 

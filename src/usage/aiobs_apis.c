@@ -329,22 +329,26 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
 
     static const struct {
         const char  *before;
+        uint8_t      len;
         char         end;
     } places[] = {
-        { "/models/", ':' },
-        { "/model/", '/' },
-        { "/deployments/", '/' }
+        { "/models/", sizeof("/models/") - 1, ':' },
+        { "/model/", sizeof("/model/") - 1, '/' },
+        { "/deployments/", sizeof("/deployments/") - 1, '/' }
     };
 
     last = path + path_len;
 
-    for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
+    for (p = path; p < last; p++) {
+
+        if (*p != '/' || last - p < 2 || (p[1] != 'm' && p[1] != 'd')) {
+            continue;
+        }
 
         for (i = 0; i < 3; i++) {
-            n = strlen(places[i].before);
+            n = places[i].len;
 
             if (found[i] == NULL && (size_t) (last - p) > n
-                && p[1] == places[i].before[1]
                 && memcmp(p, places[i].before, n) == 0)
             {
                 found[i] = p + n;

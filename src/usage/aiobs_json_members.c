@@ -85,6 +85,12 @@ aiobs_json_members(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
             return p;
         }
 
+        if (p < last && *p == ',') {
+            j->state = AIOBS_JSON_NEXT_KEY;
+            p++;
+            continue;
+        }
+
         j->state = AIOBS_JSON_COMMA;
         p = aiobs_json_member_end(j, p, last);
 
@@ -148,19 +154,29 @@ static inline int
 aiobs_json_member_is(const aiobs_json_member_t *m, const uint8_t *p)
 {
 #if defined(__SSE2__)
+    size_t    n;
     uint32_t  same;
 
     same = (uint32_t) _mm_movemask_epi8(
                _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) p),
                               _mm_loadu_si128((const __m128i *) m->key)));
 
-    same |= (uint32_t) _mm_movemask_epi8(
-                _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) (p + 16)),
-                               _mm_loadu_si128((const __m128i *)
-                                               (m->key + 16))))
-            << 16;
+    n = m->len;
 
-    return ((uint64_t) ~same & ((1ULL << m->len) - 1)) == 0;
+    if (n > 16) {
+
+        if (same != 0xffff) {
+            return 0;
+        }
+
+        n -= 16;
+        same = (uint32_t) _mm_movemask_epi8(
+                   _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) (p + 16)),
+                                  _mm_loadu_si128((const __m128i *)
+                                                  (m->key + 16))));
+    }
+
+    return (~same & ((1U << n) - 1)) == 0;
 #else
     return memcmp(p, m->key, m->len) == 0;
 #endif
