@@ -69,10 +69,13 @@ server {
     location / { return 200 secure; }
 }
 server { listen 127.0.0.1:%%PORT_2%%; }
+server { listen 127.0.0.1:%%PORT_3%% http2; location / { return 200 two; } }
 E
 
 my $to = 'http://127.0.0.1:' . $t->port(0);
 my $tls = 'https://127.0.0.1:' . $t->port(1);
+
+my $two = 'http://127.0.0.1:' . $t->port(3);
 
 my @cases = (
     ["POST $to/echo body=b,c header=Token:s3cret", 'ok|200|1|15|POST,b,c,s3cret|', 'a body and a header'],
@@ -94,6 +97,7 @@ my @cases = (
     ["GET $to/hang give_up=3", 'gave_up|0|1|0||||given up', 'given up'],
     ["GET http://127.0.0.1:$gone/", 'connect|0|0|0|', 'nobody listens'],
     ['GET http://nowhere.invalid/', 'dns|0|0|0|', 'no such name'],
+    (["GET $two/ http2=1", 'ok|200|1|3|two|', 'HTTP/2 by prior knowledge, again and again']) x 3,
     ["GET $tls/", 'tls|0|0|0|', 'a certificate that is not known'],
     ["GET $tls/ ca=$t->{dir}/cert.pem", 'ok|200|1|6|secure|||', 'and one that is'],
     ["GET $tls/ ca=$t->{dir}/none.pem", 'tls|0|0|0|', 'no file of certificates'],

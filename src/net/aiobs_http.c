@@ -218,10 +218,15 @@ aiobs_http_prepare(aiobs_http_t *http, const aiobs_http_request_t *request,
 
     version = CURL_HTTP_VERSION_1_1;
 
-    if (request->http2) {
-        version = strncmp(request->url, "https:", 6) == 0
-                  ? CURL_HTTP_VERSION_2TLS
-                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    if (request->http2 && strncmp(request->url, "https:", 6) == 0) {
+        version = CURL_HTTP_VERSION_2TLS;
+
+    } else if (request->http2) {
+        version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+
+        /* libcurl 7.88 cannot send a second request on such a connection */
+
+        aiobs_http_set(http, CURLOPT_FORBID_REUSE, 1L);
     }
 
     aiobs_http_set(http, CURLOPT_URL, request->url);

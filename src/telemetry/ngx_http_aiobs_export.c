@@ -79,7 +79,8 @@ static void ngx_http_aiobs_export_lose(ngx_http_aiobs_exporter_t *e,
     ngx_uint_t kind, ngx_uint_t n, const char *reason);
 static void ngx_http_aiobs_export_count(ngx_http_aiobs_exporter_t *e,
     ngx_http_aiobs_family_e family, const char *reason, ngx_uint_t n);
-static void ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e);
+static void ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e,
+    const char *why);
 
 
 ngx_http_aiobs_exporter_t *
@@ -219,7 +220,7 @@ ngx_http_aiobs_export_item(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
 
     if (e->items >= e->limits.queue || len > e->limits.bytes - e->bytes) {
         ngx_http_aiobs_export_lose(e, kind, n, "queue_full");
-        ngx_http_aiobs_export_complain(e);
+        ngx_http_aiobs_export_complain(e, "the queue is full");
         return NULL;
     }
 
@@ -227,7 +228,7 @@ ngx_http_aiobs_export_item(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
 
     if (item == NULL) {
         ngx_http_aiobs_export_lose(e, kind, n, "memory");
-        ngx_http_aiobs_export_complain(e);
+        ngx_http_aiobs_export_complain(e, "no memory");
         return NULL;
     }
 
@@ -465,7 +466,7 @@ ngx_http_aiobs_export_account(ngx_http_aiobs_exporter_t *e)
     if (job->rejected) {
         ngx_http_aiobs_export_lose(e, 0, job->rejected, "rejected");
         ngx_memcpy(e->text, job->verdict.text, sizeof(e->text));
-        ngx_http_aiobs_export_complain(e);
+        ngx_http_aiobs_export_complain(e, "");
     }
 
     e->items -= job->items;
@@ -504,7 +505,7 @@ ngx_http_aiobs_export_failed(ngx_http_aiobs_exporter_t *e)
         ngx_http_aiobs_export_pause(e);
     }
 
-    ngx_http_aiobs_export_complain(e);
+    ngx_http_aiobs_export_complain(e, "");
 }
 
 
@@ -572,7 +573,7 @@ ngx_http_aiobs_export_drop_all(ngx_http_aiobs_exporter_t *e,
 
     if (e->lost) {
         e->complained = 0;
-        ngx_http_aiobs_export_complain(e);
+        ngx_http_aiobs_export_complain(e, "no time to send");
     }
 }
 
@@ -610,7 +611,7 @@ ngx_http_aiobs_export_count(ngx_http_aiobs_exporter_t *e,
 
 
 static void
-ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e)
+ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e, const char *why)
 {
     if (ngx_time() - e->complained < NGX_HTTP_AIOBS_EXPORT_COMPLAIN) {
         return;
@@ -621,7 +622,7 @@ ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e)
     ngx_log_error(NGX_LOG_ERR, e->log, 0,
                   "aiobs: exporter \"%s\" to \"%V\": %s; %ui dropped, %ui "
                   "waiting", e->type->name, &e->target,
-                  e->text[0] ? e->text : "the queue is full",
+                  e->text[0] ? e->text : why,
                   e->lost, e->items);
 
     e->lost = 0;

@@ -43,7 +43,7 @@ function take(via, message, headers) {
       }
     }
   }
-  write({ export: n, via, headers });
+  write({ export: n, via, headers, time: Date.now() });
 }
 
 function planned() {
@@ -63,7 +63,7 @@ http.createServer((q, r) => {
 
     const plan = planned();
     if (plan.status && plan.status !== 200) {
-      write({ export: 0, refused: plan.status });
+      write({ export: 0, refused: plan.status, time: Date.now() });
       r.writeHead(plan.status, plan.headers || {});
       return r.end(plan.body || '');
     }
@@ -97,7 +97,7 @@ server.addService({
   Export: (call, done) => {
     const plan = planned();
     if (plan.grpc) {
-      write({ export: 0, refused: plan.grpc });
+      write({ export: 0, refused: plan.grpc, time: Date.now() });
       const metadata = new grpc.Metadata();
       if (plan.details) metadata.set('grpc-status-details-bin', Buffer.from(plan.details, 'base64'));
       return done({ code: plan.grpc, details: plan.message || 'planned', metadata });

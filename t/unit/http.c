@@ -52,6 +52,9 @@ option(aiobs_http_request_t *request, const char **headers, char *name)
     } else if (strcmp(name, "ca") == 0) {
         request->ca_file = value;
 
+    } else if (strcmp(name, "http2") == 0) {
+        request->http2 = 1;
+
     } else if (strcmp(name, "give_up") == 0) {
         request->give_up = give_up;
         request->data = value;

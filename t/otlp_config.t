@@ -1,0 +1,187 @@
+#!/usr/bin/perl
+
+# Where spans go: the block, the environment's defaults, TLS, what is refused;
+# and a receiver that is not ours.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use AiobsPeers;
+use JSON::PP;
+use Test::More;
+
+my $t = Aiobs->new;
+my ($spans) = AiobsPeers::otlp($t, 5, 6);
+my ($elastic, $elastic_pid) = AiobsPeers::otlp($t, 7, 8, 'otlp-elastic.cjs');
+my $dir = $t->dir;
+
+Aiobs::spew("$dir/secret", "s3cret\r\n");
+Aiobs::spew("$dir/empty", "\n");
+Aiobs::spew("$dir/control", "a\x01b");
+Aiobs::spew("$dir/long", 'x' x 5000);
+system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost'
+    . " -addext subjectAltName=IP:127.0.0.1 -keyout $dir/key.pem -out $dir/cert.pem 2>/dev/null") == 0
+    or BAIL_OUT('openssl');
+
+my $server = <<'E';
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    aiobs_trace on;
+    location / { return 200 ok; }
+    location = /never { aiobs_trace on ratio=0; return 200 no; }
+    location = /metrics { aiobs_metrics; }
+}
+server {
+    listen 127.0.0.1:%%PORT_2%% ssl http2;
+    ssl_certificate cert.pem;
+    ssl_certificate_key key.pem;
+    ssl_client_certificate cert.pem;
+    ssl_verify_client optional;
+    location / { if ($ssl_client_verify != SUCCESS) { return 403; } grpc_pass grpc://127.0.0.1:%%PORT_6%%; }
+}
+server {
+    listen 127.0.0.1:%%PORT_3%% ssl;
+    ssl_certificate cert.pem;
+    ssl_certificate_key key.pem;
+    location / { proxy_pass http://127.0.0.1:%%PORT_5%%; }
+}
+E
+
+sub lines { my ($file) = @_; return map { decode_json($_) } Aiobs::slurp($file) =~ /^(.*)\n/mg }
+sub id { my ($s) = @_; return $s->{attrs}{'aiobs.request_id'} // $s->{attributes}{'aiobs.request_id'} // '' }
+
+sub arrives {
+    my ($file, $id) = @_;
+    return Aiobs::wait_for(sub { my ($s) = grep { id($_) eq $id } lines($file); $s }, 10);
+}
+
+sub run_with {
+    my ($block, %env) = @_;
+    local %ENV = (%ENV, %env);
+    $t->stop;
+    $t->start("aiobs_otlp { interval 50ms; $block }\n$server");
+}
+
+sub header { my ($name) = @_; my ($e) = reverse grep { $_->{export} } lines($spans); return $e->{headers}{$name} }
+
+# --- TLS ---
+
+my $tls = "endpoint https://127.0.0.1:%%PORT_3%%; trusted_certificate cert.pem; header authorization file:secret;";
+run_with($tls);
+$t->get(1, '/', 'X-Request-ID', 'https');
+ok(arrives($spans, 'https'), 'OTLP/HTTP over TLS');
+is(header('authorization'), 's3cret', 'a header of a file, without its line end');
+
+run_with('endpoint grpcs://127.0.0.1:%%PORT_2%%; trusted_certificate cert.pem; certificate cert.pem; certificate_key key.pem;');
+for my $id (qw(grpcs-1 grpcs-2 grpcs-3)) {
+    $t->get(1, '/', 'X-Request-ID', $id);
+    is((arrives($spans, $id) || {})->{via}, 'grpc', "OTLP/gRPC over TLS, with a certificate of our own: $id");
+}
+
+run_with('endpoint https://127.0.0.1:%%PORT_3%%;');
+$t->get(1, '/', 'X-Request-ID', 'untrusted');
+ok(Aiobs::wait_for(sub { $t->get(1, '/metrics')->{body} =~ /aiobs_export_failed_total\{exporter="otlp",reason="tls"\}/ }, 10),
+    'a certificate that nobody has signed');
+
+# --- the environment ---
+
+my ($http, $grpc) = map { 'http://127.0.0.1:' . $t->port($_) } 5, 6;
+
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_EXPORTER_OTLP_HEADERS => 'x-a=1,X-B=two%20words%2C',
+    OTEL_EXPORTER_OTLP_COMPRESSION => 'none', OTEL_SERVICE_NAME => 'from-env', OTEL_EXPORTER_OTLP_TIMEOUT => 3000,
+    OTEL_RESOURCE_ATTRIBUTES => 'team=a%3Db,service.name=other,deployment.environment.name=test',
+    OTEL_TRACES_SAMPLER => 'always_on', OTEL_BSP_MAX_EXPORT_BATCH_SIZE => 10, OTEL_BSP_MAX_QUEUE_SIZE => 50,
+    OTEL_BSP_SCHEDULE_DELAY => 99999);
+$t->get(1, '/', 'X-Request-ID', 'env');
+my $s = arrives($spans, 'env');
+is($s->{resource}{'service.name'}, 'from-env', 'OTEL_SERVICE_NAME');
+is($s->{resource}{team}, 'a=b', 'OTEL_RESOURCE_ATTRIBUTES');
+is($s->{resource}{'deployment.environment.name'}, 'test', 'all of them');
+is(header('x-b'), 'two words,', 'OTEL_EXPORTER_OTLP_HEADERS');
+is(header('content-encoding'), undef, 'OTEL_EXPORTER_OTLP_COMPRESSION');
+
+run_with("endpoint $http; service_name block; header X-A block; resource team=block;", OTEL_SERVICE_NAME => 'env',
+    OTEL_EXPORTER_OTLP_HEADERS => 'x-a=env', OTEL_RESOURCE_ATTRIBUTES => 'team=env',
+    OTEL_EXPORTER_OTLP_ENDPOINT => 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_PROTOCOL => 'grpc');
+$t->get(1, '/', 'X-Request-ID', 'block');
+$s = arrives($spans, 'block');
+is_deeply([@{$s->{resource}}{qw(service.name team)}, header('x-a'), $s->{via}], [qw(block block block http)],
+    'the block comes first');
+
+run_with('', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => $grpc, OTEL_EXPORTER_OTLP_ENDPOINT => 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_PROTOCOL => 'grpc', OTEL_TRACES_SAMPLER => 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG => '1.0');
+$t->get(1, '/', 'X-Request-ID', 'env-grpc');
+is((arrives($spans, 'env-grpc') || {})->{via}, 'grpc', 'OTEL_EXPORTER_OTLP_PROTOCOL, and the variable for traces');
+
+run_with('', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => "$http/v1/traces", OTEL_TRACES_SAMPLER => 'always_off');
+$t->get(1, '/', 'X-Request-ID', 'env-off');
+$t->get(1, '/never');
+unlike($t->get(1, '/metrics')->{body}, qr/aiobs_export_queue_length\{exporter="otlp"\} [1-9]/, 'OTEL_TRACES_SAMPLER');
+
+# --- a receiver of somebody else; it wants no gzip ---
+
+run_with('compression none; service_name other; endpoint http://127.0.0.1:%%PORT_7%%/;');
+$t->get(1, '/', 'X-Request-ID', 'elastic', 'traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+$s = arrives($elastic, 'elastic');
+is($s->{name}, 'GET /', 'Elastic: by HTTP') or diag(Aiobs::slurp("$elastic.log"));
+is($s->{resource}{'service.name'}, 'other', 'the resource');
+run_with('compression none; endpoint grpc://127.0.0.1:%%PORT_8%%;');
+$t->get(1, '/x', 'X-Request-ID', 'elastic-grpc');
+$s = arrives($elastic, 'elastic-grpc');
+is($s->{attributes}{'url.path'}, '/x', 'Elastic: by gRPC');
+ok(kill(0 => $elastic_pid), 'it has survived what it was sent');
+
+# --- what is refused ---
+
+$t->stop;
+
+sub refused {
+    my ($conf, $want, $name, %env) = @_;
+    local %ENV = (%ENV, %env);
+    my ($rc, $out) = $t->check($conf . "\n$server");
+    ok($rc != 0 && $out =~ $want, $name) or diag($out);
+    unlike($out, qr/s3cret/, 'no secret is told');
+}
+
+my @bad = (
+    ['endpoint ftp://x;', qr/invalid endpoint "ftp:\/\/x".*"grpcs:\/\/".* in \S+:\d+/, 'another scheme'],
+    ['endpoint http://;', qr/invalid endpoint/, 'no host'],
+    ['endpoint localhost:4318;', qr/invalid endpoint/, 'no scheme'],
+    ['nonsense 1;', qr/unknown parameter "nonsense" of "aiobs_otlp"/, 'an unknown parameter'],
+    ['header x;', qr/invalid number of values of "header"/, 'half a header'],
+    ['interval soon;', qr/"interval" in "aiobs_otlp" invalid value/, 'a time that is none'],
+    ['batch_size 0;', qr/of 0/, 'an empty batch'],
+    ['compression zstd;', qr/invalid value "zstd"/, 'another compression'],
+    ['resource team;', qr/expects "name=value"/, 'half an attribute'],
+    ['header "x y" s3cret;', qr/the header "x y"/, 'a name that no header has'],
+    ['header x env:NOT_SET;', qr/environment variable "NOT_SET" is not set/, 'a variable that is not set'],
+    ['header x file:none;', qr/open\(\) "\S+\/none" failed/, 'a file that is not there'],
+    ['header x file:empty;', qr/"\S+\/empty" is empty/, 'an empty file'],
+    ['header x file:control;', qr/"\S+\/control" has control bytes/, 'control bytes'],
+    ['header x file:long;', qr/longer than 4096 bytes/, 'a long file'],
+);
+
+refused("aiobs_otlp { $_->[0] }", $_->[1], $_->[2]) for @bad;
+refused('aiobs_otlp { } aiobs_otlp { }', qr/"aiobs_otlp" directive is duplicate/, 'two blocks');
+refused('aiobs_otlp { }', $_->[2], "$_->[0]=$_->[1]", $_->[0] => $_->[1])
+    for ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', qr/OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" or/],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'br', qr/"gzip" or "none"/], ['OTEL_EXPORTER_OTLP_TIMEOUT', '1s', qr/a number above 0/],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', qr/OTEL_BSP_MAX_QUEUE_SIZE is "-1"/], ['OTEL_EXPORTER_OTLP_HEADERS', 's3cret', qr/"name=value,..."/],
+    ['OTEL_TRACES_SAMPLER', 'jaeger', qr/"traceidratio" are accepted/];
+refused('', qr/a number from 0 to 1/, 'OTEL_TRACES_SAMPLER_ARG', OTEL_TRACES_SAMPLER => 'traceidratio', OTEL_TRACES_SAMPLER_ARG => '2');
+
+for my $bad (['aiobs_trace maybe;', qr/invalid value "maybe" of "aiobs_trace"/], ['aiobs_trace on ratio=1.1;', qr/"ratio=number" from 0 to 1/],
+    ['aiobs_trace on ratio=.;', qr/"ratio=number"/], ['aiobs_trace on often;', qr/invalid parameter "often"/],
+    ['aiobs_trace on; aiobs_trace off;', qr/is duplicate/], ['aiobs_trace_parent maybe;', qr/invalid value "maybe"/],
+    ['aiobs_server_timing maybe;', qr/must be "on" or "off"/])
+{
+    my ($rc, $out) = $t->check("server { listen 127.0.0.1:%%PORT_4%%; $bad->[0] }");
+    ok($rc != 0 && $out =~ $bad->[1], $bad->[0]) or diag($out);
+}
+
+$t->done;

@@ -1,0 +1,248 @@
+#!/usr/bin/perl
+
+# Receivers that are away, come back, refuse, hang and answer nonsense: every
+# request is served, what can be sent arrives once, what is lost is counted.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use AiobsPeers;
+use IO::Socket::INET;
+use JSON::PP;
+use MIME::Base64;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $t = Aiobs->new;
+my $file = $t->dir . '/spans-' . $t->port(5) . '.jsonl';
+
+# receivers that no receiver should be
+
+$t->upstream(2, sub { my ($req, $c) = @_; $c->sysread(my $nothing, 1) });
+$t->upstream(3, sub {
+    my ($req, $c) = @_;
+    $c->syswrite("HTTP/1.1 200 OK\r\nX: ");
+    while ($c->syswrite('a')) { select undef, undef, undef, 0.05 }
+});
+$t->upstream(4, sub { my ($req, $c) = @_; $t->answer($c, 200, ['Content-Type', 'text/html'], '<html>Welcome</html>') });
+$t->upstream(8, sub { my ($req, $c) = @_; $c->syswrite("\x00\xff\x01garbage\r\n\r\n") });
+$t->upstream(9, sub { });
+
+sub conf {
+    my ($endpoint, $more) = @_;
+    my $interval = $more =~ /interval/ ? '' : 'interval 50ms;';
+    return <<E;
+aiobs_otlp { endpoint $endpoint; $interval $more }
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    aiobs_trace on;
+    location / { return 200 ok; }
+    location = /metrics { aiobs_metrics; }
+}
+E
+}
+
+sub http { return "http://127.0.0.1:" . $t->port(shift) }
+
+# until those of the old configuration take no more requests, or are gone
+
+sub use_conf {
+    my ($endpoint, $more, $gone) = @_;
+    my @old = $t->workers;
+    $t->reload(conf($endpoint, $more));
+    Aiobs::wait_for(sub {
+        !grep { kill(0 => $_) && ($gone || Aiobs::slurp("/proc/$_/cmdline") !~ /shutting down/) } @old
+    }, 20) or fail('old workers leave');
+}
+
+my $n = 0;
+
+sub traffic { my $id;
+    for (1 .. shift) { $id = 'q' . $n++; is($t->get(1, '/', 'X-Request-ID', $id)->{status}, 200, 'served') }
+    return $id }
+
+sub metric {
+    my ($name, %labels) = @_;
+    my $sum = 0;
+    for ($t->get(1, '/metrics')->{body} =~ /^aiobs_export_$name\{(exporter="otlp"[^\n]*)$/mg) {
+        my ($labels, $value) = /^(.*)\} (\S+)$/;
+        $sum += $value unless grep { $labels !~ /\b$_="$labels{$_}"/ } keys %labels;
+    }
+    return $sum;
+}
+
+sub reaches {
+    my ($want, $name, $what, %labels) = @_;
+    ok(Aiobs::wait_for(sub { metric($name, %labels) >= $want }, 10), $what) or diag($t->get(1, '/metrics')->{body});
+}
+
+sub lines { return map { decode_json($_) } Aiobs::slurp($file) =~ /^(.*)\n/mg }
+sub spans { return map { $_->{attrs}{'aiobs.request_id'} // () } lines() }
+sub arrived { my ($id) = @_; return Aiobs::wait_for(sub { grep { $_ eq $id } spans() }, 15) }
+
+sub plan {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port(5)) or die;
+    my $body = encode_json({@_});
+    $s->syswrite("POST /_next HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    Aiobs::read_all($s);
+}
+
+# milliseconds between the requests since then
+
+sub gaps {
+    my ($from) = @_;
+    my @times = map { $_->{time} // () } (lines())[$from .. (() = lines()) - 1];
+    return map { $times[$_] - $times[$_ - 1] } 1 .. $#times;
+}
+
+# --- down at start, coming, going ---
+
+$t->start(conf(http(5), ''));
+my $id = traffic(5);
+reaches(1, 'failed_total', 'down at start: tries fail', reason => 'connect');
+is(metric('sent_total'), 0, 'nothing is sent');
+is(metric('queue_length'), 5, 'all of it waits');
+
+my (undef, $pid) = AiobsPeers::otlp($t, 5, 6);
+ok(arrived($id), 'and arrives when the receiver is there');
+is_deeply([sort(spans())], ['q0' .. 'q4'], 'once');
+is(metric('queue_length'), 0, 'nothing waits');
+like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+": Failed to connect[^\n]*; 0 dropped, \d+ waiting/, 'told');
+like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+" works again/, 'and that it is over');
+
+$t->kill_wait($pid, 'TERM');
+$id = traffic(2);
+reaches(2, 'failed_total', 'gone', reason => 'connect');
+(undef, $pid) = AiobsPeers::otlp($t, 5, 6);
+ok(arrived($id), 'and back');
+
+# --- answers that mean "later" ---
+
+my $from = () = lines();
+plan(status => 503, headers => { 'Retry-After' => '1' });
+$id = traffic(1);
+ok(arrived($id), '503: sent again');
+my ($gap) = gaps($from);
+cmp_ok($gap, '>=', 1000, 'not before Retry-After');
+is((grep { $_ eq $id } spans()), 1, 'taken once');
+
+$from = () = lines();
+plan(status => 429, times => 2);
+$id = traffic(1);
+ok(arrived($id), '429, twice');
+cmp_ok((gaps($from))[1], '>=', 450, 'with more time each time');
+reaches(1, 'failed_total', "counted by status: $_", reason => $_) for 503, 429;
+
+# --- answers that mean "never" ---
+
+plan(status => 400, body => 'no');
+$id = traffic(1);
+reaches(1, 'dropped_total', '400 is final', reason => 'refused');
+plan(rejected => 1, message => "too old\x01");
+traffic(1);
+reaches(1, 'dropped_total', 'a partial success', reason => 'rejected');
+$id = traffic(1);
+ok(arrived($id), 'what comes after goes on');
+is((grep { $_ eq 'q' . ($n - 3) } spans()), 0, 'what was refused was not sent again');
+
+# --- gRPC ---
+
+use_conf('grpc://127.0.0.1:' . $t->port(6), '');
+$from = () = lines();
+plan(grpc => 14);
+$id = traffic(1);
+ok(arrived($id), 'UNAVAILABLE: sent again');
+my $retry = encode_base64("\x08\x08\x1a\x34\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x08\x0a\x06\x08\x01\x10\x80\xad\xe2\x04", '');
+$from = () = lines();
+plan(grpc => 8, details => $retry);
+$id = traffic(1);
+ok(arrived($id), 'RESOURCE_EXHAUSTED with RetryInfo: sent again');
+cmp_ok((gaps($from))[0], '>=', 1010, 'not before');
+my $refused = metric('dropped_total', reason => 'refused');
+plan(grpc => 8);
+traffic(1);
+reaches($refused + 1, 'dropped_total', 'RESOURCE_EXHAUSTED without is final', reason => 'refused');
+plan(grpc => 3, message => "bad\x01request");
+traffic(1);
+reaches($refused + 2, 'dropped_total', 'INVALID_ARGUMENT is final', reason => 'refused');
+plan(rejected => 1);
+traffic(1);
+reaches(2, 'dropped_total', 'a partial success', reason => 'rejected');
+reaches(1, 'failed_total', "counted by status: $_", reason => $_) for qw(grpc_14 grpc_8 grpc_3);
+
+# --- no OTLP at all ---
+
+my @odd = (
+    [http(4), '', 'garbage', 'a web page'],
+    [http(8), '', 'protocol', 'bytes'],
+    [http(9), '', 'protocol', 'nothing'],
+    [http(3), 'timeout 300ms;', 'timeout', 'a header, byte by byte'],
+    ['http://nowhere.invalid:4318', '', 'dns', 'a name that is none'],
+    ['https://127.0.0.1:' . $t->port(5), '', 'tls', 'no TLS'],
+    [http(5) . '/nowhere', '', '404', 'another path'],
+    ['grpc://127.0.0.1:' . $t->port(5), '', 'protocol', 'HTTP/1 where gRPC is to be'],
+);
+
+for my $case (@odd) {
+    my ($endpoint, $more, $reason, $name) = @$case;
+    my $before = metric('failed_total', reason => $reason);
+    use_conf($endpoint, $more);
+    traffic(1);
+    reaches($before + 1, 'failed_total', "$name: $reason", reason => $reason);
+}
+
+# --- a receiver that hangs ---
+
+use_conf(http(2), 'queue 20; timeout 60s;', 1);
+my ($worker) = $t->workers;
+my $before = metric('dropped_total', reason => 'queue_full');
+my $rss = sub { Aiobs::slurp("/proc/$worker/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0 };
+my $pipelined = sub {
+    my $all = join '', map { "GET / HTTP/1.1\r\nHost: x\r\nConnection: " . ($_ == 100 ? 'close' : 'keep-alive') . "\r\n\r\n" } 1 .. 100;
+    return () = $t->raw(1, $all) =~ m{HTTP/1\.1 200}g;
+};
+is($pipelined->(), 100, 'it hangs: requests are served');
+my $small = $rss->();
+is($pipelined->(), 100, 'and served') for 1 .. 20;
+cmp_ok($rss->() - $small, '<', 1024, 'memory is flat');
+is(metric('queue_length'), 20, 'the queue is full');
+cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 2050, 'what finds no room is counted');
+
+# --- reload, quit, crash ---
+
+my $start = time;
+use_conf(http(5), 'interval 60s;', 1);
+cmp_ok(time - $start, '<', 10, 'a reload does not wait for the one that hangs');
+$before = metric('dropped_total', reason => 'exit');
+cmp_ok($before, '>=', 20, 'what it did not take is counted');
+
+my $reloaded = traffic(3);
+use_conf(http(5), 'interval 60s;', 1);
+ok(arrived($reloaded), 'what waits at a reload is sent');
+
+($worker) = $t->workers;
+traffic(1);
+kill KILL => $worker;
+ok(Aiobs::wait_for(sub { my ($w) = $t->workers; $w && $w != $worker }, 10), 'a crash');
+$t->expect_error("worker process $worker exited on signal 9");
+is(metric('queue_length'), 0, 'takes its queue with it');
+
+my $last = traffic(3);
+$t->stop;
+ok(arrived($last), 'what waits at quit is sent');
+my %seen;
+$seen{$_}++ for spans();
+is_deeply([grep { $seen{$_} > 1 } keys %seen], [], 'nothing arrived twice');
+
+$t->start(conf(http(2), 'timeout 60s;'));
+traffic(3);
+reaches(3, 'queue_length', 'a fast stop with a receiver that hangs');
+$t->stop('TERM');
+like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+": no time to send; 3 dropped, 0 waiting/, 'is told');
+
+$t->done;
