@@ -321,7 +321,11 @@ aiobs_keys_audit(const aiobs_keys_options_t *o)
 
     /* what other programs did is to be seen as well */
 
-    if (aiobs_store_events(store, NULL, 0) != AIOBS_STORE_OK) {
+    do {
+        rc = aiobs_store_events(store, NULL, 0);
+    } while (rc == AIOBS_STORE_NONE);
+
+    if (rc != AIOBS_STORE_OK) {
         aiobs_keys_say("store %s: %s", o->db, aiobs_store_error(store));
     }
 

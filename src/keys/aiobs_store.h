@@ -39,6 +39,9 @@
 /* changes that are kept for those who follow them */
 #define AIOBS_STORE_LOG        100000
 
+/* rows of ours that are moved or forgotten in one transaction */
+#define AIOBS_STORE_BATCH      2000
+
 
 #define AIOBS_KEY_MODELS_MAX     512    /* bytes */
 #define AIOBS_KEY_ENDPOINTS_MAX  256
@@ -242,7 +245,10 @@ int aiobs_store_usage(aiobs_store_t *store, const aiobs_usage_row_t *rows,
 int aiobs_store_windows(aiobs_store_t *store, const aiobs_window_row_t *rows,
     size_t n);
 
-/* appends to key_events: aiobs_store_events.c */
+/*
+ * Appends to key_events, and before them what other programs did.  NONE: done,
+ * and more of the latter waits.  In aiobs_store_events.c.
+ */
 int aiobs_store_events(aiobs_store_t *store, const aiobs_event_t *events,
     size_t n);
 

@@ -42,6 +42,8 @@ aiobs_store_events(aiobs_store_t *store, const aiobs_event_t *events, size_t n)
             return aiobs_store_fail(store, "read its events");
         }
 
+        sqlite3_bind_int(stmt, 1, 1);
+
         rc = sqlite3_step(stmt);
         sqlite3_reset(stmt);
 
@@ -50,6 +52,8 @@ aiobs_store_events(aiobs_store_t *store, const aiobs_event_t *events, size_t n)
         }
     }
 
+    store->queued = 0;
+
     if (aiobs_store_enter(store, &entered) != SQLITE_OK
         || aiobs_store_append(store, events, n) != SQLITE_OK
         || aiobs_store_leave_write(store, entered) != SQLITE_OK)
@@ -57,7 +61,8 @@ aiobs_store_events(aiobs_store_t *store, const aiobs_event_t *events, size_t n)
         return aiobs_store_fail(store, "write its events");
     }
 
-    return AIOBS_STORE_OK;
+    return store->queued == AIOBS_STORE_BATCH ? AIOBS_STORE_NONE
+                                              : AIOBS_STORE_OK;
 }
 
 
@@ -170,18 +175,26 @@ aiobs_store_chain_hash(aiobs_store_t *store, sqlite3_stmt *stmt)
 }
 
 
+/* as many as are no burden to those who wait for the store */
+
 static int
 aiobs_store_drain(aiobs_store_t *store)
 {
-    int            rc, n;
-    sqlite3_stmt  *stmt;
+    int             rc, n;
+    sqlite3_stmt   *stmt;
+    sqlite3_int64   last;
 
     stmt = aiobs_store_statement(store, AIOBS_SQL_QUEUE);
     if (stmt == NULL) {
         return SQLITE_ERROR;
     }
 
+    sqlite3_bind_int(stmt, 1, AIOBS_STORE_BATCH);
+    last = 0;
+
     for (n = 0; (rc = sqlite3_step(stmt)) == SQLITE_ROW; n++) {
+        last = sqlite3_column_int64(stmt, 4);
+
         rc = aiobs_store_append_row(store,
                                (const char *) sqlite3_column_text(stmt, 0),
                                (const char *) sqlite3_column_text(stmt, 1),
@@ -195,11 +208,20 @@ aiobs_store_drain(aiobs_store_t *store)
 
     sqlite3_reset(stmt);
 
-    if (rc != SQLITE_DONE) {
-        return rc;
+    if (rc != SQLITE_DONE || n == 0) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
 
-    return n ? aiobs_store_step(store, AIOBS_SQL_QUEUE_DONE) : SQLITE_OK;
+    store->queued = n;
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_QUEUE_DONE);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+    sqlite3_bind_int64(stmt, 1, last);
+
+    return aiobs_store_step(store, AIOBS_SQL_QUEUE_DONE);
 }
 
 

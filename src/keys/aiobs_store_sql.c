@@ -131,7 +131,8 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
 
     [AIOBS_SQL_TRIM] =
         "DELETE FROM aiobs_changes"
-        " WHERE seq <= (SELECT max(seq) FROM aiobs_changes) - ?1",
+        " WHERE seq <= min((SELECT max(seq) FROM aiobs_changes) - ?1,"
+        " (SELECT min(seq) FROM aiobs_changes) + ?2)",
 
     [AIOBS_SQL_EVENT] =
         "INSERT INTO key_events"
@@ -149,10 +150,10 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " VALUES ('audit_head', ?1)",
 
     [AIOBS_SQL_QUEUE] =
-        "SELECT ts, actor, action, key_id FROM aiobs_event_queue"
-        " ORDER BY rowid",
+        "SELECT ts, actor, action, key_id, rowid FROM aiobs_event_queue"
+        " ORDER BY rowid LIMIT ?1",
 
-    [AIOBS_SQL_QUEUE_DONE] = "DELETE FROM aiobs_event_queue",
+    [AIOBS_SQL_QUEUE_DONE] = "DELETE FROM aiobs_event_queue WHERE rowid <= ?1",
 
     [AIOBS_SQL_OWN] =
         "INSERT OR REPLACE INTO aiobs_meta (name, value) VALUES ('own', 1)",

@@ -131,6 +131,7 @@ struct aiobs_store_s {
     aiobs_store_place_t     place;          /* where that reading ended */
     aiobs_store_place_t     seen;
 
+    int                     queued;         /* events of others last taken */
     int                     chained;        /* chain is what follows */
     char                    chain[AIOBS_KEY_HEX_LEN + 1];
 

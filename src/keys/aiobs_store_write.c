@@ -173,6 +173,7 @@ aiobs_store_write_window(aiobs_store_t *store, const aiobs_window_row_t *row)
 int
 aiobs_store_trim(aiobs_store_t *store)
 {
+    int            rc;
     sqlite3_stmt  *stmt;
 
     stmt = aiobs_store_statement(store, AIOBS_SQL_TRIM);
@@ -182,10 +183,13 @@ aiobs_store_trim(aiobs_store_t *store)
     }
 
     sqlite3_bind_int(stmt, 1, AIOBS_STORE_LOG);
+    sqlite3_bind_int(stmt, 2, AIOBS_STORE_BATCH);
 
     if (aiobs_store_step(store, AIOBS_SQL_TRIM) != SQLITE_OK) {
         return aiobs_store_fail(store, "trim its changes");
     }
 
-    return aiobs_store_events(store, NULL, 0);
+    rc = aiobs_store_events(store, NULL, 0);
+
+    return rc == AIOBS_STORE_NONE ? AIOBS_STORE_OK : rc;
 }

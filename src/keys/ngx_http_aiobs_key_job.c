@@ -16,6 +16,7 @@
 #define NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE  100
 
 
+static int ngx_http_aiobs_key_job_poll(ngx_http_aiobs_key_job_t *job);
 static int ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job);
 static void ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc);
 static int ngx_http_aiobs_key_job_stop(void);
@@ -55,25 +56,10 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     }
 
     if (job->poll && rc == AIOBS_STORE_OK) {
-        job->nchanged = NGX_HTTP_AIOBS_KEY_CHANGES;
-        job->to = job->from;
-
-        rc = aiobs_store_changes(job->store, &job->to, &job->seen,
-                                 job->changed, &job->nchanged);
-        ngx_http_aiobs_key_job_end(job, rc);
+        rc = ngx_http_aiobs_key_job_poll(job);
     }
 
     job->poll_rc = rc;
-
-    /* those who write without us leave their events to be taken */
-
-    if (job->poll && (rc == AIOBS_STORE_NONE
-                      || (rc == AIOBS_STORE_OK && job->nchanged)))
-    {
-        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
-                             ngx_http_aiobs_key_job_stop);
-        (void) aiobs_store_events(job->store, NULL, 0);
-    }
 
     if (job->save && (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE)) {
         aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
@@ -87,6 +73,35 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
 
         ngx_http_aiobs_key_job_end(job, rc);
     }
+}
+
+
+static int
+ngx_http_aiobs_key_job_poll(ngx_http_aiobs_key_job_t *job)
+{
+    int  rc;
+
+    job->nchanged = NGX_HTTP_AIOBS_KEY_CHANGES;
+    job->to = job->from;
+
+    rc = aiobs_store_changes(job->store, &job->to, &job->seen, job->changed,
+                             &job->nchanged);
+
+    ngx_http_aiobs_key_job_end(job, rc);
+
+    /* those who write without us leave their events to be taken */
+
+    if (rc == AIOBS_STORE_NONE
+        || (rc == AIOBS_STORE_OK && (job->nchanged || job->drain)))
+    {
+        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
+                             ngx_http_aiobs_key_job_stop);
+
+        job->drain = aiobs_store_events(job->store, NULL, 0)
+                     == AIOBS_STORE_NONE;
+    }
+
+    return rc;
 }
 
 

@@ -24,6 +24,8 @@ static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *others);
 static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
+static ngx_uint_t ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w,
+    aiobs_key_t *key);
 
 
 static EVP_MD      *ngx_http_aiobs_key_md;
@@ -378,44 +380,11 @@ static void
 ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
     ngx_http_aiobs_key_waiter_t *waiter)
 {
-    u_char           hash[AIOBS_KEY_HASH_LEN];
-    ngx_int_t        failed;
-    ngx_uint_t       n;
-    aiobs_key_use_t  uses[2];
+    ngx_uint_t  known;
 
-    failed = w->job->keys_rc != AIOBS_STORE_OK;
+    known = ngx_http_aiobs_key_known(w, key);
 
-    if (ngx_http_aiobs_key_ours(w)) {
-
-        if (failed) {
-
-            /* known once, known still, if out of date */
-
-            ngx_memcpy(hash, key->hash, AIOBS_KEY_HASH_LEN);
-
-            failed = ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool,
-                                                         hash, ngx_time(), key)
-                     == NGX_DECLINED;
-
-            if (!failed && ngx_http_aiobs_key_limited(key)) {
-
-                ngx_memzero(key->policy.windows, sizeof(key->policy.windows));
-            }
-
-        } else {
-            n = ngx_http_aiobs_key_table_put(w->keys, w->shpool, key,
-                                             &w->job->at, w->epoch,
-                                             ngx_time(), uses);
-            ngx_http_aiobs_key_keep(w, uses, n);
-
-            if (!key->found) {
-                ngx_http_aiobs_key_unknown_add(w->keys, key->hash,
-                                               ngx_current_msec);
-            }
-        }
-    }
-
-    if (!failed && key->found && ngx_http_aiobs_key_limited(key)) {
+    if (known && key->found && ngx_http_aiobs_key_limited(key)) {
         (void) ngx_http_aiobs_limits_open(key->policy.account,
                                           key->policy.windows,
                                           key->policy.limits);
@@ -423,7 +392,7 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
 
     for ( /* void */ ; waiter; waiter = waiter->next) {
 
-        if (failed) {
+        if (!known) {
             waiter->identity->verdict = NGX_HTTP_AIOBS_KEY_STORE;
 
         } else if (!key->found) {
@@ -434,6 +403,43 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
                                        waiter->request->pool);
         }
     }
+}
+
+
+/* the table learns what the store said; if that failed, it is asked itself */
+
+static ngx_uint_t
+ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
+{
+    u_char           hash[AIOBS_KEY_HASH_LEN];
+    ngx_uint_t       n;
+    aiobs_key_use_t  uses[2];
+
+    if (!ngx_http_aiobs_key_ours(w)) {
+        return w->job->keys_rc == AIOBS_STORE_OK;
+    }
+
+    if (w->job->keys_rc != AIOBS_STORE_OK) {
+
+        /* known once, known still, if out of date */
+
+        ngx_memcpy(hash, key->hash, AIOBS_KEY_HASH_LEN);
+        ngx_memzero(key->policy.windows, sizeof(key->policy.windows));
+
+        return ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool, hash,
+                                                   ngx_time(), key)
+               != NGX_DECLINED;
+    }
+
+    n = ngx_http_aiobs_key_table_put(w->keys, w->shpool, key, &w->job->at,
+                                     w->epoch, ngx_time(), uses);
+    ngx_http_aiobs_key_keep(w, uses, n);
+
+    if (!key->found) {
+        ngx_http_aiobs_key_unknown_add(w->keys, key->hash, ngx_current_msec);
+    }
+
+    return 1;
 }
 
 

@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
+static ngx_int_t ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, aiobs_key_t *key);
 
 
 size_t
@@ -126,10 +128,7 @@ static ngx_int_t
 ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key)
 {
-    u_char                      text[NGX_HTTP_AIOBS_KEY_INLINE
-                                     + NGX_HTTP_AIOBS_KEY_OVERFLOW];
-    size_t                      user, name;
-    uint32_t                    version, epoch, i;
+    uint32_t                    version, epoch;
     ngx_http_aiobs_key_blobs_t  blobs;
 
     version = ngx_http_aiobs_load(&e->version);
@@ -140,22 +139,12 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     key->active = e->active;
     key->policy.expires = e->expires;
     blobs = e->blobs;
-    user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
-    name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
-    i = e->overflow;
 
-    ngx_memcpy(text, e->text, ngx_min(user + name, NGX_HTTP_AIOBS_KEY_INLINE));
-
-    if (user + name > NGX_HTTP_AIOBS_KEY_INLINE) {
-        if (i == 0 || i > keys->overflow_capacity) {
-            return NGX_DECLINED;
-        }
-
-        ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
-                   user + name - NGX_HTTP_AIOBS_KEY_INLINE);
+    if (ngx_http_aiobs_key_texts(keys, e, key) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
-    key->policy.any = blobs.rules || blobs.extra || e->expires;
+    key->policy.any = blobs.rules || blobs.extra || key->policy.expires;
 
     if (key->policy.any) {
         ngx_memcpy(key->policy.account, key->hash, AIOBS_KEY_HASH_LEN);
@@ -176,11 +165,6 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
         return NGX_DECLINED;
     }
 
-    key->user_len = user;
-    key->name_len = name;
-    ngx_memcpy(key->user, text, user);
-    ngx_memcpy(key->name, text + user, name);
-
     if (now && key->active
         && (key->policy.expires == 0 || key->policy.expires > now))
     {
@@ -188,6 +172,38 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     }
 
     return epoch == ngx_http_aiobs_load(&keys->epoch) ? NGX_OK : NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, aiobs_key_t *key)
+{
+    u_char    text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    size_t    user, name;
+    uint32_t  i;
+
+    user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
+    name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
+    i = e->overflow;
+
+    ngx_memcpy(text, e->text, ngx_min(user + name, NGX_HTTP_AIOBS_KEY_INLINE));
+
+    if (user + name > NGX_HTTP_AIOBS_KEY_INLINE) {
+        if (i == 0 || i > keys->overflow_capacity) {
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
+                   user + name - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+
+    key->user_len = user;
+    key->name_len = name;
+    ngx_memcpy(key->user, text, user);
+    ngx_memcpy(key->name, text + user, name);
+
+    return NGX_OK;
 }
 
 

@@ -230,6 +230,7 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
 
     if (job->poll) {
         ngx_http_aiobs_key_polled(w);
+        w->poll |= job->drain;
     }
 
     if (job->full && job->error[0] == '\0') {

@@ -46,6 +46,7 @@ typedef struct {
     size_t                          nchanged;
     aiobs_key_t                     changed[NGX_HTTP_AIOBS_KEY_CHANGES];
     int                             poll_rc;
+    unsigned                        drain;      /* events of others wait */
 
     /* to be written: what is, is taken off by the thread */
 

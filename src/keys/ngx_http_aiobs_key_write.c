@@ -13,6 +13,9 @@
 #define NGX_HTTP_AIOBS_KEY_SWEEP  128   /* entries looked at for a victim */
 
 
+static ngx_int_t ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t **entry, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch, aiobs_key_use_t *uses, ngx_uint_t *n);
 static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch);
@@ -35,10 +38,8 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
     const aiobs_store_place_t *at, uint32_t epoch, time_t now,
     aiobs_key_use_t *uses)
 {
-    uint32_t                    *bucket;
     ngx_uint_t                   n;
     ngx_http_aiobs_key_entry_t  *e;
-    ngx_http_aiobs_key_blobs_t   blobs;
 
     n = 0;
 
@@ -60,7 +61,8 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
     /* without memory for what it may it is not kept: it is asked for again */
 
     if (!key->found
-        || ngx_http_aiobs_key_blobs_take(keys, key, &blobs) != NGX_OK)
+        || ngx_http_aiobs_key_enter(keys, &e, key, at->seq, epoch, uses, &n)
+           != NGX_OK)
     {
         if (e && epoch == keys->epoch
             && (e->epoch != keys->epoch || e->seq <= at->seq))
@@ -69,37 +71,54 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
             keys->hand = e - keys->entries;
         }
 
-        ngx_shmtx_unlock(&shpool->mutex);
-        return n;
-    }
-
-    if (e == NULL) {
-        e = ngx_http_aiobs_key_victim(keys);
-        n = ngx_http_aiobs_key_drop(keys, e, uses);
-        n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[n]);
-        ngx_http_aiobs_key_write(keys, e, key, &blobs, at->seq, epoch);
-
-        bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
-        e->next = *bucket;
-        ngx_http_aiobs_publish(bucket, e - keys->entries + 1);
-
-    } else if ((e->version & 1) || e->epoch != keys->epoch
-               || e->seq <= at->seq)
-    {
-        n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
-        ngx_http_aiobs_key_write(keys, e, key, &blobs, at->seq, epoch);
-
-    } else {
-        ngx_http_aiobs_key_blobs_drop(keys, &blobs);
-    }
-
-    if (now && e->active && (e->expires == 0 || e->expires > now)) {
+    } else if (now && e->active && (e->expires == 0 || e->expires > now)) {
         ngx_http_aiobs_key_used(keys, e, now);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
 
     return n;
+}
+
+
+/* *entry: the key's, or NULL and then a new one; *n: uses to be saved */
+
+static ngx_int_t
+ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t **entry, const aiobs_key_t *key, int64_t seq,
+    uint32_t epoch, aiobs_key_use_t *uses, ngx_uint_t *n)
+{
+    uint32_t                    *bucket;
+    ngx_http_aiobs_key_entry_t  *e;
+    ngx_http_aiobs_key_blobs_t   blobs;
+
+    if (ngx_http_aiobs_key_blobs_take(keys, key, &blobs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    e = *entry;
+
+    if (e == NULL) {
+        e = ngx_http_aiobs_key_victim(keys);
+        *n = ngx_http_aiobs_key_drop(keys, e, uses);
+        *n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[*n]);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch);
+
+        bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
+        e->next = *bucket;
+        ngx_http_aiobs_publish(bucket, e - keys->entries + 1);
+
+        *entry = e;
+
+    } else if ((e->version & 1) || e->epoch != keys->epoch || e->seq <= seq) {
+        *n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch);
+
+    } else {
+        ngx_http_aiobs_key_blobs_drop(keys, &blobs);
+    }
+
+    return NGX_OK;
 }
 
 
