@@ -140,6 +140,7 @@ static ngx_command_t  ngx_http_aiobs_commands[] = {
     NGX_HTTP_AIOBS_LIMITS_COMMANDS
     NGX_HTTP_AIOBS_TRACE_COMMANDS
     NGX_HTTP_AIOBS_OTLP_COMMANDS
+    NGX_HTTP_AIOBS_SENTRY_COMMANDS
 
       ngx_null_command
 };
@@ -344,6 +345,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_settle(r, ctx);
         ngx_http_aiobs_log_write(r, ctx);
         ngx_http_aiobs_spans(r, ctx);
+        ngx_http_aiobs_sentry(r, ctx);
         ngx_http_aiobs_record(r, ctx);
     }
 

@@ -42,6 +42,7 @@
 
 
 typedef struct ngx_http_aiobs_otlp_s  ngx_http_aiobs_otlp_t;
+typedef struct ngx_http_aiobs_sentry_s  ngx_http_aiobs_sentry_t;
 
 
 /* what lies in the zone; survives reloads */
@@ -76,6 +77,7 @@ typedef struct {
 
     ngx_array_t                *exporters;      /* NULL: none */
     ngx_http_aiobs_otlp_t      *otlp;           /* NULL: no spans leave */
+    ngx_http_aiobs_sentry_t    *sentry;         /* NULL: no events leave */
 
     ngx_str_t                   service;
     ngx_str_t                   environment;

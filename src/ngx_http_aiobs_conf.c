@@ -8,6 +8,7 @@
 
 #include "ngx_http_aiobs.h"
 #include "telemetry/ngx_http_aiobs_otlp.h"
+#include "telemetry/ngx_http_aiobs_sentry.h"
 
 
 static void ngx_http_aiobs_prices_cleanup(void *data);
@@ -56,7 +57,9 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&amcf->thread_pool_name, "default");
     }
 
-    if (ngx_http_aiobs_otlp_init(cf, amcf) != NGX_CONF_OK) {
+    if (ngx_http_aiobs_otlp_init(cf, amcf) != NGX_CONF_OK
+        || ngx_http_aiobs_sentry_init(cf, amcf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

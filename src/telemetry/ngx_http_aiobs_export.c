@@ -310,10 +310,10 @@ ngx_http_aiobs_export_due(ngx_http_aiobs_exporter_t *e)
 
         e->paused = 0;
         e->told = 0;
+    }
 
-        if (e->job->batch.items) {
-            return 1;
-        }
+    if (e->job->batch.items) {
+        return 1;                   /* the rest of one */
     }
 
     return e->first && (e->leaving || e->waiting >= e->limits.batch
@@ -498,7 +498,8 @@ ngx_http_aiobs_export_failed(ngx_http_aiobs_exporter_t *e)
 
     if (job->verdict.what == NGX_HTTP_AIOBS_EXPORT_DROP) {
         ngx_http_aiobs_export_drop(e, &job->batch.items, job->batch.taken,
-                                   "refused");
+                                   job->verdict.dropped ? job->verdict.dropped
+                                                        : "refused");
         e->tries = 0;
 
     } else {
@@ -626,4 +627,9 @@ ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e, const char *why)
                   e->lost, e->items);
 
     e->lost = 0;
+
+    if (ngx_strcmp(e->type->name, "sentry") != 0) {
+        ngx_http_aiobs_sentry_fault(e->type->name,
+                                    "telemetry of requests is being lost");
+    }
 }

@@ -56,6 +56,7 @@ typedef struct {
     ngx_http_aiobs_verdict_e  what;
     ngx_msec_t                delay;    /* RETRY: as told; 0: back-off */
     ngx_uint_t                rejected; /* DONE: spans not taken, dropped */
+    const char               *dropped;  /* DROP: label value; NULL: refused */
     char                      reason[32];   /* label value, of a failure */
     char                      text[AIOBS_HTTP_ERROR_MAX];   /* for the log */
 } ngx_http_aiobs_export_verdict_t;
@@ -72,7 +73,8 @@ typedef struct {
 
     /*
      * In the thread: the request for the first items of the batch, as many as
-     * go into one; sets batch->taken.  NGX_ERROR: no memory.
+     * go into one; sets batch->taken.  NGX_ERROR: no memory; NGX_DECLINED:
+     * these are not to be sent, and dropped as "rate_limited".
      */
     ngx_int_t               (*build)(void *conf, ngx_http_aiobs_batch_t *batch,
                                      aiobs_http_request_t *request);
@@ -99,6 +101,15 @@ typedef struct {
     ngx_uint_t                queue;    /* items waiting or under way */
     size_t                    bytes;    /* of them */
 } ngx_http_aiobs_export_limits_t;
+
+
+/* --- ngx_http_aiobs_sentry_event.c --- */
+
+/*
+ * Event loop: tells Sentry, if there is one, of trouble of our own; at most
+ * once a minute of a component, both texts are kept.
+ */
+void ngx_http_aiobs_sentry_fault(const char *component, const char *message);
 
 
 /* --- ngx_http_aiobs_export.c --- */

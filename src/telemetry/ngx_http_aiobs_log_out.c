@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_aiobs_log_out.h"
+#include "ngx_http_aiobs_export.h"
 
 
 static ngx_fd_t ngx_http_aiobs_log_fd(ngx_http_aiobs_log_sink_t *sink);
@@ -303,6 +304,8 @@ ngx_http_aiobs_log_lost(ngx_http_aiobs_log_sink_t *sink, u_char *buf,
 
     if (sink->told != ngx_time()) {
         sink->told = ngx_time();
+
+        ngx_http_aiobs_sentry_fault("log", "log lines are being lost");
 
         ngx_log_error(NGX_LOG_ERR, log, err,
                       "aiobs: lines for \"%s\" are lost",

@@ -54,6 +54,7 @@ ngx_http_aiobs_sender(void *data, ngx_log_t *log)
 static void
 ngx_http_aiobs_sender_send(ngx_http_aiobs_sender_job_t *job)
 {
+    ngx_int_t                         rc;
     aiobs_http_answer_t               answer;
     aiobs_http_request_t              request;
     ngx_http_aiobs_export_verdict_t  *verdict;
@@ -68,9 +69,20 @@ ngx_http_aiobs_sender_send(ngx_http_aiobs_sender_job_t *job)
         job->http = aiobs_http_create();
     }
 
-    if (job->http == NULL
-        || job->type->build(job->conf, &job->batch, &request) != NGX_OK)
-    {
+    rc = job->http ? job->type->build(job->conf, &job->batch, &request)
+                   : NGX_ERROR;
+
+    if (rc == NGX_DECLINED) {
+        verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
+        verdict->dropped = "rate_limited";
+        ngx_cpystrn((u_char *) verdict->reason, (u_char *) "rate_limited",
+                    sizeof(verdict->reason));
+        ngx_cpystrn((u_char *) verdict->text, (u_char *) "rate limited",
+                    sizeof(verdict->text));
+        return;
+    }
+
+    if (rc != NGX_OK) {
         verdict->what = NGX_HTTP_AIOBS_EXPORT_RETRY;
         ngx_cpystrn((u_char *) verdict->reason, (u_char *) "memory",
                     sizeof(verdict->reason));

@@ -75,4 +75,25 @@ char *ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_sentry_conf.c --- */
+
+#define NGX_HTTP_AIOBS_SENTRY_COMMANDS                                        \
+                                                                              \
+    { ngx_string("aiobs_sentry"),                                             \
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,                      \
+      ngx_http_aiobs_sentry_directive,                                        \
+      NGX_HTTP_MAIN_CONF_OFFSET,                                              \
+      0,                                                                      \
+      NULL },
+
+char *ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* --- ngx_http_aiobs_sentry_event.c --- */
+
+/* queues an event if the request failed, a transaction if it is sampled */
+void ngx_http_aiobs_sentry(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
 #endif /* _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_ */

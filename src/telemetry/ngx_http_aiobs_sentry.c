@@ -1,0 +1,387 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Envelopes to Sentry: one for every event or transaction, with a report of
+ * what was discarded meanwhile.  What Sentry says of rates is obeyed,
+ * https://develop.sentry.dev/sdk/expected-features/rate-limiting/
+ */
+
+
+#include "ngx_http_aiobs_sentry.h"
+
+
+#define NGX_HTTP_AIOBS_SENTRY_AROUND   2048     /* bytes around a payload */
+#define NGX_HTTP_AIOBS_SENTRY_PAUSE    60       /* seconds, of a bare 429 */
+#define NGX_HTTP_AIOBS_SENTRY_LONGEST  86400
+
+
+static ngx_int_t ngx_http_aiobs_sentry_init_worker(void *conf,
+    ngx_http_aiobs_batch_t *batch, ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_aiobs_sentry_build(void *conf,
+    ngx_http_aiobs_batch_t *batch, aiobs_http_request_t *request);
+static void ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv);
+static u_char *ngx_http_aiobs_sentry_report(
+    ngx_http_aiobs_sentry_state_t *state, u_char *p);
+static void ngx_http_aiobs_sentry_judge(void *conf,
+    ngx_http_aiobs_batch_t *batch, const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict);
+static void ngx_http_aiobs_sentry_limits(ngx_http_aiobs_sentry_state_t *state,
+    const char *limits);
+static void ngx_http_aiobs_sentry_close(ngx_http_aiobs_sentry_state_t *state,
+    ngx_uint_t kind, time_t seconds);
+static void ngx_http_aiobs_sentry_dropped(void *conf, ngx_uint_t kind,
+    ngx_uint_t n, const char *reason);
+
+
+static const char *ngx_http_aiobs_sentry_kinds[] = { "error", "transaction" };
+
+static const char *ngx_http_aiobs_sentry_reasons[] = {
+    "sample_rate", "ratelimit_backoff", "queue_overflow", "network_error",
+    "send_error"
+};
+
+
+ngx_http_aiobs_sentry_t  *ngx_http_aiobs_sentry_worker;
+
+
+const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type = {
+    "sentry",
+    ngx_http_aiobs_sentry_init_worker,
+    ngx_http_aiobs_sentry_build,
+    ngx_http_aiobs_sentry_judge,
+    NULL,
+    ngx_http_aiobs_sentry_dropped
+};
+
+
+ngx_uint_t
+ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind)
+{
+    static ngx_str_t  labels[] = { ngx_string("sentry"),
+                                   ngx_string("rate_limited") };
+
+    if ((time_t) sentry->state->until[kind] <= ngx_time()) {
+        return 1;
+    }
+
+    ngx_http_aiobs_sentry_discard(sentry, kind,
+                                  NGX_HTTP_AIOBS_SENTRY_RATELIMIT, 1);
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_EXPORT_DROPPED, labels, 1);
+
+    return 0;
+}
+
+
+void
+ngx_http_aiobs_sentry_discard(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind, ngx_http_aiobs_sentry_reason_e reason,
+    ngx_uint_t n)
+{
+    (void) ngx_atomic_fetch_add(&sentry->state->lost[reason][kind], n);
+}
+
+
+/* what the thread needs of the envelope's header lies before the payload */
+
+void
+ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind, u_char *id, u_char *trace,
+    u_char *payload, size_t len)
+{
+    u_char                 *p;
+    ngx_http_aiobs_item_t  *item;
+
+    item = ngx_http_aiobs_export_item(sentry->exporter, kind, 1,
+                                      NGX_HTTP_AIOBS_SENTRY_ID_LEN
+                                      + NGX_HTTP_AIOBS_TRACE_ID_LEN + len);
+
+    if (item) {
+        p = ngx_cpymem(item->data, id, NGX_HTTP_AIOBS_SENTRY_ID_LEN);
+        p = ngx_cpymem(p, trace, NGX_HTTP_AIOBS_TRACE_ID_LEN);
+        ngx_memcpy(p, payload, len);
+
+        ngx_http_aiobs_export_push(sentry->exporter, item);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_sentry_init_worker(void *conf, ngx_http_aiobs_batch_t *batch,
+    ngx_cycle_t *cycle)
+{
+    ngx_http_aiobs_sentry_t *sentry = conf;
+
+    sentry->state = ngx_pcalloc(cycle->pool,
+                                sizeof(ngx_http_aiobs_sentry_state_t));
+
+    batch->data = sentry->state;
+    ngx_http_aiobs_sentry_worker = sentry;
+
+    return sentry->state ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
+    aiobs_http_request_t *request)
+{
+    u_char                         *p, *id, *trace, now[32];
+    size_t                          len;
+    struct timeval                  tv;
+    ngx_http_aiobs_item_t          *item;
+    ngx_http_aiobs_sentry_t        *sentry;
+    ngx_http_aiobs_sentry_state_t  *state;
+
+    sentry = conf;
+    state = batch->data;
+    item = batch->items;
+    batch->taken = 1;
+
+    ngx_http_aiobs_sentry_now(now, &tv);
+
+    if ((time_t) state->until[item->kind] > tv.tv_sec) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_http_aiobs_batch_room(batch,
+                                  item->len + NGX_HTTP_AIOBS_SENTRY_AROUND
+                                  + sentry->environment.len
+                                  + sentry->release.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    id = item->data;
+    trace = id + NGX_HTTP_AIOBS_SENTRY_ID_LEN;
+    len = item->len - NGX_HTTP_AIOBS_SENTRY_ID_LEN
+          - NGX_HTTP_AIOBS_TRACE_ID_LEN;
+
+    p = ngx_sprintf(p, "{\"event_id\":\"%*s\",\"sent_at\":\"%s\",\"sdk\":"
+                       "{\"name\":\"aiobs.nginx\",\"version\":\"0.1.0\"},"
+                       "\"trace\":{\"trace_id\":\"%*s\",\"public_key\":\"%V\""
+                       "}}\n{\"type\":\"%s\",\"content_type\":"
+                       "\"application/json\",\"length\":%uz}\n",
+                    (size_t) NGX_HTTP_AIOBS_SENTRY_ID_LEN, id, now,
+                    (size_t) NGX_HTTP_AIOBS_TRACE_ID_LEN, trace,
+                    &sentry->public_key,
+                    item->kind == NGX_HTTP_AIOBS_SENTRY_TRANSACTION
+                    ? "transaction" : "event", len);
+
+    p = ngx_cpymem(p, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, len);
+    *p++ = LF;
+
+    p = ngx_http_aiobs_sentry_report(state, p);
+
+    request->url = (char *) sentry->url.data;
+    request->headers = sentry->headers;
+    request->body = batch->buf;
+    request->body_len = p - batch->buf;
+    request->connect_ms = ngx_min(sentry->timeout, 5000);
+    request->timeout_ms = sentry->timeout;
+    request->ca_file = (char *) sentry->ca.data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv)
+{
+    ngx_tm_t  tm;
+
+    ngx_gettimeofday(tv);
+    ngx_gmtime(tv->tv_sec, &tm);
+
+    ngx_sprintf(text, "%4d-%02d-%02dT%02d:%02d:%02d.%03dZ%Z",
+                tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
+                (int) (tv->tv_usec / 1000));
+}
+
+
+/* what was discarded since the last one, as an item of its own */
+
+static u_char *
+ngx_http_aiobs_sentry_report(ngx_http_aiobs_sentry_state_t *state, u_char *p)
+{
+    u_char          report[1024], *q;
+    ngx_uint_t      i, k, n, any;
+    struct timeval  tv;
+
+    ngx_gettimeofday(&tv);
+
+    any = 0;
+    q = ngx_sprintf(report, "{\"timestamp\":%T,\"discarded_events\":[",
+                    tv.tv_sec);
+
+    for (i = 0; i < NGX_HTTP_AIOBS_SENTRY_REASONS; i++) {
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+
+            n = state->lost[i][k];
+            state->told[i][k] = n;
+
+            if (n == 0) {
+                continue;
+            }
+
+            (void) ngx_atomic_fetch_add(&state->lost[i][k],
+                                        -(ngx_atomic_int_t) n);
+
+            q = ngx_sprintf(q, "%s{\"reason\":\"%s\",\"category\":\"%s\","
+                               "\"quantity\":%ui}",
+                            any ? "," : "", ngx_http_aiobs_sentry_reasons[i],
+                            ngx_http_aiobs_sentry_kinds[k], n);
+            any = 1;
+        }
+    }
+
+    q = ngx_sprintf(q, "]}");
+
+    return any ? ngx_sprintf(p, "{\"type\":\"client_report\",\"length\":%uz}"
+                                "\n%*s\n", (size_t) (q - report),
+                             (size_t) (q - report), report)
+               : p;
+}
+
+
+static void
+ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
+    const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict)
+{
+    time_t                          seconds;
+    ngx_uint_t                      i, k;
+    const char                     *limits;
+    ngx_http_aiobs_sentry_state_t  *state;
+
+    state = batch->data;
+
+    ngx_http_aiobs_export_judge(answer, verdict);
+
+    limits = answer->error == AIOBS_HTTP_OK
+             ? aiobs_http_header(answer, "x-sentry-rate-limits") : "";
+
+    if (limits[0] != '\0') {
+        ngx_http_aiobs_sentry_limits(state, limits);
+
+    } else if (answer->status == 429) {
+        seconds = (ngx_http_aiobs_retry_after(answer) + 999) / 1000;
+
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+            ngx_http_aiobs_sentry_close(state, k,
+                                        seconds ? seconds
+                                              : NGX_HTTP_AIOBS_SENTRY_PAUSE);
+        }
+    }
+
+    if (answer->status == 429) {
+        verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
+        verdict->dropped = "rate_limited";
+    }
+
+    if (verdict->what == NGX_HTTP_AIOBS_EXPORT_DONE) {
+        return;
+    }
+
+    /* what it was to report is reported by the next one */
+
+    for (i = 0; i < NGX_HTTP_AIOBS_SENTRY_REASONS; i++) {
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+            (void) ngx_atomic_fetch_add(&state->lost[i][k], state->told[i][k]);
+        }
+    }
+}
+
+
+/* "60:error;transaction:organization:reason, 2700::organization" */
+
+static void
+ngx_http_aiobs_sentry_limits(ngx_http_aiobs_sentry_state_t *state,
+    const char *limits)
+{
+    size_t       n, len;
+    time_t       seconds;
+    ngx_uint_t   k, all;
+
+    for ( /* void */ ; *limits; limits += (*limits == ',')) {
+
+        while (*limits == ' ') {
+            limits++;
+        }
+
+        for (seconds = 0; *limits >= '0' && *limits <= '9'; limits++) {
+            if (seconds < NGX_HTTP_AIOBS_SENTRY_LONGEST) {
+                seconds = seconds * 10 + (*limits - '0');
+            }
+        }
+
+        if (*limits == ':') {
+            limits++;
+            all = (*limits == ':' || *limits == ',' || *limits == '\0');
+
+            do {
+                n = strcspn(limits, ";:,");
+
+                for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+                    len = ngx_strlen(ngx_http_aiobs_sentry_kinds[k]);
+
+                    if (all || (n == len
+                                && ngx_strncmp(limits,
+                                               ngx_http_aiobs_sentry_kinds[k],
+                                               n)
+                                   == 0))
+                    {
+                        ngx_http_aiobs_sentry_close(state, k, seconds);
+                    }
+                }
+
+                limits += n;
+
+            } while (*limits == ';' && limits++);
+        }
+
+        limits += strcspn(limits, ",");
+    }
+}
+
+
+static void
+ngx_http_aiobs_sentry_close(ngx_http_aiobs_sentry_state_t *state,
+    ngx_uint_t kind, time_t seconds)
+{
+    struct timeval  tv;
+
+    ngx_gettimeofday(&tv);
+
+    seconds = tv.tv_sec + ngx_min(seconds, NGX_HTTP_AIOBS_SENTRY_LONGEST) + 1;
+
+    if ((time_t) state->until[kind] < seconds) {
+        state->until[kind] = seconds;
+    }
+}
+
+
+static void
+ngx_http_aiobs_sentry_dropped(void *conf, ngx_uint_t kind, ngx_uint_t n,
+    const char *reason)
+{
+    ngx_http_aiobs_sentry_reason_e  r;
+
+    if (ngx_strcmp(reason, "queue_full") == 0
+        || ngx_strcmp(reason, "memory") == 0)
+    {
+        r = NGX_HTTP_AIOBS_SENTRY_QUEUE;
+
+    } else if (ngx_strcmp(reason, "rate_limited") == 0) {
+
+        r = NGX_HTTP_AIOBS_SENTRY_RATELIMIT;
+
+    } else {
+        r = ngx_strcmp(reason, "refused") == 0
+            ? NGX_HTTP_AIOBS_SENTRY_SEND : NGX_HTTP_AIOBS_SENTRY_NETWORK;
+    }
+
+    ngx_http_aiobs_sentry_discard(conf, kind, r, n);
+}

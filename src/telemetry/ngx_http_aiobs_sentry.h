@@ -1,0 +1,163 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Events and transactions to Sentry, as envelopes,
+ * https://develop.sentry.dev/sdk/foundations/transport/envelopes/
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_SENTRY_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_SENTRY_H_INCLUDED_
+
+
+#include "ngx_http_aiobs_telemetry.h"
+#include "ngx_http_aiobs_export.h"
+
+
+#define NGX_HTTP_AIOBS_SENTRY_ID_LEN      32    /* hex digits of event ids */
+#define NGX_HTTP_AIOBS_SENTRY_LABELS_MAX  8
+#define NGX_HTTP_AIOBS_SENTRY_CLIENT      "aiobs.nginx/0.1.0"
+
+
+/* kinds of items, and Sentry's categories of data */
+
+typedef enum {
+    NGX_HTTP_AIOBS_SENTRY_ERROR = 0,
+    NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
+    NGX_HTTP_AIOBS_SENTRY_KINDS
+} ngx_http_aiobs_sentry_kind_e;
+
+
+/* why something is discarded, as client reports name it */
+
+typedef enum {
+    NGX_HTTP_AIOBS_SENTRY_SAMPLE_RATE = 0,
+    NGX_HTTP_AIOBS_SENTRY_RATELIMIT,
+    NGX_HTTP_AIOBS_SENTRY_QUEUE,
+    NGX_HTTP_AIOBS_SENTRY_NETWORK,
+    NGX_HTTP_AIOBS_SENTRY_SEND,
+    NGX_HTTP_AIOBS_SENTRY_REASONS
+} ngx_http_aiobs_sentry_reason_e;
+
+
+/*
+ * What the event loop and the thread of the sender share, by atomics: until
+ * when which kind is not to be sent (seconds of Unix time), and what was
+ * discarded since the last report.
+ */
+
+typedef struct {
+    ngx_atomic_t                  until[NGX_HTTP_AIOBS_SENTRY_KINDS];
+    ngx_atomic_t                  lost[NGX_HTTP_AIOBS_SENTRY_REASONS]
+                                      [NGX_HTTP_AIOBS_SENTRY_KINDS];
+
+    /* the thread's own: what the request under way reports */
+    ngx_uint_t                    told[NGX_HTTP_AIOBS_SENTRY_REASONS]
+                                      [NGX_HTTP_AIOBS_SENTRY_KINDS];
+} ngx_http_aiobs_sentry_state_t;
+
+
+struct ngx_http_aiobs_sentry_s {
+    ngx_http_aiobs_exporter_t       *exporter;
+
+    ngx_str_t                        dsn;
+    ngx_str_t                        environment;
+    ngx_str_t                        release;
+    ngx_str_t                        server_name;
+    uint64_t                         sample_rate;   /* of ..._TRACE_ALL */
+    uint64_t                         traces_sample_rate;
+    ngx_flag_t                       pii;
+    ngx_str_t                        labels[NGX_HTTP_AIOBS_SENTRY_LABELS_MAX];
+    ngx_uint_t                       nlabels;
+    ngx_str_t                        ca;
+    ngx_msec_t                       timeout;
+    ngx_http_aiobs_export_limits_t   limits;
+
+    /* made of these */
+    ngx_str_t                        url;
+    ngx_str_t                        target;        /* for the log */
+    ngx_str_t                        public_key;
+    const char                      *headers[5];
+
+    /* of the worker */
+    ngx_http_aiobs_sentry_state_t   *state;
+};
+
+
+/* JSON that is written, within bounds */
+
+typedef struct {
+    u_char                          *p;
+    u_char                          *last;
+    unsigned                         full:1;
+} ngx_http_aiobs_sentry_out_t;
+
+
+/* --- ngx_http_aiobs_sentry_conf.c --- */
+
+/* at configuration, once all directives are read */
+char *ngx_http_aiobs_sentry_init(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
+
+
+/* --- ngx_http_aiobs_sentry.c --- */
+
+/* of this worker, or NULL */
+extern ngx_http_aiobs_sentry_t  *ngx_http_aiobs_sentry_worker;
+
+extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type;
+
+/* whether that kind may be sent now; if not, it is counted */
+ngx_uint_t ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind);
+
+void ngx_http_aiobs_sentry_discard(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind, ngx_http_aiobs_sentry_reason_e reason,
+    ngx_uint_t n);
+
+/* queues a payload; id: of the event, trace: hex */
+void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_sentry_kind_e kind, u_char *id, u_char *trace,
+    u_char *payload, size_t len);
+
+
+/* --- ngx_http_aiobs_sentry_json.c --- */
+
+void ngx_http_aiobs_sentry_put(ngx_http_aiobs_sentry_out_t *out,
+    const char *fmt, ...);
+
+/* a string, quoted; cut at max bytes of JSON */
+void ngx_http_aiobs_sentry_string(ngx_http_aiobs_sentry_out_t *out,
+    ngx_str_t *s, size_t max);
+
+/* ,"name":"value"; nothing for an empty value */
+void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
+    const char *name, ngx_str_t *value);
+
+/* what events and transactions begin with; no "}" at the end */
+void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, u_char *id);
+
+/* ,"request":{...},"user":{...},"tags":{...} */
+void ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_sentry_event.c, ngx_http_aiobs_sentry_transaction.c --- */
+
+void ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+/* "POST /v1/": what requests are told apart by, without what clients make up */
+void ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+/* Sentry's word for how it ended */
+const char *ngx_http_aiobs_sentry_status(ngx_uint_t status);
+
+
+#endif /* _NGX_HTTP_AIOBS_SENTRY_H_INCLUDED_ */

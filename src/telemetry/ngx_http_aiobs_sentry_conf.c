@@ -1,0 +1,383 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * aiobs_sentry { ... }: where events go, and how much of what.
+ */
+
+
+#include "ngx_http_aiobs_sentry.h"
+
+
+static char *ngx_http_aiobs_sentry_command(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static char *ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
+    ngx_http_aiobs_sentry_t *sentry);
+static char *ngx_http_aiobs_sentry_headers(ngx_conf_t *cf,
+    ngx_http_aiobs_sentry_t *sentry);
+
+
+#define ngx_http_aiobs_sentry_limit(name)                                     \
+    offsetof(ngx_http_aiobs_sentry_t, limits)                                 \
+    + offsetof(ngx_http_aiobs_export_limits_t, name)
+
+
+static ngx_command_t  ngx_http_aiobs_sentry_commands[] = {
+
+    { ngx_string("dsn"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_set_dsn, 0, 0, NULL },
+
+    { ngx_string("environment"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, environment), NULL },
+
+    { ngx_string("release"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, release), NULL },
+
+    { ngx_string("server_name"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, server_name), NULL },
+
+    { ngx_string("sample_rate"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_rate, 0,
+      offsetof(ngx_http_aiobs_sentry_t, sample_rate), NULL },
+
+    { ngx_string("traces_sample_rate"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_rate, 0,
+      offsetof(ngx_http_aiobs_sentry_t, traces_sample_rate), NULL },
+
+    { ngx_string("send_default_pii"), NGX_CONF_TAKE1,
+      ngx_conf_set_flag_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, pii), NULL },
+
+    { ngx_string("key_labels"), NGX_CONF_1MORE,
+      ngx_http_aiobs_sentry_labels, 0, 0, NULL },
+
+    { ngx_string("trusted_certificate"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_file, 0,
+      offsetof(ngx_http_aiobs_sentry_t, ca), NULL },
+
+    { ngx_string("interval"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, 0,
+      ngx_http_aiobs_sentry_limit(interval), NULL },
+
+    { ngx_string("queue"), NGX_CONF_TAKE1, ngx_conf_set_num_slot, 0,
+      ngx_http_aiobs_sentry_limit(queue), NULL },
+
+    { ngx_string("timeout"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, timeout), NULL },
+
+      ngx_null_command
+};
+
+
+char *
+ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_conf_t                   save;
+    ngx_http_aiobs_sentry_t     *sentry;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = conf;
+
+    if (amcf->sentry) {
+        return "is duplicate";
+    }
+
+    sentry = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_sentry_t));
+    if (sentry == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    sentry->sample_rate = NGX_HTTP_AIOBS_TRACE_ALL;
+    sentry->pii = NGX_CONF_UNSET;
+    sentry->timeout = NGX_CONF_UNSET_MSEC;
+    sentry->limits.interval = NGX_CONF_UNSET_MSEC;
+    sentry->limits.queue = NGX_CONF_UNSET;
+    sentry->limits.batch = 10;
+    sentry->limits.bytes = 8 * 1024 * 1024;
+
+    amcf->sentry = sentry;
+
+    save = *cf;
+    cf->handler = ngx_http_aiobs_sentry_command;
+    cf->handler_conf = (char *) sentry;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    ngx_conf_init_value(sentry->pii, 0);
+    ngx_conf_init_msec_value(sentry->timeout, 10000);
+    ngx_conf_init_msec_value(sentry->limits.interval, 1000);
+    ngx_conf_init_uint_value(sentry->limits.queue, 256);
+
+    if (sentry->dsn.len == 0) {
+        return "needs a \"dsn\"";
+    }
+
+    if (sentry->limits.queue == 0 || sentry->timeout == 0) {
+        return "has a \"queue\" or \"timeout\" of 0";
+    }
+
+    return ngx_http_aiobs_sentry_dsn(cf, sentry);
+}
+
+
+char *
+ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    ngx_http_aiobs_sentry_t  *sentry;
+
+    sentry = amcf->sentry;
+
+    if (sentry == NULL || !amcf->used) {
+        return NGX_CONF_OK;
+    }
+
+    if (sentry->environment.len == 0) {
+        sentry->environment = amcf->environment;
+    }
+
+    if (sentry->server_name.len == 0) {
+        sentry->server_name = cf->cycle->hostname;
+    }
+
+    sentry->exporter = ngx_http_aiobs_exporter_add(cf, &amcf->exporters,
+                                                   &ngx_http_aiobs_sentry_type,
+                                                   sentry, &sentry->target,
+                                                   &sentry->limits);
+
+    return sentry->exporter ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_sentry_command(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+
+    for (cmd = ngx_http_aiobs_sentry_commands; cmd->name.len; cmd++) {
+        if (ngx_strcmp(cmd->name.data, value[0].data) == 0) {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\" of \"aiobs_sentry\"",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts < 2
+        || (cmd->type == NGX_CONF_TAKE1 && cf->args->nelts != 2))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of values of \"%V\" in "
+                           "\"aiobs_sentry\"", &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = cmd->set(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"aiobs_sentry\" %s", &value[0], rv);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_sentry_t *sentry = conf;
+
+    ngx_str_t  *value;
+
+    if (sentry->dsn.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    return ngx_http_aiobs_secret(cf, &value[1], &sentry->dsn);
+}
+
+
+static char *
+ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_aiobs_trace_ratio(&value[1],
+                                 (uint64_t *) ((char *) conf + cmd->offset))
+           == NGX_OK ? NGX_CONF_OK : "expects a number from 0 to 1";
+}
+
+
+static char *
+ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_sentry_t *sentry = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (sentry->nlabels == NGX_HTTP_AIOBS_SENTRY_LABELS_MAX) {
+            return "has more than 8 names";
+        }
+
+        if (value[i].len == 0 || value[i].len > 32) {
+            return "has a name that is not of 1 to 32 bytes";
+        }
+
+        sentry->labels[sentry->nlabels++] = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    ngx_str_t  *file;
+
+    rv = ngx_conf_set_str_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    file = (ngx_str_t *) ((char *) conf + cmd->offset);
+
+    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+/* scheme://KEY[:SECRET]@HOST[:PORT][/PATH]/PROJECT; never shown, it is a key */
+
+static char *
+ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
+{
+    u_char     *p, *key, *at, *host, *project, *last, *colon;
+    ngx_str_t  *dsn;
+
+    dsn = &sentry->dsn;
+    last = dsn->data + dsn->len;
+
+    if (ngx_strncmp(dsn->data, "http://", 7) == 0) {
+        key = dsn->data + 7;
+
+    } else if (ngx_strncmp(dsn->data, "https://", 8) == 0) {
+        key = dsn->data + 8;
+
+    } else {
+        goto invalid;
+    }
+
+    at = ngx_strlchr(key, last, '@');
+
+    if (at == NULL || at == key) {
+        goto invalid;
+    }
+
+    host = at + 1;
+
+    for (project = last; project > host && project[-1] != '/'; project--) {
+        /* void */
+    }
+
+    if (project == host || project == last
+        || ngx_strlchr(host, last, '/') == host
+        || ngx_atoi(project, last - project) == NGX_ERROR)
+    {
+        goto invalid;
+    }
+
+    colon = ngx_strlchr(key, at, ':');
+
+    sentry->public_key.data = key;
+    sentry->public_key.len = (colon ? colon : at) - key;
+
+    for (p = key; p < key + sentry->public_key.len; p++) {
+        if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
+            && !(*p >= '0' && *p <= '9'))
+        {
+            goto invalid;
+        }
+    }
+
+    sentry->url.data = ngx_pnalloc(cf->pool,
+                                   dsn->len + sizeof("api//envelope/"));
+    if (sentry->url.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_cpymem(sentry->url.data, dsn->data, key - dsn->data);
+    p = ngx_cpymem(p, host, project - host);
+
+    sentry->target.data = sentry->url.data;
+    sentry->target.len = p - sentry->url.data;
+
+    p = ngx_sprintf(p, "api/%*s/envelope/%Z", last - project, project);
+    sentry->url.len = p - 1 - sentry->url.data;
+
+    return ngx_http_aiobs_sentry_headers(cf, sentry);
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "the \"dsn\" of \"aiobs_sentry\" is none: "
+                       "\"https://KEY@HOST/PROJECT\" is expected");
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_sentry_headers(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
+{
+    u_char  *auth;
+
+    auth = ngx_pnalloc(cf->pool, sentry->public_key.len + 128);
+    if (auth == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(auth, "X-Sentry-Auth: Sentry sentry_version=7, "
+                      "sentry_client=" NGX_HTTP_AIOBS_SENTRY_CLIENT ", "
+                      "sentry_key=%V%Z", &sentry->public_key);
+
+    sentry->headers[0] = (char *) auth;
+    sentry->headers[1] = "Content-Type: application/x-sentry-envelope";
+    sentry->headers[2] = "User-Agent: " NGX_HTTP_AIOBS_SENTRY_CLIENT;
+    sentry->headers[3] = NULL;
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,327 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * What events and transactions of Sentry have in common: the request without
+ * arguments and secrets, the user, the tags.
+ */
+
+
+#include "ngx_http_aiobs_sentry.h"
+
+#include <jansson.h>
+
+
+#define NGX_HTTP_AIOBS_SENTRY_HEADERS_MAX  32
+#define NGX_HTTP_AIOBS_SENTRY_TAG_MAX      200
+
+
+static void ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_table_elt_t *h, ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_sentry_named(ngx_str_t *name,
+    const char *const *names, ngx_uint_t part);
+static void ngx_http_aiobs_sentry_user(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, json_t *labels);
+static void ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, json_t *labels);
+static json_t *ngx_http_aiobs_sentry_key_labels(
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_sentry_label(json_t *labels, ngx_str_t *name,
+    ngx_str_t *value);
+
+
+/* say nothing about who asks */
+
+static const char *const  ngx_http_aiobs_sentry_plain[] = {
+    "host", "user-agent", "content-type", "content-length", "accept",
+    "accept-encoding", NULL
+};
+
+/* parts of names of headers whose values are shown to nobody */
+
+static const char *const  ngx_http_aiobs_sentry_secret[] = {
+    "auth", "cookie", "key", "token", "secret", "password", "passwd",
+    "session", "credential", "signature", "csrf", "jwt", NULL
+};
+
+
+void
+ngx_http_aiobs_sentry_put(ngx_http_aiobs_sentry_out_t *out, const char *fmt,
+    ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    out->p = ngx_vslprintf(out->p, out->last, fmt, args);
+    va_end(args);
+
+    if (out->p == out->last) {
+        out->full = 1;
+    }
+}
+
+
+void
+ngx_http_aiobs_sentry_string(ngx_http_aiobs_sentry_out_t *out, ngx_str_t *s,
+    size_t max)
+{
+    if ((size_t) (out->last - out->p) <= max) {
+        out->full = 1;
+        return;
+    }
+
+    out->p = ngx_http_aiobs_json_string(out->p, max, s);
+}
+
+
+void
+ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
+    const char *name, ngx_str_t *value)
+{
+    if (value->len) {
+        ngx_http_aiobs_sentry_put(out, ",\"%s\":", name);
+        ngx_http_aiobs_sentry_string(out, value, 512);
+    }
+}
+
+
+void
+ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, u_char *id)
+{
+    ngx_http_aiobs_sentry_put(out, "{\"event_id\":\"%*s\",\"platform\":"
+                                   "\"other\",\"logger\":\"aiobs\"",
+                              (size_t) NGX_HTTP_AIOBS_SENTRY_ID_LEN, id);
+    ngx_http_aiobs_sentry_member(out, "server_name", &sentry->server_name);
+    ngx_http_aiobs_sentry_member(out, "environment", &sentry->environment);
+    ngx_http_aiobs_sentry_member(out, "release", &sentry->release);
+}
+
+
+void
+ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char                  buf[1024];
+    json_t                 *labels;
+    ngx_str_t               url, scheme;
+    ngx_uint_t              i, n;
+    ngx_list_part_t        *part;
+    ngx_table_elt_t        *h;
+    ngx_http_aiobs_value_t  path;
+
+    ngx_str_set(&scheme, "http");
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl) {
+        ngx_str_set(&scheme, "https");
+    }
+#endif
+
+    ngx_http_aiobs_field_value(r, ctx, "path", &path);
+
+    url.data = buf;
+    url.len = ngx_snprintf(buf, sizeof(buf), "%V://%V%V", &scheme,
+                           &r->headers_in.server, &path.str) - buf;
+
+    ngx_http_aiobs_sentry_put(out, ",\"request\":{\"url\":");
+    ngx_http_aiobs_sentry_string(out, &url, 1024);
+    ngx_http_aiobs_sentry_member(out, "method", &r->method_name);
+    ngx_http_aiobs_sentry_put(out, ",\"headers\":{");
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            ngx_http_aiobs_sentry_header(out, sentry, &h[i], &n);
+        }
+    }
+
+    ngx_http_aiobs_sentry_put(out, "}}");
+
+    labels = ngx_http_aiobs_sentry_key_labels(sentry, ctx);
+
+    ngx_http_aiobs_sentry_user(out, sentry, r, ctx, labels);
+    ngx_http_aiobs_sentry_tags(out, sentry, r, ctx, labels);
+
+    json_decref(labels);
+}
+
+
+static void
+ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_table_elt_t *h, ngx_uint_t *n)
+{
+    ngx_str_t   value;
+    ngx_uint_t  plain;
+
+    plain = ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_plain,
+                                        0);
+
+    if (h->hash == 0 || *n == NGX_HTTP_AIOBS_SENTRY_HEADERS_MAX
+        || (!plain && !sentry->pii))
+    {
+        return;
+    }
+
+    value = h->value;
+
+    if (!plain
+        && ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_secret,
+                                       1))
+    {
+        ngx_str_set(&value, "[Filtered]");
+    }
+
+    ngx_http_aiobs_sentry_put(out, (*n)++ ? "," : "");
+    ngx_http_aiobs_sentry_string(out, &h->key, 128);
+    ngx_http_aiobs_sentry_put(out, ":");
+    ngx_http_aiobs_sentry_string(out, &value, 256);
+}
+
+
+/* part: any of the names may stand inside */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_named(ngx_str_t *name, const char *const *names,
+    ngx_uint_t part)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    for (i = 0; names[i]; i++) {
+        len = ngx_strlen(names[i]);
+
+        if (part ? ngx_strlcasestrn(name->data, name->data + name->len,
+                                    (u_char *) names[i], len - 1)
+                   != NULL
+                 : name->len == len
+                   && ngx_strncasecmp(name->data, (u_char *) names[i], len)
+                      == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_aiobs_sentry_user(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, json_t *labels)
+{
+    ngx_str_t               value;
+    ngx_uint_t              i;
+    ngx_http_aiobs_value_t  user, client;
+
+    ngx_http_aiobs_field_value(r, ctx, "user_id", &user);
+    ngx_http_aiobs_field_value(r, ctx, "client_ip", &client);
+
+    ngx_http_aiobs_sentry_put(out, ",\"user\":{\"id\":");
+
+    if (user.str.len) {
+        ngx_http_aiobs_sentry_string(out, &user.str, 256);
+
+    } else {
+        ngx_http_aiobs_sentry_put(out, "null");
+    }
+
+    if (sentry->pii
+        && (client.str.len < 5
+            || ngx_strncmp(client.str.data, "unix:", 5) != 0))
+    {
+        ngx_http_aiobs_sentry_member(out, "ip_address", &client.str);
+    }
+
+    for (i = 0; i < sentry->nlabels; i++) {
+        if (ngx_strcmp(sentry->labels[i].data, "email") == 0) {
+            ngx_http_aiobs_sentry_label(labels, &sentry->labels[i], &value);
+            ngx_http_aiobs_sentry_member(out, "email", &value);
+        }
+    }
+
+    ngx_http_aiobs_sentry_put(out, "}");
+}
+
+
+static void
+ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, json_t *labels)
+{
+    ngx_str_t               value;
+    ngx_uint_t              i;
+    ngx_http_aiobs_value_t  v;
+
+    static const char  *fields[] = {
+        "endpoint", "provider", "model", "request_model", "operation",
+        "error_type"
+    };
+
+    ngx_http_aiobs_sentry_put(out, ",\"tags\":{\"status_code\":\"%ui\"",
+                              ngx_http_aiobs_status(r));
+    ngx_http_aiobs_sentry_member(out, "request_id", &ctx->request_id);
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        ngx_http_aiobs_field_value(r, ctx, fields[i], &v);
+        v.str.len = ngx_min(v.str.len, NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
+        ngx_http_aiobs_sentry_member(out, fields[i], &v.str);
+    }
+
+    for (i = 0; i < sentry->nlabels; i++) {
+        ngx_http_aiobs_sentry_label(labels, &sentry->labels[i], &value);
+
+        if (value.len
+            && ngx_strcmp(sentry->labels[i].data, "email") != 0)
+        {
+            ngx_http_aiobs_sentry_put(out, ",");
+            ngx_http_aiobs_sentry_string(out, &sentry->labels[i], 256);
+            ngx_http_aiobs_sentry_put(out, ":");
+            ngx_http_aiobs_sentry_string(out, &value, 256);
+        }
+    }
+
+    ngx_http_aiobs_sentry_put(out, "}");
+}
+
+
+/* NULL: they are not asked for, or there are none */
+
+static json_t *
+ngx_http_aiobs_sentry_key_labels(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    if (sentry->nlabels == 0 || !ctx->validated
+        || ctx->identity->policy == NULL
+        || ctx->identity->policy->labels.len == 0)
+    {
+        return NULL;
+    }
+
+    return json_loadb((char *) ctx->identity->policy->labels.data,
+                      ctx->identity->policy->labels.len, 0, NULL);
+}
+
+
+static void
+ngx_http_aiobs_sentry_label(json_t *labels, ngx_str_t *name, ngx_str_t *value)
+{
+    json_t  *text;
+
+    ngx_str_null(value);
+
+    text = json_object_get(labels, (char *) name->data);
+
+    if (json_is_string(text)) {
+        value->data = (u_char *) json_string_value(text);
+        value->len = ngx_min(json_string_length(text),
+                             NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
+    }
+}

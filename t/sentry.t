@@ -1,0 +1,237 @@
+#!/usr/bin/perl
+
+# Events and transactions as Spotlight takes them, as Sentry's own parsers read
+# them, and with what a request has of secrets and people left out.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use AiobsPeers;
+use AiobsSentry;
+use JSON::PP;
+use Test::More;
+
+my $t = Aiobs->new;
+my $key = $t->key('alice', 'laptop');
+my $labelled = $t->keys_cli('create', '--db', $t->store, '--user', 'bob',
+    '--label', 'email=bob@example.com', '--label', 'tier=gold');
+chomp $labelled;
+push @{$t->{secrets}}, $labelled, '0123456789abcdef0123456789abcdef';
+
+my $capture = AiobsSentry::spotlight($t, 5);
+my $dead = $t->port(9);
+
+$t->upstream(1, sub {
+    my ($req, $c) = @_;
+    return $t->answer($c, 200, [], 'ok') if $req->{uri} =~ m{^/fine};
+    return $t->answer($c, 503, ['Content-Type', 'application/json', 'X-Request-Id', 'req_9'],
+        '{"error":{"message":"secret prompt","type":"server_error"}}') if $req->{uri} =~ /fail/;
+    return sleep 5 if $req->{uri} =~ /slow/;
+    return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /limit/;
+
+    if ($req->{body} =~ /"stream":true/) {
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+            . 'data: {"id":"c1","model":"gpt-4o-2024-08-06","choices":[{"index":0,"delta":{"content":"a"}}]}' . "\n\n"
+            . 'data: {"error":{"message":"secret","type":"server_error"}}' . "\n\n");
+        return;
+    }
+
+    $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({
+        id => 'c1', object => 'chat.completion', model => 'gpt-4o-2024-08-06',
+        choices => [{ index => 0, finish_reason => 'stop', message => { content => 'x' } }],
+        usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15 } }));
+});
+
+my $conf = <<'EOF';
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_sentry {
+    dsn env:SENTRY_DSN;
+    environment staging;
+    release gw@1.2.3;
+    server_name gw-1;
+    traces_sample_rate 1;
+    interval 50ms;
+    %%SENTRY%%
+}
+upstream tries { server 127.0.0.1:%%PORT_9%% max_fails=0; server 127.0.0.1:%%PORT_1%% max_fails=0 backup; }
+set_real_ip_from 127.0.0.1;
+real_ip_header X-Real-IP;
+server {
+    listen 127.0.0.1:%%PORT_0%%;
+    aiobs on;
+    proxy_read_timeout 300ms;
+    location / { return 204; }
+    location /boom { return 500; }
+    location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
+    location /v1/ { aiobs_auth optional; aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://tries; }
+    location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
+    location = /metrics { aiobs_metrics; }
+}
+aiobs_log /dev/full if=$arg_full;
+aiobs_log %%DIR%%/aiobs.json;
+EOF
+
+sub conf { my ($more) = @_; return $conf =~ s/%%SENTRY%%/$more/r }
+
+$ENV{SENTRY_DSN} = 'http://0123456789abcdef0123456789abcdef@127.0.0.1:' . $t->port(5) . '/42';
+$t->start(conf(''));
+
+sub items {
+    my ($type, $request_id) = @_;
+    return grep { !$request_id || ($_->{tags}{request_id} // '') eq $request_id }
+        map { $_->[1] } grep { $_->[0]{type} eq $type } map { @{$_->[1]} } AiobsSentry::envelopes($capture);
+}
+
+sub item {
+    my ($type, $id) = @_;
+    my ($found) = Aiobs::wait_for(sub { (items($type, $id))[0] }, 10);
+    return $found || {};
+}
+
+my $chat = { model => 'gpt-4o', messages => [{ role => 'user', content => 'secret prompt' }] };
+my $parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+# --- an upstream that fails, after a try that did ---
+
+$t->post(0, '/v1/chat/completions?fail&q=secret', $chat, 'X-Request-ID', 'fail', 'User-Agent', 'test/1',
+    'Authorization', "Bearer $key", 'Cookie', 'a=secret', 'X-Custom', 'personal', 'X-Real-IP', '192.0.2.77',
+    'traceparent', $parent);
+my $e = item('event', 'fail');
+
+is($e->{level}, 'error', 'level');
+is($e->{logentry}{message}, 'chat: overloaded of openai, answered 503', 'message') or diag(encode_json($e));
+is_deeply($e->{fingerprint}, ['aiobs', 'chat', 'overloaded', 'openai'], 'fingerprint');
+is($e->{exception}{values}[0]{type}, 'overloaded', 'exception');
+is($e->{$_->[0]}, $_->[1], $_->[0]) for ['environment', 'staging'], ['release', 'gw@1.2.3'],
+    ['server_name', 'gw-1'], ['platform', 'other'], ['logger', 'aiobs'], ['transaction', 'POST /v1/'];
+like($e->{timestamp}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, 'timestamp');
+like($e->{event_id}, qr/^[0-9a-f]{32}$/, 'event_id');
+is($e->{request}{url}, 'http://localhost/v1/chat/completions', 'URL without arguments');
+is($e->{request}{method}, 'POST', 'method');
+is_deeply($e->{request}{headers}, { Host => 'localhost', 'User-Agent' => 'test/1',
+    'Content-Type' => 'application/json', 'Content-Length' => $e->{request}{headers}{'Content-Length'} },
+    'only headers that say nothing of people');
+is_deeply($e->{user}, { id => 'alice' }, 'the user, and no more of him');
+is($e->{tags}{$_->[0]}, $_->[1], "tag $_->[0]") for ['endpoint', 'chat'], ['provider', 'openai'],
+    ['request_model', 'gpt-4o'], ['error_type', 'overloaded'], ['request_id', 'fail'], ['status_code', '503'];
+my @tries = @{$e->{breadcrumbs}{values}};
+is(scalar(@tries), 2, 'a breadcrumb for every try');
+is($tries[0]{data}{server}, "127.0.0.1:$dead", 'the first: its server');
+is($tries[0]{level}, 'error', 'the first: failed');
+is($tries[0]{data}{answered}, JSON::PP::false, 'the first: never answered');
+is($tries[1]{data}{status_code}, 503, 'the second: its status');
+is($e->{contexts}{trace}{trace_id}, '0af7651916cd43dd8448eb211c80319c', 'the trace');
+is($e->{contexts}{trace}{parent_span_id}, 'b7ad6b7169203331', 'its parent');
+is($e->{contexts}{trace}{span_id}, $t->log_of('fail')->{span_id}, 'the span of the log line');
+is($e->{contexts}{aiobs}{attempts}, 2, 'figures');
+is($e->{contexts}{aiobs}{provider_request_id}, 'req_9', "the provider's id");
+
+# --- other failures, and none ---
+
+$t->get(0, '/boom', 'X-Request-ID', 'boom');
+is(item('event', 'boom')->{logentry}{message}, '/boom: http_500, answered 500', 'a 500 of our own');
+$t->get(0, '/down', 'X-Request-ID', 'down');
+is(item('event', 'down')->{exception}{values}[0]{type}, 'http_502', 'an upstream that is away');
+$t->post(0, '/v1/chat/completions?slow', $chat, 'X-Request-ID', 'slow');
+is(item('event', 'slow')->{tags}{error_type}, 'timeout', 'a timeout');
+$t->post(0, '/v1/chat/completions', { %$chat, stream => JSON::PP::true }, 'X-Request-ID', 'stream');
+$e = item('event', 'stream');
+is($e->{tags}{error_type}, 'stream_error', 'a stream that fails');
+is($e->{tags}{model}, 'gpt-4o-2024-08-06', 'its model');
+is($e->{tags}{status_code}, '200', 'whose status was 200');
+
+$t->get(0, '/hidden?me=carol', 'X-Request-ID', 'hidden');
+like(item('event', 'hidden')->{user}{id}, qr/^[0-9a-f]{16}$/, 'users as aiobs_privacy shows them');
+
+$t->get(0, '/?full=1', 'X-Request-ID', 'full');
+my ($fault) = Aiobs::wait_for(sub { (grep { ($_->{tags}{component} // '') eq 'log' } items('event'))[0] }, 10);
+is(($fault || {})->{logentry}{message}, 'log lines are being lost', 'trouble of our own');
+$t->get(0, '/?full=1') for 1 .. 3;
+
+$t->post(0, '/v1/chat/completions', $chat, 'X-Request-ID', 'good');
+$t->post(0, '/v1/chat/completions?limit', $chat, 'X-Request-ID', 'limit');
+$t->get(0, '/none-of-it', 'X-Request-ID', 'none');
+
+# --- transactions ---
+
+my $tx = item('transaction', 'good');
+is($tx->{type}, 'transaction', 'a transaction');
+is($tx->{transaction}, 'POST /v1/', 'its name is of the configuration');
+is($tx->{transaction_info}{source}, 'route', 'which it says');
+is($tx->{contexts}{trace}{op}, 'http.server', 'operation');
+is($tx->{contexts}{trace}{status}, 'ok', 'status');
+like($tx->{$_}, qr/^\d{4}-\d\d-\d\dT[\d:]+\.\d{6}Z$/, $_) for qw(start_timestamp timestamp);
+is(scalar(@{$tx->{spans}}), 2, 'a span for every try');
+my $span = $tx->{spans}[1];
+is($span->{parent_span_id}, $tx->{contexts}{trace}{span_id}, 'below the request');
+is($span->{op}, 'gen_ai.chat', 'a call of a model');
+is($span->{data}{'gen_ai.usage.input_tokens'}, 12, 'its tokens');
+is($span->{data}{'gen_ai.response.model'}, 'gpt-4o-2024-08-06', 'its model');
+$tx = item('transaction', 'fail');
+is(scalar(@{$tx->{spans}}), 2, 'a failed one: both tries');
+is($tx->{contexts}{trace}{status}, 'unavailable', 'its status');
+is($tx->{contexts}{trace}{trace_id}, '0af7651916cd43dd8448eb211c80319c', 'the same trace');
+
+item('transaction', 'limit');
+is(scalar(items('event', $_)), 0, "no event of $_") for qw(good limit none);
+is(scalar(grep { ($_->{tags}{component} // '') eq 'log' } items('event')), 1, 'trouble of our own once');
+
+# --- as Sentry's own code reads them ---
+
+my $out = `@{[AiobsPeers::node()]} @{[AiobsPeers::dir()]}/sentry.cjs $capture`;
+my @parsed = map { decode_json($_) } split /\n/, $out;
+is(scalar(@parsed), scalar(AiobsSentry::envelopes($capture)), '@sentry/core reads every envelope');
+ok(!(grep { !$_->[0]{sent_at} || $_->[0]{sdk}{name} ne 'aiobs.nginx'
+    || $_->[0]{event_id} ne $_->[1][0][1]{event_id} } @parsed), 'with its header');
+
+my ($checked, $wrong) = (0, '');
+for my $file (glob "$capture/*.txt") {
+    next unless Aiobs::slurp($file) =~ /\n\{"type":"event"/;
+    my $say = `SENTRY_DSN=http://pub\@127.0.0.1:@{[$t->port(5)]}/42 @{[AiobsPeers::dir()]}/node_modules/.bin/sentry-cli send-envelope $file 2>&1`;
+    $wrong = $say if $?;
+    last if ++$checked == 4;
+}
+is($wrong, '', 'sentry-cli takes the events');
+is($checked, 4, 'all that it was given');
+
+my $all = join '', map { Aiobs::slurp($_) } glob "$capture/*.txt";
+unlike($all, qr/secret/, 'no arguments, cookies, prompts or answers');
+unlike($all, qr/\Q$key\E|personal|192\.0\.2\.77/, 'no keys, addresses or headers that are not asked for');
+like($t->get(0, '/metrics')->{body}, qr/^aiobs_export_sent_total\{exporter="sentry"\} [1-9]/m, 'what is sent is counted');
+
+# --- personal data where it is asked for ---
+
+my %old = map { $_ => 1 } $t->workers;
+$t->reload(conf('send_default_pii on; key_labels email tier; traces_sample_rate 0;') =~ s/traces_sample_rate 1;//r);
+Aiobs::wait_for(sub { !grep { $old{$_} } $t->workers }, 10);
+$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'pii', 'Authorization', "Bearer $labelled",
+    'X-Real-IP', '192.0.2.77', 'X-Custom', 'personal', 'Cookie', 'a=secret', 'X-Csrf-Token', 'secret');
+$e = item('event', 'pii');
+is_deeply($e->{user}, { id => 'bob', ip_address => '192.0.2.77', email => 'bob@example.com' }, 'address and e-mail');
+is($e->{tags}{tier}, 'gold', 'other labels are tags');
+is($e->{request}{headers}{'X-Custom'}, 'personal', 'headers');
+is($e->{request}{headers}{$_}, '[Filtered]', "$_ never") for 'Cookie', 'X-Csrf-Token';
+unlike(encode_json($e), qr/\Q$labelled\E/, 'nor keys');
+is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
+
+# --- configuration ---
+
+for my $case (
+    ['', qr/needs a "dsn"/], ['dsn https://h/1;', qr/"https:\/\/KEY\@HOST\/PROJECT" is expected/],
+    ['dsn https://k3y@h/x;', qr/is expected/], ['dsn env:NO_SUCH;', qr/"NO_SUCH" is not set/],
+    ['dsn http://k@h/1; sample_rate 2;', qr/"sample_rate" in "aiobs_sentry" expects a number from 0 to 1/],
+    ['dsn http://k@h/1; level x;', qr/unknown parameter "level" of "aiobs_sentry"/],
+    ['dsn http://k@h/1; queue 0;', qr/"queue" or "timeout" of 0/],
+) {
+    my $c = Aiobs->new;
+    my ($rc, $said) = $c->check("aiobs_sentry { $case->[0] } server { listen 127.0.0.1:%%PORT_0%%; }", no_log => 1);
+    isnt($rc, 0, "$case->[0]: refused");
+    like($said, $case->[1], "$case->[0]: says so");
+    unlike($said, qr/k3y/, 'without the key');
+}
+
+$t->done;
