@@ -71,13 +71,13 @@ aiobs_jwt_verify(const char *token, size_t len, const char *jwks,
     }
 
     key = NULL;
-    keys = NULL;
     rc = aiobs_jwt_header(header, &jwt->alg, &kid, error, size);
 
     if (rc == AIOBS_JWT_OK) {
         keys = jwks_len > AIOBS_JWKS_MAX
                ? NULL : json_loadb(jwks, jwks_len, 0, NULL);
         rc = aiobs_jwk_find(keys, jwt->alg, kid, &key, error, size);
+        json_decref(keys);
     }
 
     if (rc == AIOBS_JWT_OK) {
@@ -98,7 +98,6 @@ aiobs_jwt_verify(const char *token, size_t len, const char *jwks,
     }
 
     EVP_PKEY_free(key);
-    json_decref(keys);
     json_decref(header);
 
     return rc;

@@ -23,14 +23,14 @@
 
 #define AIOBS_OIDC_URL_MAX      1024    /* bytes, of the provider's URLs */
 #define AIOBS_OIDC_CODE_MAX     2048
-#define AIOBS_OIDC_SUB_MAX      128     /* as users of keys; the standard: 255 */
+#define AIOBS_OIDC_SUB_MAX      128     /* a key's user; the standard: 255 */
 #define AIOBS_OIDC_EMAIL_MAX    128
 #define AIOBS_OIDC_ERROR_MAX    256
 #define AIOBS_OIDC_SKEW         120     /* seconds that clocks may differ */
 
 #define AIOBS_OIDC_RANDOM       16      /* bytes behind one login */
 #define AIOBS_OIDC_TICKET       24      /* these and the time it began */
-#define AIOBS_OIDC_COOKIE_LEN   75      /* the same with 32 of HMAC, base64url */
+#define AIOBS_OIDC_COOKIE_LEN   75      /* with 32 of HMAC, in base64url */
 #define AIOBS_OIDC_SECRET_LEN   43      /* 32 bytes in base64url */
 
 

@@ -12,6 +12,8 @@
 static ngx_http_aiobs_login_t *ngx_http_aiobs_login_make(
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_login_provider_t *provider);
+static ngx_int_t ngx_http_aiobs_login_go_on(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login);
 static ngx_uint_t ngx_http_aiobs_login_is_callback(ngx_http_request_t *r,
     ngx_http_aiobs_login_provider_t *provider);
 static ngx_uint_t ngx_http_aiobs_login_is_start(ngx_http_request_t *r);
@@ -91,7 +93,6 @@ ngx_http_aiobs_login_content(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
     ngx_http_aiobs_ctx_t       *ctx;
-    ngx_http_aiobs_login_t     *login;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
@@ -105,25 +106,27 @@ ngx_http_aiobs_login_content(ngx_http_request_t *r)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
-    login = ctx->login;
-
-    if (login == NULL) {
+    if (ctx->login == NULL) {
 
         if (!ngx_http_aiobs_login_is_start(r)) {
             return NGX_HTTP_NOT_FOUND;
         }
 
-        login = ngx_http_aiobs_login_make(r, ctx, lcf->login.provider);
-        if (login == NULL) {
+        if (ngx_http_aiobs_login_make(r, ctx, lcf->login.provider) == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
     rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
 
+    return rc == NGX_OK ? ngx_http_aiobs_login_go_on(r, ctx->login) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_login_go_on(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login)
+{
     if (login->callback) {
         login->result = ngx_http_aiobs_login_check(r, login);
 

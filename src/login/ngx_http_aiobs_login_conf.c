@@ -9,10 +9,6 @@
 #include "ngx_http_aiobs_login_room.h"
 
 
-static ngx_http_aiobs_login_provider_t *ngx_http_aiobs_login_find(
-    ngx_http_aiobs_login_main_conf_t *main, ngx_str_t *name);
-
-
 /* aiobs_login provider */
 
 char *
@@ -90,7 +86,7 @@ ngx_http_aiobs_login_merge_conf(ngx_conf_t *cf,
 }
 
 
-static ngx_http_aiobs_login_provider_t *
+ngx_http_aiobs_login_provider_t *
 ngx_http_aiobs_login_find(ngx_http_aiobs_login_main_conf_t *main,
     ngx_str_t *name)
 {

@@ -25,9 +25,13 @@ struct ngx_http_aiobs_oidc_option_s {
 };
 
 
+static ngx_http_aiobs_login_provider_t *ngx_http_aiobs_oidc_add(
+    ngx_conf_t *cf, ngx_http_aiobs_login_main_conf_t *main, ngx_str_t *name);
 static ngx_uint_t ngx_http_aiobs_oidc_name(ngx_str_t *name);
 static char *ngx_http_aiobs_oidc_line(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_http_aiobs_oidc_option_t *ngx_http_aiobs_oidc_option(
+    ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_aiobs_oidc_set_str(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field);
 static char *ngx_http_aiobs_oidc_set_secret(ngx_conf_t *cf,
@@ -106,12 +110,11 @@ static ngx_http_aiobs_oidc_option_t  ngx_http_aiobs_oidc_options[] = {
 char *
 ngx_http_aiobs_oidc_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char                               *rv;
-    ngx_str_t                          *value;
-    ngx_uint_t                          i;
-    ngx_conf_t                          save;
-    ngx_http_aiobs_login_provider_t    *p, **all;
-    ngx_http_aiobs_login_main_conf_t   *main;
+    char                              *rv;
+    ngx_str_t                         *value;
+    ngx_conf_t                         save;
+    ngx_http_aiobs_login_provider_t   *p;
+    ngx_http_aiobs_login_main_conf_t  *main;
 
     main = (ngx_http_aiobs_login_main_conf_t *) ((char *) conf + cmd->offset);
     value = cf->args->elts;
@@ -124,39 +127,14 @@ ngx_http_aiobs_oidc_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (main->providers == NULL) {
-        main->providers = ngx_array_create(cf->pool, 2,
-                                 sizeof(ngx_http_aiobs_login_provider_t *));
-        if (main->providers == NULL) {
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_http_aiobs_login_find(main, &value[1])) {
+        return "is duplicate";
     }
 
-    all = main->providers->elts;
-
-    for (i = 0; i < main->providers->nelts; i++) {
-        if (all[i]->name.len == value[1].len
-            && ngx_memcmp(all[i]->name.data, value[1].data, value[1].len) == 0)
-        {
-            return "is duplicate";
-        }
-    }
-
-    p = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_login_provider_t));
-    all = ngx_array_push(main->providers);
-
-    if (p == NULL || all == NULL) {
+    p = ngx_http_aiobs_oidc_add(cf, main, &value[1]);
+    if (p == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    *all = p;
-
-    p->name = value[1];
-    p->index = main->providers->nelts - 1;
-    p->refresh = NGX_CONF_UNSET;
-    p->grace = NGX_CONF_UNSET;
-    p->timeout = NGX_CONF_UNSET_MSEC;
-    p->user_is_email = NGX_CONF_UNSET;
 
     save = *cf;
     cf->handler = ngx_http_aiobs_oidc_line;
@@ -167,6 +145,40 @@ ngx_http_aiobs_oidc_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *cf = save;
 
     return rv == NGX_CONF_OK ? ngx_http_aiobs_oidc_complete(cf, p) : rv;
+}
+
+
+static ngx_http_aiobs_login_provider_t *
+ngx_http_aiobs_oidc_add(ngx_conf_t *cf, ngx_http_aiobs_login_main_conf_t *main,
+    ngx_str_t *name)
+{
+    ngx_http_aiobs_login_provider_t  *p, **all;
+
+    if (main->providers == NULL) {
+        main->providers = ngx_array_create(cf->pool, 2,
+                                 sizeof(ngx_http_aiobs_login_provider_t *));
+        if (main->providers == NULL) {
+            return NULL;
+        }
+    }
+
+    p = ngx_pcalloc(cf->pool, sizeof(ngx_http_aiobs_login_provider_t));
+    all = ngx_array_push(main->providers);
+
+    if (p == NULL || all == NULL) {
+        return NULL;
+    }
+
+    *all = p;
+
+    p->name = *name;
+    p->index = main->providers->nelts - 1;
+    p->refresh = NGX_CONF_UNSET;
+    p->grace = NGX_CONF_UNSET;
+    p->timeout = NGX_CONF_UNSET_MSEC;
+    p->user_is_email = NGX_CONF_UNSET;
+
+    return p;
 }
 
 
@@ -201,21 +213,9 @@ ngx_http_aiobs_oidc_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_aiobs_oidc_option_t  *o;
 
     value = cf->args->elts;
+    o = ngx_http_aiobs_oidc_option(cf, &value[0]);
 
-    for (o = ngx_http_aiobs_oidc_options; o->name.len; o++) {
-        if (ngx_strcmp(o->name.data, value[0].data) == 0) {
-            break;
-        }
-    }
-
-    if (o->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown directive \"%V\" in "
-                           "\"aiobs_oidc_provider\": issuer, client_id, "
-                           "client_secret, client_auth, redirect_uri, scopes, "
-                           "allow_domain, allow_email, key_name, user_id, "
-                           "grace, ca_file, timeout, refresh and "
-                           "cookie_secret are accepted", &value[0]);
+    if (o == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -227,12 +227,8 @@ ngx_http_aiobs_oidc_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (value[i].len == 0) {
-            rv = "is empty";
-
-        } else {
-            rv = o->set(cf, p, &value[i], (char *) p + o->offset);
-        }
+        rv = value[i].len ? o->set(cf, p, &value[i], (char *) p + o->offset)
+                          : "is empty";
 
         if (rv == NGX_CONF_ERROR) {
             return rv;
@@ -246,6 +242,28 @@ ngx_http_aiobs_oidc_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_http_aiobs_oidc_option_t *
+ngx_http_aiobs_oidc_option(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_http_aiobs_oidc_option_t  *o;
+
+    for (o = ngx_http_aiobs_oidc_options; o->name.len; o++) {
+        if (ngx_strcmp(o->name.data, name->data) == 0) {
+            return o;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown directive \"%V\" in \"aiobs_oidc_provider\": "
+                       "issuer, client_id, client_secret, client_auth, "
+                       "redirect_uri, scopes, allow_domain, allow_email, "
+                       "key_name, user_id, grace, ca_file, timeout, refresh "
+                       "and cookie_secret are accepted", name);
+
+    return NULL;
 }
 
 

@@ -19,7 +19,7 @@
 #define NGX_HTTP_AIOBS_LOGIN_TASKS    4     /* at once, in a worker */
 #define NGX_HTTP_AIOBS_LOGIN_WAITING  128   /* suspended requests, at most */
 #define NGX_HTTP_AIOBS_LOGIN_SECRET   32    /* bytes */
-#define NGX_HTTP_AIOBS_LOGIN_NAME_MAX  32   /* of a provider */
+#define NGX_HTTP_AIOBS_LOGIN_NAME_MAX 32    /* of a provider */
 
 
 struct ngx_http_aiobs_login_provider_s {
@@ -72,6 +72,13 @@ struct ngx_http_aiobs_login_s {
 };
 
 
+/* --- ngx_http_aiobs_login_conf.c --- */
+
+/* NULL: there is none of that name */
+ngx_http_aiobs_login_provider_t *ngx_http_aiobs_login_find(
+    ngx_http_aiobs_login_main_conf_t *main, ngx_str_t *name);
+
+
 /* --- ngx_http_aiobs_login_complete.c --- */
 
 /* checks a provider whose lines are read, and fills the rest */
@@ -106,7 +113,8 @@ extern ngx_slab_pool_t                *ngx_http_aiobs_login_pool;
 
 /*
  * Suspends the request until the provider, and the store, have answered; then
- * its write event handler is called, with login->done set.  NGX_BUSY: too many wait already.
+ * its write event handler is called, with login->done set.  NGX_BUSY: too many
+ * wait already.
  */
 ngx_int_t ngx_http_aiobs_login_ask(ngx_http_aiobs_login_t *login);
 
