@@ -165,6 +165,18 @@ minute();
 is(statuses(map { settled_call($key{big}, max_tokens => 5000) } 1 .. 2),
     '200,429', 'what is larger than the limit goes alone');
 
+# --- what answers use to take ---
+
+call($t, 1, $key{none}, model => 'terse', max_tokens => 90000) for 1 .. 110;
+my $terse = key_with($t, 'terse', tpm => 1000);
+minute();
+$r[0] = call($t, 1, $terse, model => 'terse', max_tokens => 90000);
+is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 2 - 5,
+    'not all that a request allows is reserved once answers are known');
+$r[0] = settled_call($terse, model => 'terse', max_tokens => 3);
+is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 15 - 2 - 3,
+    'nor more than it allows');
+
 # --- budgets ---
 
 @r = map { settled_call($key{day}, max_tokens => 10) } 1 .. 8;
@@ -206,14 +218,16 @@ my $settled = sub {
     is($taken, $sum, "$what: what it takes");
 };
 
-$settled->('a report', 15, 200, max_tokens => 100);
-$settled->('an error of the upstream', 15, 500, status => 500,
+my $base = 110 * 15;
+
+$settled->('a report', $base + 15, 200, max_tokens => 100);
+$settled->('an error of the upstream', $base + 15, 500, status => 500,
     max_tokens => 100);
-$settled->('an answer that says nothing', 15 + 102, 200, silent => 1,
+$settled->('an answer that says nothing', $base + 15 + 102, 200, silent => 1,
     max_tokens => 100);
-$settled->('an upstream that is down', 117, 502,
+$settled->('an upstream that is down', $base + 117, 502,
     path => '/down/v1/chat/completions', max_tokens => 100);
-$settled->('more than was reserved', 117 + 300, 200, usage => [200, 100],
+$settled->('more than was reserved', $base + 117 + 300, 200, usage => [200, 100],
     max_tokens => 1);
 
 # --- calls at once ---
@@ -296,6 +310,33 @@ is(statuses(map { call($t, 1, $shared) } 1 .. 3), '200,200,429',
     'a third of seven requests');
 my $one = key_with($t, 'one', rpm => 1);
 is(statuses(map { call($t, 1, $one) } 1 .. 2), '200,429', 'at least one');
+
+# --- more accounts at once than there is room for ---
+
+$t->stop;
+spew($t->dir . '/many.py', <<'P');
+import hashlib, sqlite3, sys
+c = sqlite3.connect(sys.argv[1], timeout=10)
+for i in range(200):
+    h = hashlib.sha256(b'sk-many-%d' % i).hexdigest()
+    c.execute("INSERT INTO api_keys VALUES (?, 'many', NULL, NULL, NULL, 1)", (h,))
+    c.execute('INSERT INTO aiobs_key_attrs (hash, rpm) VALUES (?, 5)', (h,))
+c.commit()
+P
+is(system('/usr/bin/python3', $t->dir . '/many.py', $t->store), 0, 'many keys');
+(my $narrow = $conf) =~ s/keys=200/keys=64/;
+$t->start($narrow, workers => 1);
+$t->expect_error('no room in "aiobs_zone"');
+
+my $odd = grep { $_->{status} != 200 }
+    map { $t->get(1, '/app', 'x-api-key', "sk-many-$_") } 0 .. 199;
+is($odd, 0, 'they are let through');
+my ($missed) = $t->get(1, '/metrics')->{body} =~ /^aiobs_limits_missed_total (\d+)$/m;
+ok($missed, 'what was not counted is told');
+my $after;
+wait_for(sub { $after = statuses(map { $t->get(1, '/app', 'x-api-key',
+    'sk-many-7') } 1 .. 6); return $after =~ /429/ }, 10);
+like($after, qr/429/, 'later there is room again');
 
 my ($rc, $out) = $t->check("aiobs_limit_share 0;\n$conf");
 like($out, qr/invalid number "0" of "aiobs_limit_share"/, 'a share of none');
