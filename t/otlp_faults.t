@@ -209,7 +209,8 @@ my $pipelined = sub {
 is($pipelined->(), 100, 'it hangs: requests are served');
 my $small = $rss->();
 is($pipelined->(), 100, 'and served') for 1 .. 20;
-cmp_ok($rss->() - $small, '<', 1024, 'memory is flat');
+my $kept = Aiobs::slurp("/proc/$worker/maps") =~ /libasan/ ? 262144 : 1024;    # by what sees errors
+cmp_ok($rss->() - $small, '<', $kept, 'memory is flat');
 is(metric('queue_length'), 20, 'the queue is full');
 cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 2050, 'what finds no room is counted');
 

@@ -20,6 +20,8 @@
 #define AIOBS_PB_LENGTH   3         /* bytes of the length of a message */
 
 
+static size_t aiobs_pb_clean(unsigned char *text, const void *data,
+    size_t len);
 static int aiobs_pb_room(aiobs_pb_t *pb, size_t size);
 static void aiobs_pb_tag(aiobs_pb_t *pb, int field, int wire);
 static void aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key,
@@ -85,7 +87,7 @@ aiobs_pb_text(aiobs_pb_t *pb, int field, const void *data, size_t len)
 {
     unsigned char  text[AIOBS_PB_TEXT_MAX];
 
-    len = aiobs_text_clean(text, sizeof(text), data, len);
+    len = aiobs_pb_clean(text, data, len);
     aiobs_pb_bytes(pb, field, text, len);
 }
 
@@ -127,7 +129,7 @@ aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
 {
     unsigned char  text[AIOBS_PB_TEXT_MAX];
 
-    len = aiobs_text_clean(text, sizeof(text), data, len);
+    len = aiobs_pb_clean(text, data, len);
 
     aiobs_pb_attr(pb, field, key, 1 + aiobs_pb_size(len) + len);
     aiobs_pb_bytes(pb, 1, text, len);
@@ -211,6 +213,17 @@ aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key, size_t len)
         aiobs_pb_tag(pb, 2, AIOBS_PB_BYTES);
         pb->pos = aiobs_pb_put(pb->pos, len);
     }
+}
+
+
+/* most are short, and labels are copied by words */
+
+static size_t
+aiobs_pb_clean(unsigned char *text, const void *data, size_t len)
+{
+    return len <= AIOBS_LABEL_MAX
+           ? aiobs_text_label(text, data, len)
+           : aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len);
 }
 
 

@@ -26,23 +26,23 @@ static void ngx_http_aiobs_span_value(ngx_http_aiobs_spans_t *s,
     const char *key, ngx_http_aiobs_value_t *v);
 
 
-static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
-    { "path", "url.path" },
-    { "status_code", "http.response.status_code" },
-    { "request_bytes", "http.request.size" },
-    { "response_bytes", "http.response.size" },
-    { "client_ip", "client.address" },
-    { "user_agent", "user_agent.original" },
-    { "user_id", "user.id" },
-    { "end_user_id", "aiobs.end_user_id" },
-    { "request_id", "aiobs.request_id" },
-    { "endpoint", "aiobs.endpoint" },
-    { "key_name", "aiobs.key_name" },
-    { "key_id", "aiobs.key_id" },
-    { "agent_session", "session.id" },
-    { "upstream_cache_status", "aiobs.cache_status" },
-    { "rag_score", "aiobs.rag_score" },
-    { NULL, NULL }
+static ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
+    { "path", "url.path", NULL },
+    { "status_code", "http.response.status_code", NULL },
+    { "request_bytes", "http.request.size", NULL },
+    { "response_bytes", "http.response.size", NULL },
+    { "client_ip", "client.address", NULL },
+    { "user_agent", "user_agent.original", NULL },
+    { "user_id", "user.id", NULL },
+    { "end_user_id", "aiobs.end_user_id", NULL },
+    { "request_id", "aiobs.request_id", NULL },
+    { "endpoint", "aiobs.endpoint", NULL },
+    { "key_name", "aiobs.key_name", NULL },
+    { "key_id", "aiobs.key_id", NULL },
+    { "agent_session", "session.id", NULL },
+    { "upstream_cache_status", "aiobs.cache_status", NULL },
+    { "rag_score", "aiobs.rag_score", NULL },
+    { NULL, NULL, NULL }
 };
 
 
@@ -371,12 +371,23 @@ ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
 
 void
 ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
-    const ngx_http_aiobs_attribute_t *table)
+    ngx_http_aiobs_attribute_t *table)
 {
     ngx_http_aiobs_value_t  value;
 
-    for ( /* void */ ; table->field; table++) {
-        ngx_http_aiobs_field_value(s->request, s->ctx, table->field, &value);
+    for ( /* void */ ; table->name; table++) {
+
+        if (table->field == NULL) {
+            table->field = ngx_http_aiobs_field_find(table->name);
+        }
+
+        if (table->field == NULL) {
+            continue;
+        }
+
+        value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
+        table->field->get(s->request, s->ctx, table->field, &value);
+
         ngx_http_aiobs_span_value(s, table->key, &value);
     }
 }

@@ -67,8 +67,9 @@ typedef struct {
 /* a record's figure and the attribute that it becomes */
 
 typedef struct {
-    const char                  *field;
-    const char                  *key;
+    const char                     *name;
+    const char                     *key;
+    const ngx_http_aiobs_field_t   *field;      /* found at its first use */
 } ngx_http_aiobs_attribute_t;
 
 
@@ -95,7 +96,7 @@ void ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
 
 /* attributes of the record, as many of the table as are there; NULL ends */
 void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
-    const ngx_http_aiobs_attribute_t *table);
+    ngx_http_aiobs_attribute_t *table);
 
 /* STATUS_CODE_ERROR, with error.type */
 void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);

@@ -34,29 +34,29 @@ static void ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx,
     ngx_str_t *model);
 
 
-static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
-    { "operation", "gen_ai.operation.name" },
-    { "request_model", "gen_ai.request.model" },
-    { "stream", "gen_ai.request.stream" },
-    { "model", "gen_ai.response.model" },
-    { "response_id", "gen_ai.response.id" },
-    { "ttft", "gen_ai.response.time_to_first_chunk" },
-    { "input_tokens", "gen_ai.usage.input_tokens" },
-    { "output_tokens", "gen_ai.usage.output_tokens" },
-    { "cache_read_tokens", "gen_ai.usage.cache_read.input_tokens" },
-    { "cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens" },
-    { "reasoning_tokens", "gen_ai.usage.reasoning.output_tokens" },
-    { "agent_session", "gen_ai.conversation.id" },
-    { "usage_source", "aiobs.usage_source" },
-    { "cost_usd", "aiobs.cost_usd" },
-    { "time_per_output_token", "aiobs.time_per_output_token" },
-    { NULL, NULL }
+static ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
+    { "operation", "gen_ai.operation.name", NULL },
+    { "request_model", "gen_ai.request.model", NULL },
+    { "stream", "gen_ai.request.stream", NULL },
+    { "model", "gen_ai.response.model", NULL },
+    { "response_id", "gen_ai.response.id", NULL },
+    { "ttft", "gen_ai.response.time_to_first_chunk", NULL },
+    { "input_tokens", "gen_ai.usage.input_tokens", NULL },
+    { "output_tokens", "gen_ai.usage.output_tokens", NULL },
+    { "cache_read_tokens", "gen_ai.usage.cache_read.input_tokens", NULL },
+    { "cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", NULL },
+    { "reasoning_tokens", "gen_ai.usage.reasoning.output_tokens", NULL },
+    { "agent_session", "gen_ai.conversation.id", NULL },
+    { "usage_source", "aiobs.usage_source", NULL },
+    { "cost_usd", "aiobs.cost_usd", NULL },
+    { "time_per_output_token", "aiobs.time_per_output_token", NULL },
+    { NULL, NULL, NULL }
 };
 
 
-static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
-    { "provider_request_id", "aiobs.provider_request_id" },
-    { NULL, NULL }
+static ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
+    { "provider_request_id", "aiobs.provider_request_id", NULL },
+    { NULL, NULL, NULL }
 };
 
 

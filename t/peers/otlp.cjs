@@ -19,19 +19,18 @@ const [, , httpPort, grpcPort, file] = process.argv;
 const Request = root.ExportTraceServiceRequest, Response = root.ExportTraceServiceResponse;
 const next = [];
 
-const write = (o) => fs.appendFileSync(file, JSON.stringify(o) + '\n');
+const write = (...all) => fs.appendFileSync(file, all.map((o) => JSON.stringify(o) + '\n').join(''));
 const hex = (b) => Buffer.from(b || []).toString('hex');
 const value = (v) => (v?.value === 'intValue' ? Number(v.intValue)
   : v?.value === 'arrayValue' ? v.arrayValue.values.map(value) : v?.[v.value]);
 const attrs = (a) => Object.fromEntries((a || []).map((x) => [x.key, value(x.value)]));
 
 function take(via, message, headers) {
-  let n = 0;
+  const spans = [];             // seen all at once, or not yet
   for (const rs of message.resourceSpans) {
     for (const ss of rs.scopeSpans) {
       for (const s of ss.spans) {
-        n++;
-        write({
+        spans.push({
           via, resource: attrs(rs.resource.attributes), scope: ss.scope.name,
           trace: hex(s.traceId), span: hex(s.spanId), parent: hex(s.parentSpanId),
           state: s.traceState, name: s.name, kind: s.kind, flags: s.flags,
@@ -43,7 +42,7 @@ function take(via, message, headers) {
       }
     }
   }
-  write({ export: n, via, headers, time: Date.now() });
+  write(...spans, { export: spans.length, via, headers, time: Date.now() });
 }
 
 function planned() {
