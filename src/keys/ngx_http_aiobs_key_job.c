@@ -129,6 +129,10 @@ ngx_http_aiobs_key_job_write(ngx_http_aiobs_key_job_t *job)
         job->nuses = (rc == AIOBS_STORE_OK) ? 0 : job->nuses;
     }
 
+    if (job->nevents && rc == AIOBS_STORE_OK) {
+        rc = ngx_http_aiobs_key_events_write(job);
+    }
+
     return rc;
 }
 

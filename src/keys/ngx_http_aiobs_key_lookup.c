@@ -401,6 +401,14 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
         } else {
             ngx_http_aiobs_key_verdict(waiter->identity, key,
                                        waiter->request->pool);
+
+            /* of those who waited together, one was the first */
+
+            waiter->identity->fresh = w->job->keys_rc == AIOBS_STORE_OK
+                                      && key->fresh
+                                      && waiter->identity->verdict
+                                         == NGX_HTTP_AIOBS_KEY_VALID;
+            key->fresh = 0;
         }
     }
 }

@@ -43,13 +43,15 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
                                  NGX_HTTP_AIOBS_KEY_WINDOWS - job->nwindows);
     }
 
+    ngx_http_aiobs_key_events_take(w);
+
     n = job->nspent;
 
     job->nspent += ngx_http_aiobs_spend_take(&job->spent[n], &job->texts[n],
                                              NGX_HTTP_AIOBS_KEY_SPENT - n,
                                              last);
 
-    job->save = job->nuses || job->nwindows || job->nspent;
+    job->save = job->nuses || job->nwindows || job->nspent || job->nevents;
 
     job->full = job->nuses == NGX_HTTP_AIOBS_KEY_USES
                 || job->nwindows + AIOBS_WINDOW_N > NGX_HTTP_AIOBS_KEY_WINDOWS

@@ -25,6 +25,21 @@
 #define NGX_HTTP_AIOBS_KEY_GUARD    60000   /* milliseconds */
 
 
+#define NGX_HTTP_AIOBS_KEY_EVENTS   32      /* not yet written */
+
+
+/* an event, as aiobs_event_t; texts are terminated */
+
+typedef struct {
+    struct timeval                  time;
+    const char                     *action;
+    u_char                          actor[sizeof("key:")
+                                          + NGX_HTTP_AIOBS_KEY_ID_LEN];
+    u_char                          key_id[NGX_HTTP_AIOBS_KEY_ID_LEN + 1];
+    u_char                          request_id[129];
+} ngx_http_aiobs_key_event_t;
+
+
 /* all that the thread sees */
 
 typedef struct {
@@ -59,6 +74,9 @@ typedef struct {
     size_t                          nspent;
     aiobs_usage_row_t               spent[NGX_HTTP_AIOBS_KEY_SPENT];
     ngx_http_aiobs_spend_text_t     texts[NGX_HTTP_AIOBS_KEY_SPENT];
+
+    size_t                          nevents;
+    ngx_http_aiobs_key_event_t      events[NGX_HTTP_AIOBS_KEY_EVENTS];
 
     char                            error[512];
 } ngx_http_aiobs_key_job_t;
@@ -101,6 +119,9 @@ typedef struct {
     uint32_t                        epoch;      /* the job's */
 
     ngx_http_aiobs_keys_work_t     *work;       /* waits */
+
+    ngx_uint_t                      nevents;
+    ngx_http_aiobs_key_event_t      events[NGX_HTTP_AIOBS_KEY_EVENTS];
 
     ngx_uint_t                      nwaiting;   /* suspended requests */
     ngx_queue_t                     free;
@@ -185,6 +206,15 @@ void ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w);
 ngx_uint_t ngx_http_aiobs_key_limited(const aiobs_key_t *key);
 void ngx_http_aiobs_key_verdict(ngx_http_aiobs_identity_t *id,
     const aiobs_key_t *key, ngx_pool_t *pool);
+
+
+/* --- ngx_http_aiobs_key_events.c --- */
+
+/* moves events into the job, unless it has some yet */
+void ngx_http_aiobs_key_events_take(ngx_http_aiobs_key_worker_t *w);
+
+/* in the thread: a code of the store */
+int ngx_http_aiobs_key_events_write(ngx_http_aiobs_key_job_t *job);
 
 
 #endif /* _NGX_HTTP_AIOBS_KEY_WORKER_H_INCLUDED_ */

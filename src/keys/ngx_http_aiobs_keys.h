@@ -58,6 +58,7 @@ typedef struct {
     ngx_http_aiobs_key_verdict_e   verdict;
     ngx_http_aiobs_policy_t       *policy;      /* NULL: it may all */
     u_char                         hash[AIOBS_KEY_HASH_LEN];
+    ngx_uint_t                     fresh;       /* it is the first use */
     ngx_str_t                      key_id;      /* hex; empty if no key came */
     ngx_str_t                      user_id;     /* set when VALID or REVOKED */
     ngx_str_t                      key_name;
@@ -112,6 +113,10 @@ void ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle);
  */
 ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *identity);
+
+/* an event for key_events, now and then: a request was refused by its key */
+void ngx_http_aiobs_keys_refused(ngx_http_aiobs_identity_t *identity,
+    ngx_str_t *request_id);
 
 /* an identified request goes on: it was suspended by blocked and aio */
 void ngx_http_aiobs_keys_resume(ngx_http_request_t *r);

@@ -309,7 +309,8 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         break;
 
     case NGX_HTTP_AIOBS_F_EVENT:
-        ngx_http_aiobs_set_text(v, ctx->called ? "llm_called"
+        ngx_http_aiobs_set_text(v, ctx->event ? ctx->event
+                                   : ctx->called ? "llm_called"
                                    : ctx->refused
                                      >= NGX_HTTP_AIOBS_REFUSED_RPM
                                      ? "limit_refused"
@@ -317,7 +318,7 @@ ngx_http_aiobs_get_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                    : ctx->login
                                      ? ngx_http_aiobs_login_event_name(
                                                                 ctx->login)
-                                   : ctx->event ? ctx->event : "request");
+                                   : "request");
         break;
 
     default:

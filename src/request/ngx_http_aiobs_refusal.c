@@ -118,6 +118,14 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         labels[1] = *ngx_http_aiobs_refusal_reason(ctx);
 
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
+
+        /* a limit that is reached is no news of the key */
+
+        if (why < NGX_HTTP_AIOBS_REFUSED_RPM
+            && why != NGX_HTTP_AIOBS_REFUSED_STORE)
+        {
+            ngx_http_aiobs_keys_refused(ctx->identity, &ctx->request_id);
+        }
     }
 
     if (ngx_http_aiobs_refusal_headers(r, why) != NGX_OK) {
@@ -214,7 +222,16 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                       r->method_name.len,
                                       (char *) r->uri.data, r->uri.len));
 
-    if (ngx_strcmp(provider, "anthropic") == 0) {
+    if (lcf->keys_api) {
+        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+
+        p = ngx_slprintf(p, last, "{\"type\":\"about:blank\","
+                         "\"status\":%ui,\"detail\":\"%V\","
+                         "\"request_id\":\"%V\"}" CRLF,
+                         refusal->status, &refusal->message,
+                         &ctx->request_id);
+
+    } else if (ngx_strcmp(provider, "anthropic") == 0) {
         p = ngx_slprintf(p, last, "{\"type\":\"error\",\"error\":{"
                          "\"type\":\"%V\",\"message\":\"%V\"},"
                          "\"request_id\":\"%V\"}" CRLF,
@@ -346,7 +363,10 @@ ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *body)
     r->headers_out.status = status;
     r->headers_out.content_length_n = body->len;
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
+    if (r->headers_out.content_type.len == 0) {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 

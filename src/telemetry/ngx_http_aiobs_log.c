@@ -14,6 +14,8 @@ typedef size_t (*ngx_http_aiobs_log_format_pt)(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
 
 
+static void ngx_http_aiobs_log_record(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_log_wanted(ngx_http_request_t *r,
     ngx_http_aiobs_log_t *log);
 
@@ -30,6 +32,27 @@ static ngx_http_aiobs_log_format_pt
 
 void
 ngx_http_aiobs_log_write(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    const char  *event;
+
+    ngx_http_aiobs_log_record(r, ctx);
+
+    if (ctx->identity && ctx->identity->fresh) {
+
+        /* the same record, as what happened to the key */
+
+        event = ctx->event;
+        ctx->event = "key_first_used";
+
+        ngx_http_aiobs_log_record(r, ctx);
+
+        ctx->event = event;
+    }
+}
+
+
+static void
+ngx_http_aiobs_log_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     size_t                         len[NGX_HTTP_AIOBS_LOG_FORMATS];
     ngx_uint_t                     i;
