@@ -80,7 +80,8 @@ sub gateway_lines {
     my @lines;
 
     Aiobs::wait_for(sub {
-        @lines = map { decode_json($_) } grep { /"request_id":"\Q$id\E"/ } $t->whole_lines;
+        @lines = map { decode_json($_) }
+            grep { /"request_id":"\Q$id\E"/ && !/"event":"key_first_used"/ } $t->whole_lines;
         return @lines >= $n;
     }, 20);
 

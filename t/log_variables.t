@@ -10,6 +10,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
+use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use Test::More;
 
@@ -72,6 +73,7 @@ server {
         limit_req_status 429;
         proxy_pass http://127.0.0.1:%%PORT_1%%;
     }
+    location /keys { aiobs_keys_api; }
     location / { return 204; }
 }
 EOF
@@ -123,6 +125,10 @@ same('none', 'no call');
 $t->get(0, '/limited', 'X-Request-ID', 'refused');
 same('refused', 'a refusal');
 
+$t->keys_cli('set', '--db', $t->store, '--admin', my $id = substr sha256_hex($key{alice}), 0, 12);
+$t->get(0, "/keys/$id", 'X-Request-ID', 'keys', @auth);
+is(same('keys', 'the keys API')->{target_key_id}, $id, 'the key that was asked about');
+
 # limits by user
 
 is($t->get(0, '/limited', 'Authorization', "Bearer $key{alice}")->{status}, 200, 'limit_req: within');
@@ -131,8 +137,7 @@ is($t->get(0, '/limited', 'Authorization', "Bearer $key{bob}")->{status}, 200, '
 
 # of what cannot come by here
 
-my %elsewhere = map { $_ => 1 } qw(cache_write_tokens cost_usd upstream_cache_status agent_session end_user_id
-    target_key_id login_provider);
+my %elsewhere = map { $_ => 1 } qw(cache_write_tokens cost_usd upstream_cache_status agent_session end_user_id login_provider);
 is(join(' ', grep { !$seen{$_} && !$elsewhere{$_} } @fields), '', 'every field was seen');
 
 $t->done;
