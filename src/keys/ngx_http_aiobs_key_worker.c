@@ -302,16 +302,18 @@ ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
 }
 
 
-/* said when it begins, every now and then, and when it is over */
+/* said when it begins, changes, every now and then, and when it is over */
 
 static void
 ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
 {
+    uint32_t                   why;
     ngx_uint_t                 failed, unreadable;
     ngx_http_aiobs_key_job_t  *job;
 
     job = w->job;
     failed = job->error[0] != '\0';
+    why = ngx_crc32_long((u_char *) job->error, ngx_strlen(job->error));
     unreadable = (job->nkeys && job->keys_rc != AIOBS_STORE_OK)
                  || (job->poll && job->poll_rc != AIOBS_STORE_OK
                      && job->poll_rc != AIOBS_STORE_NONE);
@@ -321,10 +323,12 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
     }
 
     if (failed && (!w->failed
+                   || (why != w->why && ngx_time() != w->complained)
                    || ngx_time() - w->complained
                       >= NGX_HTTP_AIOBS_KEY_COMPLAIN))
     {
         w->complained = ngx_time();
+        w->why = why;
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "key store \"%s\" failed: %s%s", job->path, job->error,
                       unreadable ? "; known keys go on working, others "

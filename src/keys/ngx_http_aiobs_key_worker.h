@@ -131,6 +131,7 @@ typedef struct {
 
     ngx_uint_t                      ticks;
     time_t                          complained;
+    uint32_t                        why;        /* checksum of the reason */
     time_t                          crowded;
 
     unsigned                        busy:1;     /* a job is under way */
