@@ -49,6 +49,7 @@ server {
         aiobs_stream_usage on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    aiobs_log_field team $aiobs_key_label_team;
     location /model/ {
         aiobs_auth on;
         aiobs_llm bedrock;
@@ -210,6 +211,7 @@ $r = $t->post(1, '/v1/chat/completions', { model => 'gpt-4o' },
 my $line = $t->log_of($r->{headers}{'x-request-id'});
 is($line->{user_id}, 'service', 'the key has its user');
 is($line->{end_user_id}, 'customer 7', 'who acts for another');
+is($line->{team}, 'red "1"', 'a label in the line');
 
 $r = $t->get(1, '/secret/', 'x-api-key', $key{acts}, 'X-User-ID', 'customer 7');
 like($t->log_of($r->{headers}{'x-request-id'})->{end_user_id},

@@ -360,9 +360,9 @@ ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle)
 
     /* the threads are gone: what a job has done is known here */
 
-    ngx_http_aiobs_limits_exit_process();
-
     ngx_http_aiobs_key_save_last(w);
+
+    ngx_http_aiobs_limits_exit_process();
 
     aiobs_store_close(job->store);
     job->store = NULL;

@@ -240,7 +240,7 @@ ngx_http_aiobs_limits_settle(ngx_http_aiobs_call_t *call, int64_t tokens,
     ngx_uint_t                 i;
     ngx_http_aiobs_account_t  *a;
 
-    if (call->reserve == NULL) {
+    if (call->reserve == NULL || ngx_http_aiobs_limits == NULL) {
         return;
     }
 

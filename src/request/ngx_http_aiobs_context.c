@@ -172,6 +172,10 @@ ngx_http_aiobs_cleanup(void *data)
         aiobs_usage_release(ctx->usage);
     }
 
+    if (ctx->call) {
+        ngx_http_aiobs_limits_settle(ctx->call, 0, 0);  /* if it is not yet */
+    }
+
     ngx_http_aiobs_metrics_down(ctx->gauge);
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
     ngx_http_aiobs_session_forget(&ctx->agent);
