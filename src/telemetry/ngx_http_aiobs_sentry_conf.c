@@ -21,6 +21,8 @@ static char *ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
+static ngx_int_t ngx_http_aiobs_sentry_parse(ngx_str_t *dsn,
+    ngx_str_t *scheme, ngx_str_t *key, ngx_str_t *host);
 static char *ngx_http_aiobs_sentry_headers(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
 
@@ -281,58 +283,26 @@ ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* scheme://KEY[:SECRET]@HOST[:PORT][/PATH]/PROJECT; never shown, it is a key */
-
 static char *
 ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
 {
-    u_char     *p, *key, *at, *host, *project, *last, *colon;
-    ngx_str_t  *dsn;
+    u_char     *p, *last;
+    ngx_str_t  *dsn, scheme, host, project;
 
     dsn = &sentry->dsn;
     last = dsn->data + dsn->len;
 
-    if (ngx_strncmp(dsn->data, "http://", 7) == 0) {
-        key = dsn->data + 7;
-
-    } else if (ngx_strncmp(dsn->data, "https://", 8) == 0) {
-        key = dsn->data + 8;
-
-    } else {
-        goto invalid;
-    }
-
-    at = ngx_strlchr(key, last, '@');
-
-    if (at == NULL || at == key) {
-        goto invalid;
-    }
-
-    host = at + 1;
-
-    for (project = last; project > host && project[-1] != '/'; project--) {
-        /* void */
-    }
-
-    if (project == host || project == last
-        || ngx_strlchr(host, last, '/') == host
-        || ngx_atoi(project, last - project) == NGX_ERROR)
+    if (ngx_http_aiobs_sentry_parse(dsn, &scheme, &sentry->public_key, &host)
+        != NGX_OK)
     {
-        goto invalid;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the \"dsn\" of \"aiobs_sentry\" is none: "
+                           "\"https://KEY@HOST/PROJECT\" is expected");
+        return NGX_CONF_ERROR;
     }
 
-    colon = ngx_strlchr(key, at, ':');
-
-    sentry->public_key.data = key;
-    sentry->public_key.len = (colon ? colon : at) - key;
-
-    for (p = key; p < key + sentry->public_key.len; p++) {
-        if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
-            && !(*p >= '0' && *p <= '9'))
-        {
-            goto invalid;
-        }
-    }
+    project.data = host.data + host.len;
+    project.len = last - project.data;
 
     sentry->url.data = ngx_pnalloc(cf->pool,
                                    dsn->len + sizeof("api//envelope/"));
@@ -340,23 +310,64 @@ ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
         return NGX_CONF_ERROR;
     }
 
-    p = ngx_cpymem(sentry->url.data, dsn->data, key - dsn->data);
-    p = ngx_cpymem(p, host, project - host);
+    p = ngx_sprintf(sentry->url.data, "%V%V", &scheme, &host);
 
     sentry->target.data = sentry->url.data;
     sentry->target.len = p - sentry->url.data;
 
-    p = ngx_sprintf(p, "api/%*s/envelope/%Z", last - project, project);
+    p = ngx_sprintf(p, "api/%V/envelope/%Z", &project);
     sentry->url.len = p - 1 - sentry->url.data;
 
     return ngx_http_aiobs_sentry_headers(cf, sentry);
+}
 
-invalid:
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "the \"dsn\" of \"aiobs_sentry\" is none: "
-                       "\"https://KEY@HOST/PROJECT\" is expected");
-    return NGX_CONF_ERROR;
+/*
+ * scheme://KEY[:SECRET]@HOST[:PORT][/PATH]/PROJECT; host: up to the project,
+ * which is what follows.  Never shown: it is a key.
+ */
+
+static ngx_int_t
+ngx_http_aiobs_sentry_parse(ngx_str_t *dsn, ngx_str_t *scheme, ngx_str_t *key,
+    ngx_str_t *host)
+{
+    u_char  *p, *at, *colon, *last;
+
+    last = dsn->data + dsn->len;
+
+    scheme->data = dsn->data;
+    scheme->len = ngx_strncmp(dsn->data, "https://", 8) == 0 ? 8 : 7;
+
+    if (scheme->len == 7 && ngx_strncmp(dsn->data, "http://", 7) != 0) {
+        return NGX_ERROR;
+    }
+
+    key->data = dsn->data + scheme->len;
+    at = ngx_strlchr(key->data, last, '@');
+
+    if (at == NULL || at == key->data) {
+        return NGX_ERROR;
+    }
+
+    colon = ngx_strlchr(key->data, at, ':');
+    key->len = (colon ? colon : at) - key->data;
+
+    for (p = key->data; p < key->data + key->len; p++) {
+        if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
+            && !(*p >= '0' && *p <= '9'))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    host->data = at + 1;
+
+    for (p = last; p > host->data && p[-1] != '/'; p--) { /* void */ }
+
+    host->len = p - host->data;
+
+    return host->len < 2 || host->data[0] == '/'
+           || ngx_atoi(p, last - p) == NGX_ERROR ? NGX_ERROR : NGX_OK;
 }
 
 

@@ -16,6 +16,8 @@
 #define NGX_HTTP_AIOBS_SENTRY_SIZE  32768
 
 
+static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_spans_t *s);
 static ngx_uint_t ngx_http_aiobs_sentry_sampled(
     ngx_http_aiobs_sentry_t *sentry, ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns);
@@ -30,11 +32,9 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     u_char                       id[NGX_HTTP_AIOBS_SENTRY_ID_LEN];
-    u_char                       start[40], end[40];
     ngx_uint_t                   i;
     ngx_time_t                  *tp;
     ngx_http_aiobs_spans_t       s;
-    ngx_http_aiobs_trace_t      *trace;
     ngx_http_aiobs_sentry_out_t  out;
 
     static u_char                buf[NGX_HTTP_AIOBS_SENTRY_SIZE];
@@ -52,7 +52,6 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     }
 
     tp = ngx_timeofday();
-    trace = &ctx->trace;
 
     s.request = r;
     s.ctx = ctx;
@@ -62,34 +61,13 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_span_tries(&s);
     ngx_http_aiobs_random_hex(id, sizeof(id));
-    ngx_http_aiobs_sentry_time(start, ngx_http_aiobs_span_time(&s, s.start));
-    ngx_http_aiobs_sentry_time(end, ngx_http_aiobs_span_time(&s, s.end));
 
     out.p = buf;
     out.last = buf + sizeof(buf);
     out.full = 0;
 
     ngx_http_aiobs_sentry_begin(&out, sentry, id);
-    ngx_http_aiobs_sentry_put(&out, ",\"type\":\"transaction\",\"transaction\":");
-    ngx_http_aiobs_sentry_name(&out, r, ctx);
-    ngx_http_aiobs_sentry_put(&out, ",\"transaction_info\":{\"source\":"
-                                    "\"route\"},\"start_timestamp\":\"%s\","
-                                    "\"timestamp\":\"%s\",\"contexts\":"
-                                    "{\"trace\":{\"trace_id\":\"%*s\","
-                                    "\"span_id\":\"%*s\"",
-                              start, end, sizeof(trace->trace_id),
-                              trace->trace_id, sizeof(trace->span_id),
-                              trace->span_id);
-
-    if (trace->has_parent) {
-        ngx_http_aiobs_sentry_put(&out, ",\"parent_span_id\":\"%*s\"",
-                                  sizeof(trace->parent_id), trace->parent_id);
-    }
-
-    ngx_http_aiobs_sentry_put(&out, ",\"op\":\"http.server\",\"status\":\"%s\""
-                                    ",\"origin\":\"auto.http.nginx\"}}",
-                              ngx_http_aiobs_sentry_status(
-                                                  ngx_http_aiobs_status(r)));
+    ngx_http_aiobs_sentry_root(&out, &s);
     ngx_http_aiobs_sentry_request(&out, sentry, r, ctx);
     ngx_http_aiobs_sentry_put(&out, ",\"spans\":[");
 
@@ -102,8 +80,45 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     if (!out.full) {
         ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
-                                   id, trace->trace_id, buf, out.p - buf);
+                                   id, ctx->trace.trace_id, buf,
+                                   out.p - buf);
     }
+}
+
+
+static void
+ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_spans_t *s)
+{
+    u_char                   start[40], end[40];
+    ngx_http_aiobs_trace_t  *trace;
+
+    trace = &s->ctx->trace;
+
+    ngx_http_aiobs_sentry_time(start, ngx_http_aiobs_span_time(s, s->start));
+    ngx_http_aiobs_sentry_time(end, ngx_http_aiobs_span_time(s, s->end));
+
+    ngx_http_aiobs_sentry_put(out, ",\"type\":\"transaction\","
+                                   "\"transaction\":");
+    ngx_http_aiobs_sentry_name(out, s->request, s->ctx);
+    ngx_http_aiobs_sentry_put(out, ",\"transaction_info\":{\"source\":"
+                                   "\"route\"},\"start_timestamp\":\"%s\","
+                                   "\"timestamp\":\"%s\",\"contexts\":"
+                                   "{\"trace\":{\"trace_id\":\"%*s\","
+                                   "\"span_id\":\"%*s\"",
+                              start, end, sizeof(trace->trace_id),
+                              trace->trace_id, sizeof(trace->span_id),
+                              trace->span_id);
+
+    if (trace->has_parent) {
+        ngx_http_aiobs_sentry_put(out, ",\"parent_span_id\":\"%*s\"",
+                                  sizeof(trace->parent_id), trace->parent_id);
+    }
+
+    ngx_http_aiobs_sentry_put(out, ",\"op\":\"http.server\",\"status\":\"%s\""
+                                   ",\"origin\":\"auto.http.nginx\"}}",
+                              ngx_http_aiobs_sentry_status(
+                                        ngx_http_aiobs_status(s->request)));
 }
 
 
