@@ -35,7 +35,9 @@ $t->upstream(0, sub {
         . '"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3}}');
 });
 
-$t->start(<<'EOF', workers => 2);
+# a sanitizer's options are for the new binary too
+
+$t->start(<<'EOF', workers => 2, main => 'env ASAN_OPTIONS;');
 aiobs_zone 8m series=500 keys=1;
 server {
     listen 127.0.0.1:%%PORT_1%%;
