@@ -47,6 +47,13 @@ char *ngx_http_aiobs_otlp_init(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
 
 
+/* --- ngx_http_aiobs_otlp_resource.c --- */
+
+/* fills in resource and scope */
+char *ngx_http_aiobs_otlp_resource(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
+
+
 /* --- ngx_http_aiobs_otlp_env.c --- */
 
 /* what the environment says, where the block says nothing */
