@@ -85,7 +85,7 @@ sub lines { return map { decode_json($_) } Aiobs::slurp($file) =~ /^(.*)\n/mg }
 sub spans { return map { $_->{attrs}{'aiobs.request_id'} // () } lines() }
 sub arrived { my ($id) = @_; return Aiobs::wait_for(sub { grep { $_ eq $id } spans() }, 15) }
 
-sub plan {
+sub answers {
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port(5)) or die;
     my $body = encode_json({@_});
     $s->syswrite("POST /_next HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
@@ -124,7 +124,7 @@ ok(arrived($id), 'and back');
 # --- answers that mean "later" ---
 
 my $from = () = lines();
-plan(status => 503, headers => { 'Retry-After' => '1' });
+answers(status => 503, headers => { 'Retry-After' => '1' });
 $id = traffic(1);
 ok(arrived($id), '503: sent again');
 my ($gap) = gaps($from);
@@ -132,7 +132,7 @@ cmp_ok($gap, '>=', 1000, 'not before Retry-After');
 is((grep { $_ eq $id } spans()), 1, 'taken once');
 
 $from = () = lines();
-plan(status => 429, times => 2);
+answers(status => 429, times => 2);
 $id = traffic(1);
 ok(arrived($id), '429, twice');
 cmp_ok((gaps($from))[1], '>=', 450, 'with more time each time');
@@ -140,10 +140,10 @@ reaches(1, 'failed_total', "counted by status: $_", reason => $_) for 503, 429;
 
 # --- answers that mean "never" ---
 
-plan(status => 400, body => 'no');
+answers(status => 400, body => 'no');
 $id = traffic(1);
 reaches(1, 'dropped_total', '400 is final', reason => 'refused');
-plan(rejected => 1, message => "too old\x01");
+answers(rejected => 1, message => "too old\x01");
 traffic(1);
 reaches(1, 'dropped_total', 'a partial success', reason => 'rejected');
 $id = traffic(1);
@@ -154,23 +154,23 @@ is((grep { $_ eq 'q' . ($n - 3) } spans()), 0, 'what was refused was not sent ag
 
 use_conf('grpc://127.0.0.1:' . $t->port(6), '');
 $from = () = lines();
-plan(grpc => 14);
+answers(grpc => 14);
 $id = traffic(1);
 ok(arrived($id), 'UNAVAILABLE: sent again');
 my $retry = encode_base64("\x08\x08\x1a\x34\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x08\x0a\x06\x08\x01\x10\x80\xad\xe2\x04", '');
 $from = () = lines();
-plan(grpc => 8, details => $retry);
+answers(grpc => 8, details => $retry);
 $id = traffic(1);
 ok(arrived($id), 'RESOURCE_EXHAUSTED with RetryInfo: sent again');
 cmp_ok((gaps($from))[0], '>=', 1010, 'not before');
 my $refused = metric('dropped_total', reason => 'refused');
-plan(grpc => 8);
+answers(grpc => 8);
 traffic(1);
 reaches($refused + 1, 'dropped_total', 'RESOURCE_EXHAUSTED without is final', reason => 'refused');
-plan(grpc => 3, message => "bad\x01request");
+answers(grpc => 3, message => "bad\x01request");
 traffic(1);
 reaches($refused + 2, 'dropped_total', 'INVALID_ARGUMENT is final', reason => 'refused');
-plan(rejected => 1);
+answers(rejected => 1);
 traffic(1);
 reaches(2, 'dropped_total', 'a partial success', reason => 'rejected');
 reaches(1, 'failed_total', "counted by status: $_", reason => $_) for qw(grpc_14 grpc_8 grpc_3);

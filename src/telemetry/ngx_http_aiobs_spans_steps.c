@@ -75,7 +75,7 @@ ngx_http_aiobs_span_step(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t,
     ngx_str_t   name;
 
     base = ngx_http_aiobs_span_time(s, t->start);
-    length = (double) (t->end - t->start);
+    length = (double) (ngx_http_aiobs_span_time(s, t->end) - base) / 1000000;
 
     start = step->start < 0 ? *next : step->start;
     start = ngx_min(start, length);
