@@ -73,6 +73,7 @@ enum {
 
 #define ngx_http_aiobs_tokens(f)  offsetof(aiobs_usage_record_t, f)
 
+#define NGX_HTTP_AIOBS_FIELDS_FOUND  128
 #define NGX_HTTP_AIOBS_NUMBER_MAX  24
 
 
@@ -227,10 +228,21 @@ const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[] = {
 const ngx_http_aiobs_field_t *
 ngx_http_aiobs_field_find(const char *name)
 {
-    const ngx_http_aiobs_field_t  *field;
+    const ngx_http_aiobs_field_t  *field, **found;
+
+    /* whoever asks for a field does so by the same string each time */
+
+    static const ngx_http_aiobs_field_t  *before[NGX_HTTP_AIOBS_FIELDS_FOUND];
+
+    found = &before[(uintptr_t) name / 4 % NGX_HTTP_AIOBS_FIELDS_FOUND];
+
+    if (*found && ngx_strcmp((*found)->name.data, name) == 0) {
+        return *found;
+    }
 
     for (field = ngx_http_aiobs_fields; field->name.len; field++) {
         if (ngx_strcmp(field->name.data, name) == 0) {
+            *found = field;
             return field;
         }
     }
