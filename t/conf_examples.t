@@ -16,7 +16,8 @@ my $t = Aiobs->new;
 
 $t->key('alice');
 
-Aiobs::spew($t->dir . '/google', "secret\n");
+Aiobs::spew($t->dir . "/$_", "secret\n") for qw(google otlp);
+$ENV{SENTRY_DSN} = 'http://key@127.0.0.1:9/1';
 my $openssl = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=gw.example.com"
     . " -keyout @{[$t->dir]}/gw.key -out @{[$t->dir]}/gw.pem";
 $openssl = `$openssl 2>&1`;

@@ -50,8 +50,8 @@ my $text = Aiobs::slurp($out);
 my ($key) = $text =~ /export KEY=(sk-[\w-]{43})$/m;
 ok($key, 'a key is shown');
 
-my @commands = $text =~ /^  ((?:curl|tail) .*)$/mg;
-is(scalar @commands, 5, 'commands are printed');
+my @commands = $text =~ /^  ((?:curl|tail|\S+aiobs-keys spend) .*)$/mg;
+is(scalar @commands, 7, 'commands are printed');
 
 sub run { my $out = `KEY=$key sh -c \Q$_[0]\E 2>&1`; return $out }
 
@@ -83,6 +83,13 @@ like($m, qr/^llm_cost_usd_total\{provider="openai"/m, 'and priced');
 my @lines = split /\n/, run($commands[4]);
 is(scalar @lines, 3, 'lines of the log');
 is(decode_json($lines[0])->{user_id}, 'demo', 'whose calls they were');
+
+like(run($commands[5]), qr/"request_id"/, 'the last requests');
+
+# spend is written in batches
+
+ok(Aiobs::wait_for(sub { run($commands[6]) =~ /^demo\b.*\d/m }, 20), 'what the key has spent')
+    or diag(run($commands[6]));
 
 if ($text =~ m{Prometheus scrapes it: http://127\.0\.0\.1:(\d+)}) {
     $t->{ports}[9] = $1;
