@@ -242,7 +242,7 @@ EOF
 # a new series is shown as 0 first, and nothing of it is lost
 
 sub at_zero {
-    $t->start("aiobs_start_at_zero 2s; $server");
+    $t->start("aiobs_start_at_zero 3s; $server");
     my $began = time;
     $t->get(1, '/') for 1 .. 5;
 
