@@ -230,7 +230,10 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
 
     if (job->poll) {
         ngx_http_aiobs_key_polled(w);
-        w->poll |= job->drain;
+
+        /* a store that is gone has its time */
+
+        w->poll |= job->drain && job->error[0] == '\0';
     }
 
     if (job->full && job->error[0] == '\0') {
