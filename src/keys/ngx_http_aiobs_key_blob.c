@@ -102,11 +102,19 @@ void
 ngx_http_aiobs_key_blobs_drop(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_blobs_t *blobs)
 {
-    ngx_http_aiobs_blob_drop(keys, blobs->rules);
-    ngx_http_aiobs_blob_drop(keys, blobs->extra);
+    ngx_http_aiobs_key_blobs_t  old;
+
+    old = *blobs;
+
+    /* if this process dies they are lost, but nobody drops them again */
 
     blobs->rules = 0;
     blobs->extra = 0;
+
+    ngx_memory_barrier();
+
+    ngx_http_aiobs_blob_drop(keys, old.rules);
+    ngx_http_aiobs_blob_drop(keys, old.extra);
 }
 
 
