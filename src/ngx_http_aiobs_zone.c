@@ -180,9 +180,17 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
     if (amcf->store.len && shared->table == NULL) {
         shared->table = ngx_http_aiobs_keys_create(amcf->shpool, amcf->keys,
                                                    zone->shm.log);
+        if (shared->table == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    /* a reload that failed may have made the one and not the other */
+
+    if (amcf->store.len && shared->limits == NULL) {
         shared->limits = ngx_http_aiobs_limits_create(amcf->shpool, amcf->keys,
                                                       zone->shm.log);
-        if (shared->table == NULL || shared->limits == NULL) {
+        if (shared->limits == NULL) {
             return NGX_ERROR;
         }
     }
