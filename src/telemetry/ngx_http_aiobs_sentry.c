@@ -147,8 +147,7 @@ ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
 
     p = ngx_http_aiobs_batch_room(batch,
                                   item->len + NGX_HTTP_AIOBS_SENTRY_AROUND
-                                  + sentry->environment.len
-                                  + sentry->release.len);
+                                  + sentry->public_key.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
