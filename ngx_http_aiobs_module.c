@@ -211,6 +211,8 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_http_aiobs_refusal_stands(ctx);             /* this is its error_page */
+
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
     if (ngx_http_aiobs_login_hide(r) != NGX_OK) {
@@ -260,6 +262,7 @@ ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_http_aiobs_refusal_lifted(ctx);
     ngx_http_aiobs_flight_update(r, ctx, 0);
 
     rc = ngx_http_aiobs_agent_call(r, ctx);
@@ -339,6 +342,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
     ctx = ngx_http_aiobs_active_ctx(r);
 
     if (ctx && !ctx->finished) {
+        ngx_http_aiobs_refusal_stands(ctx);
         ngx_http_aiobs_finish(r, ctx);
         ngx_http_aiobs_agent_finish(r, ctx);
         ngx_http_aiobs_count(r, ctx);

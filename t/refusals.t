@@ -193,8 +193,14 @@ is($r->{status}, 200, 'error_page is obeyed');
 is($r->{body}, "please log in\n", 'with its page');
 is(get('/page/', 'x-api-key', $key)->{status}, 200, 'and not in the way of a key');
 
-is(get('/any/')->{status}, 200, 'satisfy any: the address is enough');
+$r = get('/any/');
+is($r->{status}, 200, 'satisfy any: the address is enough');
+is($r->{line}{event}, 'request', 'that is no refusal');
+ok(!exists $r->{line}{error_type}, 'and no error');
+unlike($t->get(1, '/metrics')->{body}, qr/aiobs_refusals_total\{endpoint="\/any\/"/, 'nor is it counted');
 is(get('/any-denied/')->{status}, 401, 'satisfy any: nothing is enough');
+like($t->get(1, '/metrics')->{body}, qr/aiobs_refusals_total\{endpoint="\/any-denied\/",reason="missing_key"\} 1$/m,
+    'that is counted');
 is(get('/any-denied/', 'x-api-key', $key)->{status}, 200, 'satisfy any: the key is');
 is(get('/all/', 'x-api-key', $key)->{status}, 403, 'satisfy all: both are needed');
 

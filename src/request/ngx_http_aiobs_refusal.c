@@ -20,6 +20,9 @@ typedef struct {
 } ngx_http_aiobs_refusal_t;
 
 
+static void ngx_http_aiobs_refused(ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_others_decide(ngx_http_request_t *r,
+    ngx_uint_t status);
 static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
@@ -106,25 +109,17 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_refused_e why)
 {
     ngx_int_t                        rc;
-    ngx_str_t                        body, labels[2];
+    ngx_str_t                        body;
     const ngx_http_aiobs_refusal_t  *refusal;
 
     refusal = &ngx_http_aiobs_refusals[why];
 
     if (!ctx->refused) {
         ctx->refused = why;
+        ctx->undecided = ngx_http_aiobs_others_decide(r, refusal->status);
 
-        labels[0] = ctx->location->endpoint;
-        labels[1] = *ngx_http_aiobs_refusal_reason(ctx);
-
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
-
-        /* a limit that is reached is no news of the key */
-
-        if (why < NGX_HTTP_AIOBS_REFUSED_RPM
-            && why != NGX_HTTP_AIOBS_REFUSED_STORE)
-        {
-            ngx_http_aiobs_keys_refused(ctx->identity, &ctx->request_id);
+        if (!ctx->undecided) {
+            ngx_http_aiobs_refused(ctx);
         }
     }
 
@@ -153,6 +148,49 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
+void
+ngx_http_aiobs_refusal_stands(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->undecided) {
+        ctx->undecided = 0;
+        ngx_http_aiobs_refused(ctx);
+    }
+}
+
+
+/* the key that was refused has no say in what follows */
+
+void
+ngx_http_aiobs_refusal_lifted(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->undecided) {
+        ctx->undecided = 0;
+        ctx->refused = NGX_HTTP_AIOBS_REFUSED_NOT;
+        ctx->admitted = 1;
+    }
+}
+
+
+static void
+ngx_http_aiobs_refused(ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t  labels[2];
+
+    labels[0] = ctx->location->endpoint;
+    labels[1] = *ngx_http_aiobs_refusal_reason(ctx);
+
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
+
+    /* a limit that is reached is no news of the key */
+
+    if (ctx->refused < NGX_HTTP_AIOBS_REFUSED_RPM
+        && ctx->refused != NGX_HTTP_AIOBS_REFUSED_STORE)
+    {
+        ngx_http_aiobs_keys_refused(ctx->identity, &ctx->request_id);
+    }
+}
+
+
 const ngx_str_t *
 ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx)
 {
@@ -165,7 +203,22 @@ ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-/* other checks may grant, or the user has a page of his own */
+/* "satisfy any": other checks may grant */
+
+static ngx_uint_t
+ngx_http_aiobs_others_decide(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->satisfy == NGX_HTTP_SATISFY_ANY
+           && (status == NGX_HTTP_UNAUTHORIZED
+               || status == NGX_HTTP_FORBIDDEN);
+}
+
+
+/* or the user has a page of his own */
 
 static ngx_uint_t
 ngx_http_aiobs_nginx_answers(ngx_http_request_t *r, ngx_uint_t status)
@@ -174,14 +227,11 @@ ngx_http_aiobs_nginx_answers(ngx_http_request_t *r, ngx_uint_t status)
     ngx_http_err_page_t       *page;
     ngx_http_core_loc_conf_t  *clcf;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
-        && (status == NGX_HTTP_UNAUTHORIZED
-            || status == NGX_HTTP_FORBIDDEN))
-    {
+    if (ngx_http_aiobs_others_decide(r, status)) {
         return 1;
     }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (clcf->error_pages == NULL || r->error_page) {
         return 0;

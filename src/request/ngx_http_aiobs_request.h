@@ -103,6 +103,7 @@ typedef struct {
     ngx_http_aiobs_flight_t    *flight;         /* NULL: not in the recorder */
 
     unsigned                    refused:8;      /* ngx_http_aiobs_refused_e */
+    unsigned                    undecided:1;    /* others may yet let it in */
     unsigned                    reading:1;      /* the body, before it goes */
     unsigned                    body_read:1;
     unsigned                    admitted:1;     /* what it asks for is allowed */
@@ -327,6 +328,14 @@ ngx_int_t ngx_http_aiobs_limit_headers(ngx_http_request_t *r,
 /* answers for us, in the shape the provider's own SDK expects */
 ngx_int_t ngx_http_aiobs_refuse(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refused_e why);
+
+/*
+ * Under "satisfy any" a refusal counts when nobody else has let the request
+ * in: it stands when the phases begin anew or end, and is lifted when they go
+ * on after access.
+ */
+void ngx_http_aiobs_refusal_stands(ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_refusal_lifted(ngx_http_aiobs_ctx_t *ctx);
 
 /* the first reason, as label value and error_type; ctx->refused is set */
 const ngx_str_t *ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx);
