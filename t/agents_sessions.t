@@ -182,6 +182,7 @@ is(call('/few/', 'other')->{status}, 200, 'another session goes on');
 is(samples()->{aiobs_refusals_total}{'/few/'}, 3, 'refusals are counted');
 figures_are('/few/', [2, 3, 90, 'none', 'none'], 'but not as calls');
 is(call('/few/', 'loop', 'X-Agent-Session-End', '1')->{status}, 429, 'a refused call may end its session');
+$t->log_of("s$n");      # it has ended, whichever worker is next
 is(call('/few/', 'loop')->{status}, 200, 'which may then begin again');
 call('/page/', 'p');
 is(call('/page/', 'p')->{status}, 418, 'an error_page of the user is taken');
