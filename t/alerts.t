@@ -217,7 +217,7 @@ like($fired->{commonAnnotations}{summary}, qr/^[\d.]+% of requests fail on aiobs
 # the plain forms, unchanged, on what was scraped
 
 for my $name (qw(PlainErrors PlainTokens)) {
-    ok(scalar query($plain{$name}), "$name is answered");
+    ok(Aiobs::wait_for(sub { scalar query($plain{$name}) }, 20), "$name is answered");
 }
 
 my ($p95) = query('histogram_quantile(0.95, rate(llm_call_duration_seconds_bucket[5m])) > 0');

@@ -66,6 +66,29 @@ ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size)
 }
 
 
+/* keys here may do everything: nothing is kept about them */
+
+void *
+ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size)
+{
+    return NULL;
+}
+
+
+void
+ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
+{
+    abort();
+}
+
+
+uint32_t
+ngx_murmur_hash2(u_char *data, size_t len)
+{
+    return (uint32_t) len;
+}
+
+
 void
 ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
     const char *fmt, ...)
@@ -99,6 +122,7 @@ hash_of(uint64_t key, u_char *hash)
 static void
 key_of(uint64_t n, uint64_t round, aiobs_key_t *key)
 {
+    memset(&key->policy, 0, sizeof(key->policy));
     hash_of(n, key->hash);
 
     key->found = 1;
