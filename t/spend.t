@@ -169,8 +169,9 @@ my ($lost) = $t->get(1, '/metrics')->{body}
     =~ /^aiobs_usage_lost_total\{reason="full"\} (\d+)$/m;
 ok($lost && $lost <= $n, 'what cannot be kept is counted') or diag($lost // 'none');
 $t->kill_wait($pid, 'TERM');
-$t->stop('QUIT');
-is(scalar(sql($t, "SELECT 1 FROM usage_daily WHERE model LIKE 'model-%'")),
-    $n - ($lost // 0), 'all else is there');
+
+my $kept = sub { return scalar sql($t, "SELECT 1 FROM usage_daily WHERE model LIKE 'model-%'") };
+wait_for(sub { $kept->() >= $n - ($lost // 0) }, 30);
+is($kept->(), $n - ($lost // 0), 'all else is there');
 
 $t->done;
