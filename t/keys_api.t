@@ -261,7 +261,23 @@ for (1 .. 30) {
 }
 is((api('GET', "/$id"))[0], 200, 'do no harm');
 
-$t->stop;
+# a worker that is to end answers those that wait first
+
+my @asked;
+
+for (1 .. 20) {
+    push @asked, $t->connect(1);
+    $asked[-1]->syswrite("GET /aiobs/keys?limit=500 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        . "x-api-key: $admin\r\n\r\n");
+}
+
+# the last connection is accepted when one after it is answered
+
+works($plain);
+$t->stop('QUIT');
+
+my $answers = grep { my $c = $_; local $/; (<$c> // '') =~ /^HTTP\/1\.1 200 .*\}\s*$/s } @asked;
+is($answers, 20, 'a stop waits for answers under way');
 is(($t->keys_cli('audit', '--verify', '--db', $db))[0], 0, 'the chain of events is whole');
 
 # configuration

@@ -247,9 +247,7 @@ ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
 
     w->nwaiting++;
 
-    if (!w->guard.timer_set) {
-        ngx_add_timer(&w->guard, NGX_HTTP_AIOBS_KEY_GUARD);
-    }
+    ngx_http_aiobs_key_hold(w);
 
     r->main->blocked++;
     r->aio = 1;
@@ -340,9 +338,7 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
         all = ngx_http_aiobs_key_finish(w, lookup, &key, all);
     }
 
-    if (w->nwaiting == 0 && w->guard.timer_set) {
-        ngx_del_timer(&w->guard);
-    }
+    ngx_http_aiobs_key_release(w);
 
     for (waiter = all; waiter; waiter = next) {
         next = waiter->next;

@@ -24,6 +24,8 @@ ngx_http_aiobs_keys_work(ngx_http_aiobs_keys_work_t *work)
     work->next = NULL;
     *last = work;
 
+    ngx_http_aiobs_key_hold(w);
+
     ngx_http_aiobs_key_start(w);
 }
 
@@ -82,4 +84,6 @@ ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w)
         next = work->next;
         work->done(work);
     }
+
+    ngx_http_aiobs_key_release(w);
 }

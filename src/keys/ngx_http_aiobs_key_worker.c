@@ -18,6 +18,7 @@
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
     ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
+static ngx_uint_t ngx_http_aiobs_key_held(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_guard(ngx_event_t *ev);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
@@ -115,15 +116,38 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
 }
 
 
-/* a worker that is to exit does so without timers; requests wait for it */
+static ngx_uint_t
+ngx_http_aiobs_key_held(ngx_http_aiobs_key_worker_t *w)
+{
+    return w->nwaiting || w->work || w->job->work;
+}
+
 
 static void
 ngx_http_aiobs_key_guard(ngx_event_t *ev)
 {
     ngx_http_aiobs_key_worker_t *w = ev->data;
 
-    if (w->nwaiting) {
+    if (ngx_http_aiobs_key_held(w)) {
         ngx_add_timer(ev, NGX_HTTP_AIOBS_KEY_GUARD);
+    }
+}
+
+
+void
+ngx_http_aiobs_key_hold(ngx_http_aiobs_key_worker_t *w)
+{
+    if (!w->guard.timer_set) {
+        ngx_add_timer(&w->guard, NGX_HTTP_AIOBS_KEY_GUARD);
+    }
+}
+
+
+void
+ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w)
+{
+    if (w->guard.timer_set && !ngx_http_aiobs_key_held(w)) {
+        ngx_del_timer(&w->guard);
     }
 }
 

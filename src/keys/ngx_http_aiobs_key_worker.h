@@ -150,6 +150,13 @@ extern ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
 #define ngx_http_aiobs_key_ours(w)  ((w)->keys->store == (w)->store)
 
 
+/*
+ * A worker that is to exit does so when no timer is left, though requests wait
+ * for the store: one is kept until none does.
+ */
+void ngx_http_aiobs_key_hold(ngx_http_aiobs_key_worker_t *w);
+void ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w);
+
 /* starts the task, if there is something to do and none is under way */
 void ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w);
 
