@@ -65,13 +65,13 @@ sub mean { return sample('rag_retrieval_score_avg', endpoint => $_[0]) }
 
 sub mean_is {
     my ($endpoint, $want, $name) = @_;
-    Aiobs::wait_for(sub { (mean($endpoint) // 'none') eq ($want // 'none') }, 5);
+    Aiobs::wait_for(sub { (mean($endpoint) // 'none') eq ($want // 'none') }, 20);
     return is(mean($endpoint), $want, $name);
 }
 
 sub sample_is {
     my ($sample, $want, $name) = @_;
-    Aiobs::wait_for(sub { (sample(@$sample) // '') eq $want }, 5);
+    Aiobs::wait_for(sub { (sample(@$sample) // '') eq $want }, 20);
     return is(sample(@$sample), $want, $name);
 }
 

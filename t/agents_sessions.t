@@ -101,7 +101,7 @@ sub figures {
 
 sub figures_are {
     my ($endpoint, $want, $name) = @_;
-    Aiobs::wait_for(sub { "@{figures($endpoint)}" eq "@$want" }, 5);
+    Aiobs::wait_for(sub { "@{figures($endpoint)}" eq "@$want" }, 20);
     return is_deeply(figures($endpoint), $want, $name);
 }
 

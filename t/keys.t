@@ -58,7 +58,7 @@ sub becomes {
     my ($key, $status, $name) = @_;
 
     my $got;
-    wait_for(sub { ($got = status($key)) eq $status }, 3);
+    wait_for(sub { ($got = status($key)) eq $status }, 20);
     is($got, $status, $name);
     return;
 }
@@ -125,7 +125,7 @@ wait_for(sub {
     ($user) = $body =~ /^X-User-ID: (.*?)\r?$/mi;
     ($name) = $body =~ /^X-Key-Name: (.*?)\r?$/mi;
     return ($user // 'bob') ne 'bob';
-}, 3);
+}, 20);
 is($user, 'u' x 127, 'a user that is too long is cut between characters');
 is($name, 'n' x 64, 'the longest name is whole');
 

@@ -46,7 +46,7 @@ my $pid = $t->spawn([AiobsPeers::node(), AiobsPeers::dir() . '/limits.mjs',
 ok(wait_for(sub { -s $t->dir . '/waiting' }, 30),
     'a client that was refused waits') or diag(slurp($out));
 set_attrs($t, $rpm, rpm => 100);
-wait_for(sub { call($t, 1, $rpm)->{status} == 200 }, 5);
+wait_for(sub { call($t, 1, $rpm)->{status} == 200 }, 20);
 spew($t->dir . '/go', '');
 ok(wait_for(sub { $t->reap($pid) }, 60), 'the clients end');
 

@@ -36,7 +36,7 @@ sub lines { return split /\n/, Aiobs::slurp($t->dir . "/$_[0].json") }
 $t->get(0, '/some');
 $t->get(0, '/some?log=1');
 $t->get(0, '/some?log=0');
-Aiobs::wait_for(sub { lines('all') == 3 }, 5);
+Aiobs::wait_for(sub { lines('all') == 3 }, 20);
 is(scalar(my @l = lines('all')), 3, 'a log without a condition has all');
 is(scalar(@l = lines('some')), 1, 'one with a condition what meets it');
 
@@ -60,7 +60,7 @@ rename $t->dir . '/buffer.json', $t->dir . '/old.json';
 rename $t->dir . '/aiobs.json', $t->dir . '/aiobs.old.json';
 kill USR1 => $t->{nginx_pid};
 ok(Aiobs::wait_for(sub { -e $t->dir . '/buffer.json' }, 10), 'a new file on USR1');
-Aiobs::wait_for(sub { lines('old') == 43 }, 5);
+Aiobs::wait_for(sub { lines('old') == 43 }, 20);
 is(scalar(@l = lines('old')), 43, 'no line is lost');
 
 Aiobs::wait_for(sub {

@@ -226,7 +226,7 @@ ok(Aiobs::wait_for(sub { $t->error_log =~ /aiobs: lines for "syslog" are lost/ }
 # --- stderr ---
 
 $t->get(0, '/?stderr=1', 'X-Request-ID', 'err');
-Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/nginx.out') =~ /"err"/ }, 5);
+Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/nginx.out') =~ /"err"/ }, 20);
 like(Aiobs::slurp($t->dir . '/nginx.out'), qr/^\{.*"request_id":"err".*\}$/m, 'stderr is that of nginx');
 unlike($t->error_log, qr/^\{/m, 'not its error log');
 $t->reload;

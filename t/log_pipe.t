@@ -98,7 +98,7 @@ Aiobs::wait_for(sub {
 is($failed, 0, 'all are answered');
 
 for my $name (qw(pipe buffered)) {
-    Aiobs::wait_for(sub { drain(); ($got{$name} =~ tr/\n//) >= 600 }, 5);
+    Aiobs::wait_for(sub { drain(); ($got{$name} =~ tr/\n//) >= 600 }, 20);
     my @lines = split /\n/, $got{$name};
     is(scalar(@lines), 600, "$name: every line");
     my @mixed = grep { my $j = eval { decode_json($_) };
@@ -141,7 +141,7 @@ is(scalar(grep { $_ > 1 } values %seconds), 0, 'once a second by a worker');
 # --- the directory is gone ---
 
 $t->get(0, '/dir', 'X-Request-ID', 'there');
-Aiobs::wait_for(sub { Aiobs::slurp("$dir/logs/a.json") =~ /"there"/ }, 5);
+Aiobs::wait_for(sub { Aiobs::slurp("$dir/logs/a.json") =~ /"there"/ }, 20);
 remove_tree("$dir/logs");
 $t->expect_error('open\(\) ".*logs/a\.json" failed \(2:');
 kill USR1 => $t->{nginx_pid};

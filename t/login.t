@@ -198,7 +198,7 @@ like($csp, qr/script-src 'sha256-\Q@{[sha256_base64($script)]}\E='/, 'its script
 like($csp, qr/^default-src 'none'.*frame-ancestors 'none'/, 'nothing else');
 
 is(opens($second)->{status}, 200, 'the new key opens');
-wait_for(sub { opens($first)->{status} == 401 }, 3);
+wait_for(sub { opens($first)->{status} == 401 }, 20);
 is(opens($first)->{status}, 401, 'the one before does not');
 
 # --- another provider: userinfo, client_secret_post, the address as user ---

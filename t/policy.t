@@ -107,11 +107,11 @@ is($t->log_of($r->{headers}{'x-request-id'})->{error_type}, 'expired',
 
 set_attrs($t, $key{later}, expires_at => iso(1));
 my $status;
-wait_for(sub { ($status = call($t, 1, $key{later})->{status}) == 401 }, 5);
+wait_for(sub { ($status = call($t, 1, $key{later})->{status}) == 401 }, 20);
 is($status, 401, 'a key in use expires');
 
 set_attrs($t, $key{expired}, expires_at => iso(3600));
-wait_for(sub { ($status = call($t, 1, $key{expired})->{status}) == 200 }, 5);
+wait_for(sub { ($status = call($t, 1, $key{expired})->{status}) == 200 }, 20);
 is($status, 200, 'a later end is noticed');
 
 # --- rotation: both work until the grace period is over ---
@@ -121,7 +121,7 @@ chomp(my $next = $t->keys_cli('rotate', '--db', $t->store, $id, '--grace', '2s')
 push @{$t->{secrets}}, $next;
 is(call($t, 1, $key{rotated})->{status}, 200, 'a rotated key goes on for a while');
 is(call($t, 1, $next)->{status}, 200, 'so does its successor');
-wait_for(sub { ($status = call($t, 1, $key{rotated})->{status}) == 401 }, 5);
+wait_for(sub { ($status = call($t, 1, $key{rotated})->{status}) == 401 }, 20);
 is($status, 401, 'then it has expired');
 is(call($t, 1, $next)->{status}, 200, 'the successor has not');
 is(call($t, 1, $next, model => 'gpt-5')->{status}, 403, 'and may no more than it');
@@ -201,7 +201,7 @@ is(call($t, 1, $key{broken})->{status}, 403,
 
 set_attrs($t, $key{endpoints}, endpoints => '*');
 wait_for(sub { ($status = $t->get(1, '/app', 'x-api-key', $key{endpoints})
-    ->{status}) == 200 }, 5);
+    ->{status}) == 200 }, 20);
 is($status, 200, 'a changed rule is noticed');
 
 # --- for whom, and labels ---

@@ -66,7 +66,7 @@ my $chat = { model => 'gpt-4o', messages => [{ role => 'user', content => 'secre
 sub call {
     my ($id, $path, @headers) = @_;
     $t->post(0, $path || '/v1/chat/completions', $chat, 'X-Request-ID', $id, @headers);
-    Aiobs::wait_for(sub { ids() =~ /\b\Q$id\E\b/ }, 5);
+    Aiobs::wait_for(sub { ids() =~ /\b\Q$id\E\b/ }, 20);
     return;
 }
 
@@ -78,7 +78,7 @@ call('ok', undef, 'Authorization', "Bearer $key");
 call('fail', '/v1/chat/completions?fail');
 call('slow', '/v1/chat/completions?slow');
 $t->get(0, '/', 'X-Request-ID', 'none');
-Aiobs::wait_for(sub { ids() =~ /none/ }, 5);
+Aiobs::wait_for(sub { ids() =~ /none/ }, 20);
 $t->get(0, '/metrics');
 
 is(ids(), 'none slow fail ok', 'the newest first; neither scrapes nor looks at the recorder');
@@ -129,7 +129,7 @@ is(ids("user=$record->{user_id}"), 'private', 'who is found as he is shown');
 
 $t->raw(0, "GET /<script>alert(1)</script>\"'& HTTP/1.1\r\nHost: a\r\nX-Request-ID: xss\r\n"
     . "User-Agent: <b>\"'&\xff\r\nConnection: close\r\n\r\n");
-Aiobs::wait_for(sub { ids() =~ /xss/ }, 5);
+Aiobs::wait_for(sub { ids() =~ /xss/ }, 20);
 
 $r = $t->get(0, '/requests?user=' . '%22%3E%3Cscript%3E', 'Accept', 'text/html,*/*;q=0.8');
 is($r->{headers}{'content-type'}, 'text/html; charset=utf-8', 'browsers get a page');
