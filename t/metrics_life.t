@@ -151,6 +151,15 @@ sub in_flight {
 sub upgrade {
     $t->stop;
 
+    # where nginx is started by a script, it does not find itself again
+
+    if ($t->{nginx} =~ m{/} && Aiobs::slurp($t->{nginx}) =~ /^#!/) {
+        $t->start(undef);
+        is(total(scrape(), qr/^llm_calls_total/), 0, 'a restart counts from 0');
+        $t->stop;
+        return;
+    }
+
     # nginx takes the signal as a daemon only
 
     is(system($t->{nginx}, '-c', $t->dir . '/nginx.conf'), 0, 'a daemon');
