@@ -28,6 +28,8 @@ static ngx_int_t ngx_http_aiobs_callback_value(ngx_http_request_t *r,
     ngx_str_t *value);
 static ngx_int_t ngx_http_aiobs_callback_cookie(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_callback_pair(ngx_str_t *line, ngx_str_t *name,
+    ngx_str_t *value);
 static aiobs_login_e ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login, aiobs_oidc_ticket_t *ticket,
     ngx_str_t *state);
@@ -249,23 +251,70 @@ ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
 }
 
 
+/* nginx's own reader of cookies has another name and meaning since 1.29 */
+
 static ngx_int_t
 ngx_http_aiobs_callback_cookie(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
 #if (nginx_version >= 1023000)
 
-    return ngx_http_parse_multi_header_lines(r, r->headers_in.cookie, name,
-                                             value)
-           ? NGX_OK : NGX_DECLINED;
+    ngx_table_elt_t  *h;
+
+    for (h = r->headers_in.cookie; h; h = h->next) {
+        if (ngx_http_aiobs_callback_pair(&h->value, name, value) == NGX_OK) {
+            return NGX_OK;
+        }
+    }
 
 #else
 
-    return ngx_http_parse_multi_header_lines(&r->headers_in.cookies, name,
-                                             value)
-           == NGX_DECLINED ? NGX_DECLINED : NGX_OK;
+    ngx_uint_t         i;
+    ngx_table_elt_t  **h;
+
+    h = r->headers_in.cookies.elts;
+
+    for (i = 0; i < r->headers_in.cookies.nelts; i++) {
+        if (ngx_http_aiobs_callback_pair(&h[i]->value, name, value) == NGX_OK) {
+            return NGX_OK;
+        }
+    }
 
 #endif
+
+    return NGX_DECLINED;
+}
+
+
+/* "a=1; name=value; b=2" */
+
+static ngx_int_t
+ngx_http_aiobs_callback_pair(ngx_str_t *line, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    u_char  *p, *end, *last;
+
+    last = line->data + line->len;
+
+    for (p = line->data; p < last; p = end + 1) {
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ';');
+        end = end ? end : last;
+
+        if ((size_t) (end - p) > name->len && p[name->len] == '='
+            && ngx_strncmp(p, name->data, name->len) == 0)
+        {
+            value->data = p + name->len + 1;
+            value->len = end - value->data;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
