@@ -16,7 +16,7 @@ use Test::More;
 
 my $t = Aiobs->new;
 my $op = AiobsLogin->provider($t, 2);
-my $work = AiobsLogin->provider($t, 3, redirect => '/work/back',
+my $work = AiobsLogin->provider($t, 3, redirect => '/firm/back',
     env => { USERINFO => 1, POST => 1 });
 
 $t->upstream(0, sub {
@@ -47,7 +47,7 @@ aiobs_oidc_provider work {
     issuer http://127.0.0.1:%%PORT_3%%;
     client_id aiobs:1;
     client_secret env:AIOBS_TEST_SECRET;
-    redirect_uri http://127.0.0.1:%%PORT_1%%/work/back;
+    redirect_uri http://127.0.0.1:%%PORT_1%%/firm/back;
     scopes openid email profile;
     allow_domain *;
     key_name "work key";
@@ -71,7 +71,7 @@ server {
     aiobs_auth on;
     location /auth/google { aiobs_login google; access_log %%DIR%%/all.log all; }
     location = /work { aiobs_login work; }
-    location ~ ^/work/ba { aiobs_login work; }
+    location ~ ^/firm/ba { aiobs_login work; }
     location /secure { aiobs_login secure; }
     location / {
         aiobs_forward identity;
@@ -363,7 +363,7 @@ for my $reason (sort keys %seen) {
         "the error log gives the reason: $reason");
 }
 
-like(slurp($t->dir . '/access.log'), qr{"GET /work/back\?\* HTTP/1\.1" 200}, 'arguments are masked');
+like(slurp($t->dir . '/access.log'), qr{"GET /firm/back\?\* HTTP/1\.1" 200}, 'arguments are masked');
 like(slurp($t->dir . '/all.log'),
     qr{^GET /auth/google/callback\?\* HTTP/1\.1 /auth/google/callback - - - - }m,
     'in every variable');
