@@ -63,10 +63,15 @@ aiobs_store_take(sqlite3_stmt *stmt, aiobs_key_t *key)
 }
 
 
+/*
+ * Whatever a store holds goes into headers and logs: control bytes, which would
+ * end a line there, do not.
+ */
+
 static unsigned char
 aiobs_store_text(sqlite3_stmt *stmt, int column, char *text, size_t max)
 {
-    size_t                len;
+    size_t                i, len;
     const unsigned char  *p;
 
     p = sqlite3_column_text(stmt, column);
@@ -75,7 +80,10 @@ aiobs_store_text(sqlite3_stmt *stmt, int column, char *text, size_t max)
     }
 
     len = aiobs_key_cut(p, sqlite3_column_bytes(stmt, column), max);
-    memcpy(text, p, len);
+
+    for (i = 0; i < len; i++) {
+        text[i] = (p[i] < 0x20 || p[i] == 0x7f) ? '?' : p[i];
+    }
 
     return len;
 }

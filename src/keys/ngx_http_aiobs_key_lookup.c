@@ -10,10 +10,19 @@
 #include "ngx_http_aiobs_key_worker.h"
 #include "../limits/ngx_http_aiobs_limits.h"
 
-#include <openssl/evp.h>
+/*
+ * SHA-256 by its own functions, called old since OpenSSL 3: what EVP puts
+ * around one, an allocation among it, is as much again as hashing a key.
+ */
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 
-static ngx_int_t ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
+#define NGX_HTTP_AIOBS_ONES  0x0101010101010101ULL
+
+
+static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
     const u_char *hash, aiobs_key_t *key);
@@ -26,10 +35,6 @@ static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
 static ngx_uint_t ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key);
-
-
-static EVP_MD      *ngx_http_aiobs_key_md;
-static EVP_MD_CTX  *ngx_http_aiobs_key_md_ctx;
 
 
 ngx_int_t
@@ -59,10 +64,12 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
-    if (w == NULL || ngx_http_aiobs_key_hash(raw, id->hash) != NGX_OK) {
+    if (w == NULL) {
         id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
         return NGX_OK;
     }
+
+    ngx_http_aiobs_key_hash(raw, id->hash);
 
     ngx_hex_dump(id->key_id_data, id->hash, NGX_HTTP_AIOBS_KEY_ID_LEN / 2);
     id->key_id.data = id->key_id_data;
@@ -133,66 +140,46 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
 }
 
 
-ngx_int_t
-ngx_http_aiobs_key_hash_init(ngx_log_t *log)
-{
-    if (ngx_http_aiobs_key_md_ctx) {
-        return NGX_OK;
-    }
-
-    ngx_http_aiobs_key_md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    ngx_http_aiobs_key_md_ctx = EVP_MD_CTX_new();
-
-    if (ngx_http_aiobs_key_md == NULL || ngx_http_aiobs_key_md_ctx == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0, "OpenSSL has no SHA-256");
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_aiobs_key_hash_free(void)
-{
-    EVP_MD_CTX_free(ngx_http_aiobs_key_md_ctx);
-    EVP_MD_free(ngx_http_aiobs_key_md);
-
-    ngx_http_aiobs_key_md_ctx = NULL;
-    ngx_http_aiobs_key_md = NULL;
-}
-
-
-static ngx_int_t
+static void
 ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash)
 {
-    EVP_MD_CTX  *ctx;
+    SHA256_CTX  ctx;
 
-    ctx = ngx_http_aiobs_key_md_ctx;
-
-    if (EVP_DigestInit_ex2(ctx, ngx_http_aiobs_key_md, NULL) != 1
-        || EVP_DigestUpdate(ctx, raw->data, raw->len) != 1
-        || EVP_DigestFinal_ex(ctx, hash, NULL) != 1)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    (void) SHA256_Init(&ctx);
+    (void) SHA256_Update(&ctx, raw->data, raw->len);
+    (void) SHA256_Final(hash, &ctx);
 }
 
+
+/* printable ASCII without spaces, by words; the last one overlaps */
 
 static ngx_uint_t
 ngx_http_aiobs_key_malformed(ngx_str_t *raw)
 {
-    size_t  i;
+    size_t    i;
+    uint64_t  word, bad;
 
-    for (i = 0; i < raw->len; i++) {
-        if (raw->data[i] <= 0x20 || raw->data[i] >= 0x7f) {
-            return 1;
+    bad = 0;
+
+    if (raw->len < sizeof(word)) {
+        for (i = 0; i < raw->len; i++) {
+            bad |= raw->data[i] <= 0x20 || raw->data[i] >= 0x7f;
         }
+
+        return bad != 0;
     }
 
-    return 0;
+    for (i = 0; i < raw->len; i += sizeof(word)) {
+        i = ngx_min(i, raw->len - sizeof(word));
+        ngx_memcpy(&word, raw->data + i, sizeof(word));
+
+        /* bytes <= 0x20, 0x7f and >= 0x80 leave a high bit */
+
+        bad |= (word - NGX_HTTP_AIOBS_ONES * 0x21)
+               | (word + NGX_HTTP_AIOBS_ONES) | word;
+    }
+
+    return (bad & NGX_HTTP_AIOBS_ONES << 7) != 0;
 }
 
 

@@ -8,9 +8,6 @@
 
 #include "ngx_http_aiobs_key_table.h"
 
-#include <openssl/crypto.h>
-
-
 /* a reader that meets a writer may wander: chains are a few entries long */
 #define NGX_HTTP_AIOBS_KEY_STEPS  64
 
@@ -112,7 +109,7 @@ ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
 
         e = &keys->entries[i - 1];
 
-        if (CRYPTO_memcmp(e->hash, hash, AIOBS_KEY_HASH_LEN) == 0) {
+        if (aiobs_key_hash_same(e->hash, hash)) {
             ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
             return ngx_http_aiobs_key_read(keys, e, now, key);
         }
@@ -153,7 +150,7 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
 
     /* the hash, too, is only now known to have been that of the texts */
 
-    if (CRYPTO_memcmp(e->hash, key->hash, AIOBS_KEY_HASH_LEN) != 0) {
+    if (!aiobs_key_hash_same(e->hash, key->hash)) {
         return NGX_DECLINED;
     }
 
@@ -179,29 +176,31 @@ static ngx_int_t
 ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, aiobs_key_t *key)
 {
-    u_char    text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    u_char    *p, text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
     size_t    user, name;
     uint32_t  i;
 
     user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
     name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
-    i = e->overflow;
-
-    ngx_memcpy(text, e->text, ngx_min(user + name, NGX_HTTP_AIOBS_KEY_INLINE));
+    p = e->text;
 
     if (user + name > NGX_HTTP_AIOBS_KEY_INLINE) {
+        i = e->overflow;
+
         if (i == 0 || i > keys->overflow_capacity) {
             return NGX_DECLINED;
         }
 
+        p = text;
+        ngx_memcpy(text, e->text, NGX_HTTP_AIOBS_KEY_INLINE);
         ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
                    user + name - NGX_HTTP_AIOBS_KEY_INLINE);
     }
 
     key->user_len = user;
     key->name_len = name;
-    ngx_memcpy(key->user, text, user);
-    ngx_memcpy(key->name, text + user, name);
+    ngx_memcpy(key->user, p, user);
+    ngx_memcpy(key->name, p + user, name);
 
     return NGX_OK;
 }
@@ -277,7 +276,7 @@ ngx_http_aiobs_key_find(ngx_http_aiobs_keys_t *keys, const u_char *hash)
     {
         e = &keys->entries[i - 1];
 
-        if (CRYPTO_memcmp(e->hash, hash, AIOBS_KEY_HASH_LEN) == 0) {
+        if (aiobs_key_hash_same(e->hash, hash)) {
             return e;
         }
 

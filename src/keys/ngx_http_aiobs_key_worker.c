@@ -36,10 +36,6 @@ ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
 {
     ngx_http_aiobs_key_worker_t  *w;
 
-    if (ngx_http_aiobs_key_hash_init(cycle->log) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     aiobs_store_forked();
 
     w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_aiobs_key_worker_t));
@@ -394,6 +390,5 @@ ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle)
     aiobs_store_close(job->store);
     job->store = NULL;
 
-    ngx_http_aiobs_key_hash_free();
     ngx_http_aiobs_key_worker = NULL;
 }

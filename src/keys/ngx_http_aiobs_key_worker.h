@@ -172,9 +172,6 @@ void ngx_http_aiobs_key_ask(ngx_http_aiobs_key_worker_t *w);
 void ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w);
 
 
-ngx_int_t ngx_http_aiobs_key_hash_init(ngx_log_t *log);
-void ngx_http_aiobs_key_hash_free(void);
-
 /* in the thread */
 void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
 

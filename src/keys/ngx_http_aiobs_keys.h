@@ -52,7 +52,7 @@ typedef struct {
 } ngx_http_aiobs_policy_t;
 
 
-/* of one main request, in its pool; strings point behind the struct's end */
+/* of one main request, in its pool; strings point to the arrays at the end */
 
 typedef struct {
     ngx_http_aiobs_key_verdict_e   verdict;

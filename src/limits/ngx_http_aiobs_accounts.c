@@ -9,8 +9,6 @@
 
 #include "ngx_http_aiobs_limits_zone.h"
 
-#include <openssl/crypto.h>
-
 
 #define NGX_HTTP_AIOBS_ACCOUNT_SWEEP  128   /* looked at for a victim */
 
@@ -169,7 +167,7 @@ ngx_http_aiobs_account_find(const u_char *account)
 
         a = &ngx_http_aiobs_limits->accounts[i - 1];
 
-        if (CRYPTO_memcmp(a->hash, account, AIOBS_KEY_HASH_LEN) == 0) {
+        if (aiobs_key_hash_same(a->hash, account)) {
             a->recent = 1;
             return a;
         }

@@ -11,8 +11,6 @@
 
 #include "ngx_http_aiobs_limits_zone.h"
 
-#include <openssl/crypto.h>
-
 
 static ngx_int_t ngx_http_aiobs_reserve_all(ngx_http_aiobs_call_t *call,
     ngx_http_aiobs_account_t *a);
@@ -74,7 +72,7 @@ ngx_http_aiobs_limits_reserve(ngx_http_aiobs_call_t *call)
 
     /* it may have given way to another account meanwhile */
 
-    if (CRYPTO_memcmp(a->hash, call->account, AIOBS_KEY_HASH_LEN) != 0) {
+    if (!aiobs_key_hash_same(a->hash, call->account)) {
         rc = NGX_DECLINED;
 
     } else {

@@ -44,8 +44,11 @@ typedef struct {
 } ngx_http_aiobs_sums_t;
 
 
-static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum(
-    const ngx_http_aiobs_sum_t *key);
+static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_find(
+    const ngx_http_aiobs_spend_t *spend, int64_t day);
+static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_make(
+    const ngx_http_aiobs_spend_t *spend, int64_t day);
+static uint32_t ngx_http_aiobs_sum_bucket(const ngx_http_aiobs_spend_t *spend);
 static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_spare(void);
 static void ngx_http_aiobs_sum_row(ngx_http_aiobs_sum_t *sum,
     aiobs_usage_row_t *row, ngx_http_aiobs_spend_text_t *text);
@@ -57,7 +60,10 @@ static ngx_http_aiobs_sums_t  *ngx_http_aiobs_sums;
 ngx_int_t
 ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
 {
-    ngx_http_aiobs_sum_t  *sum, key;
+    int64_t                 day;
+    u_char                  model[AIOBS_LABEL_MAX], endpoint[AIOBS_LABEL_MAX];
+    ngx_http_aiobs_sum_t   *sum;
+    ngx_http_aiobs_spend_t  clean;
 
     if (ngx_http_aiobs_sums == NULL) {
         ngx_http_aiobs_sums = ngx_calloc(sizeof(ngx_http_aiobs_sums_t),
@@ -67,16 +73,30 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
         }
     }
 
-    key.day = ngx_time() / 86400;
-    ngx_memcpy(key.hash, spend->hash, AIOBS_KEY_HASH_LEN);
-    key.model_len = aiobs_text_label(key.model, spend->model.data,
-                                     spend->model.len);
-    key.endpoint_len = aiobs_text_label(key.endpoint, spend->endpoint.data,
-                                        spend->endpoint.len);
+    day = ngx_time() / 86400;
 
-    sum = ngx_http_aiobs_sum(&key);
+    /* texts that are found as they are need no cleaning */
+
+    sum = ngx_http_aiobs_sum_find(spend, day);
+
     if (sum == NULL) {
-        return NGX_DECLINED;
+        clean.hash = spend->hash;
+        clean.model.data = model;
+        clean.model.len = aiobs_text_label(model, spend->model.data,
+                                           spend->model.len);
+        clean.endpoint.data = endpoint;
+        clean.endpoint.len = aiobs_text_label(endpoint, spend->endpoint.data,
+                                              spend->endpoint.len);
+
+        sum = ngx_http_aiobs_sum_find(&clean, day);
+
+        if (sum == NULL) {
+            sum = ngx_http_aiobs_sum_make(&clean, day);
+        }
+
+        if (sum == NULL) {
+            return NGX_DECLINED;
+        }
     }
 
     sum->calls += spend->calls;
@@ -95,44 +115,80 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
 
 
 static ngx_http_aiobs_sum_t *
-ngx_http_aiobs_sum(const ngx_http_aiobs_sum_t *key)
+ngx_http_aiobs_sum_find(const ngx_http_aiobs_spend_t *spend, int64_t day)
 {
-    uint32_t               i, bucket;
+    uint32_t               i;
     ngx_http_aiobs_sum_t  *sum;
 
-    bucket = (ngx_murmur_hash2((u_char *) key->model, key->model_len)
-              ^ ngx_murmur_hash2((u_char *) key->hash, AIOBS_KEY_HASH_LEN))
-             & (NGX_HTTP_AIOBS_SUM_BUCKETS - 1);
+    i = ngx_http_aiobs_sums->buckets[ngx_http_aiobs_sum_bucket(spend)];
 
-    for (i = ngx_http_aiobs_sums->buckets[bucket]; i; i = sum->next) {
+    for ( /* void */ ; i; i = sum->next) {
         sum = &ngx_http_aiobs_sums->sums[i - 1];
 
-        if (sum->day == key->day
-            && sum->model_len == key->model_len
-            && sum->endpoint_len == key->endpoint_len
-            && ngx_memcmp(sum->hash, key->hash, AIOBS_KEY_HASH_LEN) == 0
-            && ngx_memcmp(sum->model, key->model, key->model_len) == 0
-            && ngx_memcmp(sum->endpoint, key->endpoint, key->endpoint_len)
+        if (sum->day == day
+            && sum->model_len == spend->model.len
+            && sum->endpoint_len == spend->endpoint.len
+            && aiobs_key_hash_same(sum->hash, spend->hash)
+            && ngx_memcmp(sum->model, spend->model.data, sum->model_len) == 0
+            && ngx_memcmp(sum->endpoint, spend->endpoint.data,
+                          sum->endpoint_len)
                == 0)
         {
             return sum;
         }
     }
 
+    return NULL;
+}
+
+
+/* texts are labels */
+
+static ngx_http_aiobs_sum_t *
+ngx_http_aiobs_sum_make(const ngx_http_aiobs_spend_t *spend, int64_t day)
+{
+    ngx_http_aiobs_sum_t  *sum;
+
     sum = ngx_http_aiobs_sum_spare();
-
-    if (sum) {
-        *sum = *key;
-        ngx_memzero(&sum->calls, sizeof(ngx_http_aiobs_sum_t)
-                                 - offsetof(ngx_http_aiobs_sum_t, calls));
-
-        sum->bucket = bucket;
-        sum->next = ngx_http_aiobs_sums->buckets[bucket];
-        ngx_http_aiobs_sums->buckets[bucket] =
-                                          sum - ngx_http_aiobs_sums->sums + 1;
+    if (sum == NULL) {
+        return NULL;
     }
 
+    ngx_memzero(sum, sizeof(ngx_http_aiobs_sum_t));
+
+    sum->day = day;
+    sum->model_len = spend->model.len;
+    sum->endpoint_len = spend->endpoint.len;
+    ngx_memcpy(sum->hash, spend->hash, AIOBS_KEY_HASH_LEN);
+    ngx_memcpy(sum->model, spend->model.data, spend->model.len);
+    ngx_memcpy(sum->endpoint, spend->endpoint.data, spend->endpoint.len);
+
+    sum->bucket = ngx_http_aiobs_sum_bucket(spend);
+    sum->next = ngx_http_aiobs_sums->buckets[sum->bucket];
+    ngx_http_aiobs_sums->buckets[sum->bucket] =
+                                          sum - ngx_http_aiobs_sums->sums + 1;
+
     return sum;
+}
+
+
+/* the hash of a key is random; versions of a model differ at the end */
+
+static uint32_t
+ngx_http_aiobs_sum_bucket(const ngx_http_aiobs_spend_t *spend)
+{
+    size_t    len;
+    uint32_t  key;
+    uint64_t  model;
+
+    model = 0;
+    len = ngx_min(spend->model.len, sizeof(uint64_t));
+
+    ngx_memcpy(&key, spend->hash, sizeof(uint32_t));
+    ngx_memcpy(&model, spend->model.data + spend->model.len - len, len);
+
+    return (key ^ (uint32_t) (model * 0x9e3779b97f4a7c15ULL >> 32))
+           & (NGX_HTTP_AIOBS_SUM_BUCKETS - 1);
 }
 
 

@@ -12,12 +12,6 @@
 #include <openssl/crypto.h>
 
 
-typedef struct {
-    const char  *name;
-    size_t       len;
-} ngx_http_aiobs_key_header_t;
-
-
 static ngx_int_t ngx_http_aiobs_find_key(ngx_http_request_t *r,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_str_t *key);
 static ngx_int_t ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value);
@@ -28,17 +22,6 @@ static void ngx_http_aiobs_find_user(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static void ngx_http_aiobs_validated(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
-
-
-/* "authorization" is the first: its value has a scheme */
-
-static ngx_http_aiobs_key_header_t  ngx_http_aiobs_key_headers[] = {
-    { "authorization",  sizeof("authorization") - 1 },
-    { "x-api-key",      sizeof("x-api-key") - 1 },
-    { "api-key",        sizeof("api-key") - 1 },
-    { "x-goog-api-key", sizeof("x-goog-api-key") - 1 },
-    { NULL, 0 }
-};
 
 
 ngx_int_t
@@ -59,10 +42,14 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     id = ctx->identity;
 
     if (id == NULL) {
-        id = ngx_pcalloc(r->pool, sizeof(ngx_http_aiobs_identity_t));
+        id = ngx_palloc(r->pool, sizeof(ngx_http_aiobs_identity_t));
         if (id == NULL) {
             return NGX_ERROR;
         }
+
+        /* the texts behind have their lengths */
+
+        ngx_memzero(id, offsetof(ngx_http_aiobs_identity_t, key_id_data));
 
         ctx->identity = id;
 
@@ -223,10 +210,6 @@ ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
 {
     ngx_uint_t  verdict;
 
-    if (ctx->identity == NULL) {
-        return 0;
-    }
-
     verdict = ctx->identity->verdict;
 
     if ((verdict == NGX_HTTP_AIOBS_KEY_VALID
@@ -280,13 +263,15 @@ ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (!ngx_http_aiobs_key_header(&h[i])) {
+            if (!ngx_http_aiobs_maybe_key(&h[i])
+                || !ngx_http_aiobs_key_header(&h[i]))
+            {
                 continue;
             }
 
             value = h[i].value;
 
-            if (h[i].key.len == ngx_http_aiobs_key_headers[0].len) {
+            if (h[i].key.len == sizeof("authorization") - 1) {
                 ngx_http_aiobs_bearer(&value);
 
                 if (value.len == h[i].value.len) {
@@ -335,10 +320,14 @@ ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value)
 static void
 ngx_http_aiobs_bearer(ngx_str_t *value)
 {
-    if (value->len < sizeof("Bearer ") - 1
-        || ngx_strncasecmp(value->data, (u_char *) "Bearer ",
-                           sizeof("Bearer ") - 1)
-           != 0)
+    u_char  *p;
+
+    p = value->data;
+
+    if (value->len < sizeof("Bearer ") - 1 || p[6] != ' '
+        || (p[0] | 0x20) != 'b' || (p[1] | 0x20) != 'e'
+        || (p[2] | 0x20) != 'a' || (p[3] | 0x20) != 'r'
+        || (p[4] | 0x20) != 'e' || (p[5] | 0x20) != 'r')
     {
         return;
     }
@@ -356,28 +345,43 @@ ngx_http_aiobs_bearer(ngx_str_t *value)
 static ngx_uint_t
 ngx_http_aiobs_key_header(ngx_table_elt_t *h)
 {
-    ngx_http_aiobs_key_header_t  *k;
+    const char  *name;
 
-    if (h->key.len < sizeof("api-key") - 1
-        || h->key.len > sizeof("x-goog-api-key") - 1)
-    {
+    switch (h->key.len) {
+
+    case sizeof("authorization") - 1:
+        name = "authorization";
+        break;
+
+    case sizeof("x-api-key") - 1:
+        name = "x-api-key";
+        break;
+
+    case sizeof("api-key") - 1:
+        name = "api-key";
+        break;
+
+    case sizeof("x-goog-api-key") - 1:
+        name = "x-goog-api-key";
+        break;
+
+    default:
         return 0;
     }
 
-    for (k = ngx_http_aiobs_key_headers; k->name; k++) {
-        if (ngx_http_aiobs_header_is(h, k->name, k->len)) {
-            return 1;
-        }
+    /* as nginx has it most often; else "_" may stand for "-" */
+
+    if (h->hash && h->lowcase_key
+        && ngx_memcmp(h->lowcase_key, name, h->key.len) == 0)
+    {
+        return 1;
     }
 
-    return 0;
+    return ngx_http_aiobs_header_is(h, name, h->key.len);
 }
 
 
-/*
- * The verdict stands.  Whatever a store holds goes into headers and logs:
- * control bytes, which would end a line there, do not.
- */
+/* the verdict stands */
 
 static void
 ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
@@ -389,8 +393,6 @@ ngx_http_aiobs_validated(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     id = ctx->identity;
     ctx->validated = 1;
 
-    ngx_http_aiobs_printable(&id->user_id);
-    ngx_http_aiobs_printable(&id->key_name);
     ngx_http_aiobs_policy_end_user(r, ctx);
 
     ngx_http_aiobs_metrics_add_at(&known[id->verdict],

@@ -241,6 +241,8 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
     }
 
     return drop->ctx->identity
+           && (h->value.len >= drop->ctx->key.len
+               || ngx_http_aiobs_maybe_key(h))
            && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h);
 }
 

@@ -259,7 +259,20 @@ ngx_int_t ngx_http_aiobs_admit(ngx_http_request_t *r,
 ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
-/* whether a header may carry a gateway key of this location */
+/* by the length of its name, keys may come in that header */
+
+#define NGX_HTTP_AIOBS_KEY_NAMES                                              \
+    (1U << (sizeof("authorization") - 1) | 1U << (sizeof("x-api-key") - 1)    \
+     | 1U << (sizeof("api-key") - 1) | 1U << (sizeof("x-goog-api-key") - 1))
+
+#define ngx_http_aiobs_maybe_key(h)                                           \
+    ((h)->key.len < 32 && (NGX_HTTP_AIOBS_KEY_NAMES >> (h)->key.len & 1))
+
+/*
+ * Whether a header may carry a gateway key of this location, of a request that
+ * has an identity.  None does that is shorter than the key and has a name of
+ * another length.
+ */
 ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
 
