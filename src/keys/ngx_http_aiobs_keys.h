@@ -148,8 +148,47 @@ ngx_str_t *ngx_http_aiobs_keys_verdict_name(ngx_http_aiobs_key_verdict_e v);
 
 /* --- src/keys/ngx_http_aiobs_random.c --- */
 
+#define NGX_HTTP_AIOBS_RANDOM  4096
+
+typedef struct {
+    size_t                      left;           /* the first bytes */
+    ngx_pid_t                   pid;
+    u_char                      bytes[NGX_HTTP_AIOBS_RANDOM];
+} ngx_http_aiobs_random_t;
+
+extern ngx_http_aiobs_random_t  ngx_http_aiobs_random_kept;
+
+void ngx_http_aiobs_random_refill(void);
+
 /* from a buffer of this process, refilled from OpenSSL; never repeats over fork */
 void ngx_http_aiobs_random(u_char *p, size_t len);
+
+
+/* likewise, of ids: no secrets; len: at most 64 */
+
+static ngx_inline void
+ngx_http_aiobs_random_id(u_char *p, size_t len)
+{
+    u_char                   *from;
+    ngx_http_aiobs_random_t  *kept;
+
+    kept = &ngx_http_aiobs_random_kept;
+
+    /* ngx_pid is set after each fork */
+
+    if (kept->left < len || kept->pid != ngx_pid) {
+        ngx_http_aiobs_random_refill();
+    }
+
+    kept->left -= len;
+    from = kept->bytes + kept->left;
+
+    ngx_memcpy(p, from, len);
+
+    /* what was given out is not kept */
+
+    ngx_memzero(from, len);
+}
 
 
 #endif /* _NGX_HTTP_AIOBS_KEYS_H_INCLUDED_ */

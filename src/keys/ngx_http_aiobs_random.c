@@ -16,79 +16,61 @@
 #include <sys/random.h>
 
 
-#define NGX_HTTP_AIOBS_RANDOM       4096
 #define NGX_HTTP_AIOBS_RANDOM_ID    16      /* bytes; above: a secret */
-#define NGX_HTTP_AIOBS_RANDOM_KEPT  256     /* buffers of one key */
+#define NGX_HTTP_AIOBS_RANDOM_USES  256     /* buffers of one key */
 
 
-static void ngx_http_aiobs_random_refill(void);
 static ngx_int_t ngx_http_aiobs_random_key(void);
 static void ngx_http_aiobs_random_fill(u_char *p, size_t len);
 
 
-static u_char           ngx_http_aiobs_random_buffer[NGX_HTTP_AIOBS_RANDOM];
-static size_t           ngx_http_aiobs_random_left;
-static ngx_uint_t       ngx_http_aiobs_random_kept;
-static ngx_pid_t        ngx_http_aiobs_random_pid;
-static EVP_CIPHER_CTX  *ngx_http_aiobs_random_cipher;
+ngx_http_aiobs_random_t  ngx_http_aiobs_random_kept;
+
+static ngx_uint_t        ngx_http_aiobs_random_uses;
+static EVP_CIPHER_CTX   *ngx_http_aiobs_random_cipher;
 
 
 void
 ngx_http_aiobs_random(u_char *p, size_t len)
 {
-    u_char  *from;
-
     if (len > NGX_HTTP_AIOBS_RANDOM_ID) {
         ngx_http_aiobs_random_fill(p, len);
         return;
     }
 
-    /* ngx_pid is set after each fork */
-
-    if (ngx_http_aiobs_random_left < len
-        || ngx_http_aiobs_random_pid != ngx_pid)
-    {
-        ngx_http_aiobs_random_refill();
-    }
-
-    ngx_http_aiobs_random_left -= len;
-    from = ngx_http_aiobs_random_buffer + ngx_http_aiobs_random_left;
-
-    ngx_memcpy(p, from, len);
-
-    /* what was given out is not kept */
-
-    ngx_memzero(from, len);
+    ngx_http_aiobs_random_id(p, len);
 }
 
 
-static void
+void
 ngx_http_aiobs_random_refill(void)
 {
-    int      n;
-    u_char  *p;
+    int                       n;
+    u_char                   *p;
+    ngx_http_aiobs_random_t  *kept;
 
-    p = ngx_http_aiobs_random_buffer;
+    kept = &ngx_http_aiobs_random_kept;
+    p = kept->bytes;
 
-    if (ngx_http_aiobs_random_pid != ngx_pid) {
-        ngx_http_aiobs_random_kept = 0;
+    if (kept->pid != ngx_pid) {
+        ngx_http_aiobs_random_uses = 0;
     }
 
-    ngx_http_aiobs_random_pid = ngx_pid;
-    ngx_http_aiobs_random_left = NGX_HTTP_AIOBS_RANDOM;
+    kept->pid = ngx_pid;
+    kept->left = NGX_HTTP_AIOBS_RANDOM;
 
-    if ((ngx_http_aiobs_random_kept == 0
+    if ((ngx_http_aiobs_random_uses == 0
          && ngx_http_aiobs_random_key() != NGX_OK)
         || EVP_EncryptUpdate(ngx_http_aiobs_random_cipher, p, &n, p,
                              NGX_HTTP_AIOBS_RANDOM)
            != 1)
     {
-        ngx_http_aiobs_random_kept = 0;
+        ngx_http_aiobs_random_uses = 0;
         ngx_http_aiobs_random_fill(p, NGX_HTTP_AIOBS_RANDOM);
         return;
     }
 
-    ngx_http_aiobs_random_kept--;
+    ngx_http_aiobs_random_uses--;
 }
 
 
@@ -116,7 +98,7 @@ ngx_http_aiobs_random_key(void)
         return NGX_ERROR;
     }
 
-    ngx_http_aiobs_random_kept = NGX_HTTP_AIOBS_RANDOM_KEPT;
+    ngx_http_aiobs_random_uses = NGX_HTTP_AIOBS_RANDOM_USES;
     OPENSSL_cleanse(seed, sizeof(seed));
 
     return NGX_OK;

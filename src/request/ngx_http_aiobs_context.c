@@ -10,31 +10,42 @@
 #include "ngx_http_aiobs_request.h"
 
 
-static void ngx_http_aiobs_arrive(ngx_http_aiobs_ctx_t *ctx);
+/*
+ * Contexts of requests that have ended: with the readers in them they are too
+ * large to come from the allocator each time, and the last one is still in the
+ * processor's caches.  A pool that is debugged shows who looks at one too late.
+ */
+
+#if (NGX_DEBUG_PALLOC)
+#define NGX_HTTP_AIOBS_CTX_KEPT  0
+#else
+#define NGX_HTTP_AIOBS_CTX_KEPT  64
+#endif
+
+
+static ngx_http_aiobs_ctx_t *ngx_http_aiobs_take_ctx(ngx_log_t *log);
+static void ngx_http_aiobs_give_ctx(ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_free_ctx(ngx_http_aiobs_ctx_t *ctx);
 static u_char *ngx_http_aiobs_log_handler(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *buf, size_t len);
 static void ngx_http_aiobs_cleanup(void *data);
 
 
+static ngx_http_aiobs_ctx_t  *ngx_http_aiobs_kept_ctx;
+static ngx_uint_t             ngx_http_aiobs_kept_ctxs;
+
+
+/* a redirect has zeroed r->ctx: the pool's cleanup still knows */
+
 ngx_http_aiobs_ctx_t *
-ngx_http_aiobs_get_ctx(ngx_http_request_t *r)
+ngx_http_aiobs_find_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t    *cln;
     ngx_http_aiobs_ctx_t  *ctx;
 
-    r = r->main;
-
-    if (r->ctx == NULL) {
+    if (!r->internal && !r->filter_finalize) {
         return NULL;
     }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_aiobs_module);
-
-    if (ctx || (!r->internal && !r->filter_finalize)) {
-        return ctx;
-    }
-
-    /* a redirect has zeroed r->ctx: the pool's cleanup still knows */
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_aiobs_cleanup) {
@@ -61,13 +72,15 @@ ngx_http_aiobs_make_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_aiobs_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_aiobs_ctx_t));
+    ctx = ngx_http_aiobs_take_ctx(r->connection->log);
+    if (ctx == NULL) {
+        return NULL;
+    }
 
     ctx->request = r;
     ctx->start = ngx_current_msec - ngx_http_aiobs_elapsed(r);
@@ -78,55 +91,124 @@ ngx_http_aiobs_make_ctx(ngx_http_request_t *r)
     r->log_handler = ngx_http_aiobs_log_handler;
 
     cln->handler = ngx_http_aiobs_cleanup;
+    cln->data = ctx;
     ngx_http_set_ctx(r, ctx, ngx_http_aiobs_module);
 
     return ctx;
 }
 
 
+static ngx_http_aiobs_ctx_t *
+ngx_http_aiobs_take_ctx(ngx_log_t *log)
+{
+    size_t                 head;
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_kept_ctx;
+
+    if (ctx) {
+        ngx_http_aiobs_kept_ctx = ctx->next;
+        ngx_http_aiobs_kept_ctxs--;
+
+    } else {
+        ctx = ngx_calloc(sizeof(ngx_http_aiobs_ctx_t), log);
+        if (ctx == NULL) {
+            return NULL;
+        }
+
+        ngx_http_aiobs_not_asked(&ctx->asked);
+        ngx_http_aiobs_no_answer(&ctx->answer);
+    }
+
+    head = offsetof(ngx_http_aiobs_ctx_t, trace.client_id);
+    ngx_memzero((u_char *) ctx + head, sizeof(ngx_http_aiobs_ctx_t) - head);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_aiobs_give_ctx(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ngx_http_aiobs_kept_ctxs >= NGX_HTTP_AIOBS_CTX_KEPT) {
+        ngx_http_aiobs_free_ctx(ctx);
+        return;
+    }
+
+    if (ctx->reader) {
+        ngx_http_aiobs_not_asked(&ctx->asked);
+    }
+
+    if (ctx->usage) {
+        ngx_http_aiobs_no_answer(&ctx->answer);
+    }
+
+    ctx->next = ngx_http_aiobs_kept_ctx;
+    ngx_http_aiobs_kept_ctx = ctx;
+    ngx_http_aiobs_kept_ctxs++;
+}
+
+
+static void
+ngx_http_aiobs_free_ctx(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->readers[0]) {
+        ngx_free(ctx->readers[0]);
+    }
+
+    if (ctx->readers[1]) {
+        ngx_free(ctx->readers[1]);
+    }
+
+    ngx_free(ctx);
+}
+
+
+void
+ngx_http_aiobs_forget_ctxs(void)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    while (ngx_http_aiobs_kept_ctx) {
+        ctx = ngx_http_aiobs_kept_ctx;
+        ngx_http_aiobs_kept_ctx = ctx->next;
+        ngx_http_aiobs_free_ctx(ctx);
+    }
+
+    ngx_http_aiobs_kept_ctxs = 0;
+}
+
+
 ngx_http_aiobs_ctx_t *
-ngx_http_aiobs_active_ctx(ngx_http_request_t *r)
+ngx_http_aiobs_arrive(ngx_http_request_t *r)
 {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
+    lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_aiobs_module);
     ctx = ngx_http_aiobs_get_ctx(r);
 
     if (ctx == NULL) {
-        lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_aiobs_module);
-
-        if (!lcf->enable) {
-            return NULL;
-        }
-
-        ctx = ngx_http_aiobs_make_ctx(r);
+        ctx = lcf->enable ? ngx_http_aiobs_make_ctx(r) : NULL;
 
         if (ctx == NULL) {
             return NULL;
         }
     }
 
-    if (ctx->location == NULL) {
-        ngx_http_aiobs_arrive(ctx);
+    ctx->location = lcf;
+
+    if (!lcf->enable) {
+        return NULL;
     }
 
-    return ctx->location->enable ? ctx : NULL;
-}
-
-
-static void
-ngx_http_aiobs_arrive(ngx_http_aiobs_ctx_t *ctx)
-{
-    ctx->location = ngx_http_get_module_loc_conf(ctx->request,
-                                                 ngx_http_aiobs_module);
-
-    if (ctx->location->enable && !ctx->location->metrics) {
+    if (!lcf->metrics) {
         ngx_http_aiobs_count_request_up(ctx);
     }
 
-    if (ctx->location->enable) {
-        ngx_http_aiobs_flight_begin(ctx);
-    }
+    ngx_http_aiobs_flight_begin(ctx);
+
+    return ctx;
 }
 
 
@@ -180,4 +262,6 @@ ngx_http_aiobs_cleanup(void *data)
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
     ngx_http_aiobs_session_forget(&ctx->agent);
     ngx_http_aiobs_flight_end(ctx);
+
+    ngx_http_aiobs_give_ctx(ctx);
 }

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_aiobs_request.h"
+#include "aiobs_hex.h"
 
 
 #define NGX_HTTP_AIOBS_PROVIDER_IDS  4  /* names that providers give it */
@@ -15,10 +16,13 @@
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
-    ngx_uint_t                  identity;   /* drop names of identity */
+    ngx_uint_t                  own;        /* bits of ours that go */
 } ngx_http_aiobs_drop_t;
 
 
+static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_aiobs_dropped(ngx_http_request_t *r,
+    ngx_http_aiobs_drop_t *drop, ngx_table_elt_t **old, ngx_uint_t n);
 static ngx_uint_t ngx_http_aiobs_valid_id(ngx_str_t *id);
 static void ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
@@ -70,22 +74,61 @@ static uint32_t  ngx_http_aiobs_id_chars[] = {
 };
 
 
+/* the first line of each name counts */
+
 void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
+    ngx_str_t         id;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_aiobs_header_find(&r->headers_in.headers,
-                                   "x-request-id", sizeof("x-request-id") - 1);
+    ngx_str_null(&id);
 
-    if (h && ngx_http_aiobs_valid_id(&h->value)) {
-        ctx->request_id = h->value;
+    part = &r->headers_in.headers.part;
+
+    if (part->elts == NULL) {
+        part = NULL;            /* a malformed request: never initialised */
+    }
+
+    for ( /* void */ ; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            switch (ngx_http_aiobs_header_own(&h[i])) {
+
+            case NGX_HTTP_AIOBS_HEADER_REQUEST_ID:
+                ngx_http_aiobs_first(&id, &h[i]);
+                break;
+
+            case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
+                ngx_http_aiobs_first(&ctx->traceparent, &h[i]);
+                break;
+
+            case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
+                ngx_http_aiobs_first(&ctx->tracestate, &h[i]);
+                break;
+            }
+        }
+    }
+
+    if (ngx_http_aiobs_valid_id(&id)) {
+        ctx->request_id = id;
 
     } else {
         ngx_http_aiobs_make_uuid(ctx);
     }
+}
 
-    ngx_http_aiobs_trace_begin(r, &ctx->trace);
+
+static void
+ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h)
+{
+    if (value->data == NULL) {
+        *value = h->value;
+    }
 }
 
 
@@ -94,7 +137,8 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  n, provider;
+    ngx_uint_t                  m, n, provider;
+    ngx_table_elt_t            *old[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_drop_t       drop;
     ngx_http_aiobs_header_t     add[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_loc_conf_t  *lcf;
@@ -105,11 +149,19 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (r->headers_in.headers.part.elts == NULL) {
+        return NGX_DECLINED;                /* a malformed request */
+    }
+
     ngx_http_aiobs_trace_decide(r, ctx);
 
     drop.ctx = ctx;
     drop.lcf = lcf;
-    drop.identity = ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF;
+    drop.own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
+
+    if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
+        drop.own |= NGX_HTTP_AIOBS_HEADERS_IDENTITY;
+    }
 
     ctx->own_identity = 0;
 
@@ -127,13 +179,56 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
         n += ngx_http_aiobs_add_trace(ctx, &add[n]);
     }
 
-    rc = ngx_http_aiobs_headers_in_replace(r, ngx_http_aiobs_drop_header,
-                                           &drop, add, n);
+    m = ngx_http_aiobs_dropped(r, &drop, old, n);
+
+    if (m > n) {
+        rc = ngx_http_aiobs_headers_in_rebuild(r, ngx_http_aiobs_drop_header,
+                                               &drop);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        m = 0;
+    }
+
+    rc = ngx_http_aiobs_headers_in_put(r, old, m, add, n);
+
     if (rc == NGX_OK) {
         ctx->prepared = lcf;
     }
 
     return rc;
+}
+
+
+/* the lines that go, of which the first n are kept in old; how many there are */
+
+static ngx_uint_t
+ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
+    ngx_table_elt_t **old, ngx_uint_t n)
+{
+    ngx_uint_t        i, m;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    m = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_aiobs_drop_header(&h[i], drop)) {
+
+                if (m < n) {
+                    old[m] = &h[i];
+                }
+
+                m++;
+            }
+        }
+    }
+
+    return m;
 }
 
 
@@ -196,12 +291,13 @@ ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx)
 {
     u_char  b[16], hex[32], *p;
 
-    ngx_http_aiobs_random(b, sizeof(b));
+    ngx_http_aiobs_random_id(b, sizeof(b));
 
     b[6] = (u_char) ((b[6] & 0x0f) | 0x40);
     b[8] = (u_char) ((b[8] & 0x3f) | 0x80);
 
-    ngx_hex_dump(hex, b, sizeof(b));
+    aiobs_hex8(hex, b);
+    aiobs_hex8(hex + 16, b + 8);
 
     p = ngx_cpymem(ctx->uuid, hex, 8);
     *p++ = '-';
@@ -223,27 +319,11 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 {
     ngx_http_aiobs_drop_t *drop = data;
 
-    if (ngx_http_aiobs_header_is(h, "x-request-id", sizeof("x-request-id") - 1)
-        || ngx_http_aiobs_header_is(h, "traceparent",
-                                    sizeof("traceparent") - 1)
-        || ngx_http_aiobs_header_is(h, "tracestate",
-                                    sizeof("tracestate") - 1))
-    {
-        return 1;
-    }
-
-    if (drop->identity
-        && (ngx_http_aiobs_header_is(h, "x-user-id", sizeof("x-user-id") - 1)
-            || ngx_http_aiobs_header_is(h, "x-key-name",
-                                        sizeof("x-key-name") - 1)))
-    {
-        return 1;
-    }
-
-    return drop->ctx->identity
-           && (h->value.len >= drop->ctx->key.len
-               || ngx_http_aiobs_maybe_key(h))
-           && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h);
+    return (ngx_http_aiobs_header_own(h) & drop->own)
+           || (drop->ctx->identity
+               && (h->value.len >= drop->ctx->key.len
+                   || ngx_http_aiobs_maybe_key(h))
+               && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h));
 }
 
 
@@ -281,17 +361,19 @@ static ngx_uint_t
 ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add)
 {
-    ngx_uint_t  n;
+    ngx_uint_t               n;
+    ngx_http_aiobs_trace_t  *t;
 
     n = 0;
+    t = ngx_http_aiobs_trace(ctx);
 
     add[n].name = &ngx_http_aiobs_traceparent;
-    add[n].value.data = ctx->trace.header;
+    add[n].value.data = t->header;
     add[n++].value.len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
 
-    if (ctx->trace.state.len) {
+    if (t->state.len) {
         add[n].name = &ngx_http_aiobs_tracestate;
-        add[n++].value = ctx->trace.state;
+        add[n++].value = t->state;
     }
 
     return n;

@@ -97,8 +97,8 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     counts = ngx_http_aiobs_counts(ctx->location);
 
-    ngx_http_aiobs_metrics_request(ctx->trace.trace_id, &ctx->request_id,
-                                   ctx->trace.sampled);
+    ngx_http_aiobs_metrics_request(ngx_http_aiobs_trace(ctx)->trace_id,
+                                   &ctx->request_id, ctx->trace.sampled);
 
     if (!ctx->location->metrics) {
         ngx_http_aiobs_count_http(r, ctx, counts);

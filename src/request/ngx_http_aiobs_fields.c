@@ -308,8 +308,12 @@ static void
 ngx_http_aiobs_get_trace(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
 {
+    ngx_http_aiobs_trace_t  *t;
+
+    t = ngx_http_aiobs_trace(ctx);
+
     ngx_http_aiobs_set_str(v, field->data == NGX_HTTP_AIOBS_TRACE_ID_LEN
-                              ? ctx->trace.trace_id : ctx->trace.span_id,
+                              ? t->trace_id : t->span_id,
                            field->data);
 }
 

@@ -45,6 +45,35 @@ ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name, size_t len)
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_header_own_name(ngx_table_elt_t *h)
+{
+    switch (h->key.len) {
+
+    case sizeof("x-user-id") - 1:
+        return ngx_http_aiobs_header_is(h, "x-user-id", 9)
+               ? NGX_HTTP_AIOBS_HEADER_USER_ID : 0;
+
+    case sizeof("x-key-name") - 1:                      /* and tracestate */
+        return ngx_http_aiobs_header_is(h, "x-key-name", 10)
+               ? NGX_HTTP_AIOBS_HEADER_KEY_NAME
+               : ngx_http_aiobs_header_is(h, "tracestate", 10)
+                 ? NGX_HTTP_AIOBS_HEADER_TRACESTATE : 0;
+
+    case sizeof("traceparent") - 1:
+        return ngx_http_aiobs_header_is(h, "traceparent", 11)
+               ? NGX_HTTP_AIOBS_HEADER_TRACEPARENT : 0;
+
+    case sizeof("x-request-id") - 1:
+        return ngx_http_aiobs_header_is(h, "x-request-id", 12)
+               ? NGX_HTTP_AIOBS_HEADER_REQUEST_ID : 0;
+
+    default:
+        return 0;
+    }
+}
+
+
 ngx_table_elt_t *
 ngx_http_aiobs_header_find(ngx_list_t *list, const char *name, size_t len)
 {
@@ -170,60 +199,24 @@ ngx_http_aiobs_header_add(ngx_list_t *list, ngx_http_aiobs_name_t *name,
  */
 
 ngx_int_t
-ngx_http_aiobs_headers_in_replace(ngx_http_request_t *r,
-    ngx_http_aiobs_drop_pt drop, void *data, ngx_http_aiobs_header_t *add,
-    ngx_uint_t n)
+ngx_http_aiobs_headers_in_put(ngx_http_request_t *r, ngx_table_elt_t **old,
+    ngx_uint_t m, ngx_http_aiobs_header_t *add, ngx_uint_t n)
 {
-    ngx_int_t         rc;
-    ngx_uint_t        i, dropped;
-    ngx_list_t       *list;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *free[NGX_HTTP_AIOBS_HEADERS_ADD];
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
 
-    list = &r->headers_in.headers;
-
-    if (list->part.elts == NULL) {
-        return NGX_DECLINED;
-    }
-
-    dropped = 0;
-
-    for (part = &list->part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (drop(&h[i], data)) {
-
-                if (dropped < n) {
-                    free[dropped] = &h[i];
-                }
-
-                dropped++;
-            }
-        }
-    }
-
-    if (dropped > n) {
-        rc = ngx_http_aiobs_headers_in_rebuild(r, drop, data);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        dropped = 0;
-    }
-
-    for (i = 0; i < dropped; i++) {
-        ngx_http_aiobs_headers_repoint(r, free[i], NULL);
-        ngx_http_aiobs_header_set(free[i], add[i].name, &add[i].value);
+    for (i = 0; i < m; i++) {
+        ngx_http_aiobs_headers_repoint(r, old[i], NULL);
+        ngx_http_aiobs_header_set(old[i], add[i].name, &add[i].value);
     }
 
     for ( /* void */ ; i < n; i++) {
-        if (ngx_http_aiobs_header_add(list, add[i].name, &add[i].value)
-            == NULL)
-        {
+        h = ngx_list_push(&r->headers_in.headers);
+        if (h == NULL) {
             return NGX_ERROR;
         }
+
+        ngx_http_aiobs_header_set(h, add[i].name, &add[i].value);
     }
 
     return NGX_OK;

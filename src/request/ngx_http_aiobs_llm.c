@@ -10,6 +10,8 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
+    size_t size);
 static ngx_uint_t ngx_http_aiobs_llm_live(ngx_http_request_t *r);
 static void ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -44,8 +46,8 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     if (ctx->reader == NULL && !ctx->asked_done
         && (aiobs_api_countable(ctx->api) || aiobs_api_by_body(ctx->api)))
     {
-        ctx->reader = ngx_palloc(r->pool, aiobs_request_size());
-
+        ctx->reader = ngx_http_aiobs_llm_reader(r, &ctx->readers[0],
+                                                aiobs_request_size());
         if (ctx->reader) {
             aiobs_request_init(ctx->reader, ctx->api);
         }
@@ -54,6 +56,19 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
         ngx_http_aiobs_count_call_up(ctx);
     }
+}
+
+
+/* of this context: the one that a request before had, or a new one */
+
+static void *
+ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept, size_t size)
+{
+    if (*kept == NULL) {
+        *kept = ngx_alloc(size, r->connection->log);
+    }
+
+    return *kept;
 }
 
 
@@ -99,18 +114,22 @@ ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx)
 
     if (ctx->reader) {
         aiobs_request_finish(ctx->reader, &ctx->asked);
-        return &ctx->asked;
     }
 
-    ngx_memzero(&ctx->asked, sizeof(aiobs_request_record_t));
-
-    ctx->asked.stream = -1;
-    ctx->asked.include_usage = -1;
-    ctx->asked.background = -1;
-    ctx->asked.max_tokens = AIOBS_ABSENT;
-    ctx->asked.text_tokens = AIOBS_ABSENT;
-
     return &ctx->asked;
+}
+
+
+void
+ngx_http_aiobs_not_asked(aiobs_request_record_t *rec)
+{
+    ngx_memzero(rec, sizeof(aiobs_request_record_t));
+
+    rec->stream = -1;
+    rec->include_usage = -1;
+    rec->background = -1;
+    rec->max_tokens = AIOBS_ABSENT;
+    rec->text_tokens = AIOBS_ABSENT;
 }
 
 
@@ -145,8 +164,8 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     if (ctx->usage == NULL) {
-        ctx->usage = ngx_palloc(r->pool, aiobs_usage_size());
-
+        ctx->usage = ngx_http_aiobs_llm_reader(r, &ctx->readers[1],
+                                               aiobs_usage_size());
         if (ctx->usage == NULL) {
             return;
         }

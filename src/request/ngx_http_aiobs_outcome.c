@@ -46,8 +46,6 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ctx->error_type = "";
     ctx->cost = AIOBS_ABSENT;
 
-    ngx_http_aiobs_no_answer(&ctx->answer);
-
     asked = ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 

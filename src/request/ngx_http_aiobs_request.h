@@ -12,6 +12,7 @@
 
 
 #include "../ngx_http_aiobs.h"
+#include "ngx_http_aiobs_headers.h"
 
 
 #define NGX_HTTP_AIOBS_REQUEST_ID_MAX   128
@@ -21,15 +22,18 @@
 #define NGX_HTTP_AIOBS_TRACEPARENT_LEN  55
 
 
+/* ids, in lower-case hex: there once it has begun; the rest is cleared */
+
 typedef struct {
-    /* lower-case hex */
     u_char                      trace_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      parent_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
     u_char                      span_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
-    u_char                      client_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
     u_char                      link_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      header[NGX_HTTP_AIOBS_TRACEPARENT_LEN];
+
+    u_char                      client_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
     ngx_str_t                   state;          /* tracestate, as it came */
+    unsigned                    begun:1;
     unsigned                    sampled:1;
     unsigned                    has_parent:1;
     unsigned                    decided:1;
@@ -58,17 +62,35 @@ typedef enum {
 } ngx_http_aiobs_refused_e;
 
 
-/* in the pool of the main request; survives redirects and error_page */
+/*
+ * Survives redirects and error_page.  A worker keeps some of them for requests
+ * to come, with the readers that they have.
+ */
 
-typedef struct {
+typedef struct ngx_http_aiobs_ctx_s  ngx_http_aiobs_ctx_t;
+
+struct ngx_http_aiobs_ctx_s {
+    ngx_http_aiobs_ctx_t       *next;           /* of those that are kept */
+    void                       *readers[2];     /* of requests, of answers */
+
     ngx_http_request_t         *request;        /* the main request */
     ngx_http_log_handler_pt     log_handler;    /* nginx's own */
     ngx_msec_t                  start;          /* ngx_current_msec */
 
     ngx_str_t                   request_id;
     u_char                      uuid[NGX_HTTP_AIOBS_UUID_LEN];
+    u_char                      client[NGX_SOCKADDR_STRLEN]; /* truncated */
+
+    /* records in which nothing is known, but for those of readers */
+    aiobs_request_record_t      asked;
+    aiobs_usage_record_t        answer;
+
     ngx_http_aiobs_trace_t      trace;
 
+    /* cleared, as is what of the trace is no id */
+
+    ngx_str_t                   traceparent;    /* of the client */
+    ngx_str_t                   tracestate;
     ngx_http_aiobs_loc_conf_t  *location;       /* where the request arrived */
     ngx_http_aiobs_loc_conf_t  *prepared;       /* headers are made for it */
     ngx_http_aiobs_gauge_t      gauge;
@@ -78,7 +100,6 @@ typedef struct {
     ngx_str_t                   key;            /* raw, never to leave here */
     ngx_str_t                   user;           /* of aiobs_user */
     ngx_http_aiobs_pseudonym_t  pseudonym;      /* of the user */
-    u_char                      client[NGX_SOCKADDR_STRLEN]; /* truncated */
     ngx_str_t                   end_user;       /* of a key that may act */
     ngx_http_aiobs_pseudonym_t  end_pseudonym;
     ngx_http_aiobs_call_t      *call;           /* NULL: no limits */
@@ -87,8 +108,6 @@ typedef struct {
     const aiobs_api_t          *api;
     aiobs_request_t            *reader;         /* of the request's body */
     aiobs_usage_t              *usage;          /* of the response's body */
-    aiobs_request_record_t      asked;
-    aiobs_usage_record_t        answer;
     ngx_http_aiobs_stream_t    *stream;         /* of aiobs_stream_usage */
     ngx_str_t                   path_model;
     ngx_str_t                   provider_request_id;
@@ -117,25 +136,60 @@ typedef struct {
     unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* the record is complete */
     unsigned                    unpriced:1;     /* no price for what was used */
-} ngx_http_aiobs_ctx_t;
+};
 
 
 /* --- ngx_http_aiobs_context.c --- */
+
+/* as below, where it is not at hand */
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_find_ctx(ngx_http_request_t *r);
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_arrive(ngx_http_request_t *r);
+
+/* made if there is none yet; NULL: no memory */
+ngx_http_aiobs_ctx_t *ngx_http_aiobs_make_ctx(ngx_http_request_t *r);
+
+/* those that this worker keeps */
+void ngx_http_aiobs_forget_ctxs(void);
+
 
 /*
  * The context of r's main request, NULL if there is none.  Found again after
  * an internal redirect, which forgets contexts.
  */
-ngx_http_aiobs_ctx_t *ngx_http_aiobs_get_ctx(ngx_http_request_t *r);
 
-/* made if there is none yet; NULL: no memory */
-ngx_http_aiobs_ctx_t *ngx_http_aiobs_make_ctx(ngx_http_request_t *r);
+static ngx_inline ngx_http_aiobs_ctx_t *
+ngx_http_aiobs_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    if (r->main->ctx == NULL) {
+        return NULL;
+    }
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_aiobs_module);
+
+    return ctx ? ctx : ngx_http_aiobs_find_ctx(r->main);
+}
+
 
 /*
  * The same once the location is known, which fixes labels and "aiobs" for the
- * whole request; NULL where it is off.
+ * whole request; made if there is none yet; NULL where it is off.
  */
-ngx_http_aiobs_ctx_t *ngx_http_aiobs_active_ctx(ngx_http_request_t *r);
+
+static ngx_inline ngx_http_aiobs_ctx_t *
+ngx_http_aiobs_active_ctx(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = ngx_http_aiobs_get_ctx(r);
+
+    if (ctx == NULL || ctx->location == NULL) {
+        return ngx_http_aiobs_arrive(r);
+    }
+
+    return ctx->location->enable ? ctx : NULL;
+}
 
 
 /* --- src/telemetry/ngx_http_aiobs_flight.c --- */
@@ -166,8 +220,20 @@ ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 /* --- ngx_http_aiobs_trace.c --- */
 
 /* the client's trace, or a new one */
-void ngx_http_aiobs_trace_begin(ngx_http_request_t *r,
-    ngx_http_aiobs_trace_t *t);
+void ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx);
+
+/* the same, when somebody first asks for it: its ids, and whose they are */
+
+static ngx_inline ngx_http_aiobs_trace_t *
+ngx_http_aiobs_trace(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (!ctx->trace.begun) {
+        ngx_http_aiobs_trace_begin(ctx);
+    }
+
+    return &ctx->trace;
+}
+
 
 /*
  * Once the location is known, and who it is: whether the trace goes on here or
@@ -176,69 +242,8 @@ void ngx_http_aiobs_trace_begin(ngx_http_request_t *r,
 void ngx_http_aiobs_trace_decide(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
-/* an id of len lower-case hex digits, 32 at most */
+/* an id of 16 or 32 lower-case hex digits */
 void ngx_http_aiobs_random_hex(u_char *p, size_t len);
-
-
-/* --- ngx_http_aiobs_headers.c --- */
-
-/* the name of a line that is often added; hash: made when it is first used */
-
-typedef struct {
-    ngx_str_t                   key;
-    u_char                     *lowcase;
-    ngx_uint_t                  hash;
-} ngx_http_aiobs_name_t;
-
-#define ngx_http_aiobs_name(key, lowcase)                                     \
-    { ngx_string(key), (u_char *) lowcase, 0 }
-
-
-typedef struct {
-    ngx_http_aiobs_name_t      *name;
-    ngx_str_t                   value;
-} ngx_http_aiobs_header_t;
-
-#define NGX_HTTP_AIOBS_HEADERS_ADD  8       /* lines at most at once */
-
-
-/*
- * name: in lower case, with "-"; "_" in the list counts as "-".  The first
- * byte is a letter.
- */
-#define ngx_http_aiobs_header_is(h, name, length)                             \
-    ((h)->key.len == (length) && ((h)->key.data[0] | 0x20) == (name)[0]       \
-     && ngx_http_aiobs_header_same(h, name, length))
-
-ngx_uint_t ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name,
-    size_t len);
-
-/* first header of that name, or NULL */
-ngx_table_elt_t *ngx_http_aiobs_header_find(ngx_list_t *list,
-    const char *name, size_t len);
-
-typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
-
-/*
- * Takes the lines for which drop() is true out of the request's headers and
- * puts n others in; values are not copied.  NGX_DECLINED: the request was
- * malformed and has no list.
- */
-ngx_int_t ngx_http_aiobs_headers_in_replace(ngx_http_request_t *r,
-    ngx_http_aiobs_drop_pt drop, void *data, ngx_http_aiobs_header_t *add,
-    ngx_uint_t n);
-
-/*
- * Rebuilds the list of request headers without those for which drop() is
- * true, with room for more, and points headers_in at the new elements.
- */
-ngx_int_t ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
-    ngx_http_aiobs_drop_pt drop, void *data);
-
-ngx_table_elt_t *ngx_http_aiobs_header_add(ngx_list_t *list,
-    ngx_http_aiobs_name_t *name, ngx_str_t *value);
-ngx_table_elt_t *ngx_http_aiobs_header_push(ngx_http_request_t *r,
-    ngx_list_t *list, const char *name, size_t len, ngx_str_t *value);
 
 
 /* --- ngx_http_aiobs_admission.c --- */
@@ -367,6 +372,9 @@ void ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 /* the request's record: once the body has passed, or as far as it came */
 aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
+
+/* a record in which nothing is known */
+void ngx_http_aiobs_not_asked(aiobs_request_record_t *rec);
 
 
 /* --- ngx_http_aiobs_precontent.c --- */

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_aiobs_request.h"
+#include "aiobs_hex.h"
 
 
 #define NGX_HTTP_AIOBS_STATE_MAX  512   /* bytes of tracestate passed on */
@@ -25,21 +26,20 @@ static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
 
 
 void
-ngx_http_aiobs_trace_begin(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
+ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_table_elt_t  *h;
+    ngx_http_aiobs_trace_t  *t;
 
-    h = ngx_http_aiobs_header_find(&r->headers_in.headers,
-                                   "traceparent", sizeof("traceparent") - 1);
+    t = &ctx->trace;
+    t->begun = 1;
 
-    if (h && ngx_http_aiobs_trace_parse(t, &h->value)) {
+    if (ctx->traceparent.len
+        && ngx_http_aiobs_trace_parse(t, &ctx->traceparent))
+    {
         t->has_parent = 1;
 
-        h = ngx_http_aiobs_header_find(&r->headers_in.headers,
-                                       "tracestate", sizeof("tracestate") - 1);
-
-        if (h && h->value.len <= NGX_HTTP_AIOBS_STATE_MAX) {
-            t->state = h->value;
+        if (ctx->tracestate.len <= NGX_HTTP_AIOBS_STATE_MAX) {
+            t->state = ctx->tracestate;
         }
 
     } else {
@@ -72,6 +72,8 @@ ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     if (!t->traced) {
         return;
     }
+
+    (void) ngx_http_aiobs_trace(ctx);
 
     parent = conf->parent;
 
@@ -235,8 +237,15 @@ ngx_http_aiobs_random_hex(u_char *p, size_t len)
 {
     u_char  b[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
 
-    ngx_http_aiobs_random(b, len / 2);
+    if (len == NGX_HTTP_AIOBS_TRACE_ID_LEN) {
+        ngx_http_aiobs_random_id(b, sizeof(b));
+        aiobs_hex8(p + 16, b + 8);
+
+    } else {
+        ngx_http_aiobs_random_id(b, NGX_HTTP_AIOBS_SPAN_ID_LEN / 2);
+    }
+
     b[0] |= 1;                      /* an id of zeros is invalid */
 
-    ngx_hex_dump(p, b, len / 2);
+    aiobs_hex8(p, b);
 }

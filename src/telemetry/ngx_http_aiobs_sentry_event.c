@@ -233,7 +233,7 @@ ngx_http_aiobs_sentry_contexts(ngx_http_aiobs_sentry_out_t *out,
         "finish_reason", "provider_request_id", "response_id", "usage_source"
     };
 
-    t = &ctx->trace;
+    t = ngx_http_aiobs_trace(ctx);
 
     ngx_http_aiobs_sentry_put(out, ",\"contexts\":{\"trace\":{\"trace_id\":"
                                    "\"%*s\",\"span_id\":\"%*s\"",

@@ -128,16 +128,18 @@ static ngx_uint_t
 ngx_http_aiobs_sentry_sampled(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_ctx_t *ctx)
 {
-    u_char      c;
-    uint64_t    n;
-    ngx_uint_t  i;
+    u_char                   c;
+    uint64_t                 n;
+    ngx_uint_t               i;
+    ngx_http_aiobs_trace_t  *t;
 
     n = 0;
+    t = ngx_http_aiobs_trace(ctx);
 
     for (i = NGX_HTTP_AIOBS_TRACE_ID_LEN - 14; i < NGX_HTTP_AIOBS_TRACE_ID_LEN;
          i++)
     {
-        c = ctx->trace.trace_id[i];
+        c = t->trace_id[i];
         n = n << 4 | (c >= 'a' ? c - 'a' + 10 : c - '0');
     }
 
