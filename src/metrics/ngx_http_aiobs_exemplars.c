@@ -16,8 +16,17 @@
 #define NGX_HTTP_AIOBS_EXEMPLAR_SAMPLED  60000  /* if the other one is not */
 
 
-static ngx_uint_t ngx_http_aiobs_exemplar_keep(ngx_http_aiobs_exemplar_t *e,
-    uint64_t now);
+static ngx_http_aiobs_exemplar_t *ngx_http_aiobs_exemplar(
+    ngx_http_aiobs_series_t *s, ngx_uint_t bucket);
+static ngx_uint_t ngx_http_aiobs_exemplar_keep(ngx_http_aiobs_exemplar_t *e);
+
+/* rare, and not to cost those who find nothing to do */
+
+static void __attribute__((noinline)) ngx_http_aiobs_exemplar_first(
+    ngx_http_aiobs_series_t *s, ngx_uint_t bucket, uint64_t value);
+static void __attribute__((noinline)) ngx_http_aiobs_exemplar_write(
+    ngx_http_aiobs_exemplar_t *e, ngx_uint_t bucket, uint64_t value);
+
 static uint32_t ngx_http_aiobs_exemplar_room(ngx_http_aiobs_series_t *s);
 static ngx_uint_t ngx_http_aiobs_exemplar_lock(ngx_http_aiobs_exemplar_t *e);
 
@@ -25,7 +34,8 @@ static ngx_uint_t ngx_http_aiobs_exemplar_lock(ngx_http_aiobs_exemplar_t *e);
 static struct {
     u_char      *trace_id;                  /* NULL: no request */
     ngx_str_t    id;
-    ngx_uint_t   sampled;
+    uint64_t     now;                       /* milliseconds, UTC */
+    u_char       sampled;
 } ngx_http_aiobs_counted;
 
 
@@ -33,11 +43,16 @@ void
 ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
     ngx_uint_t sampled)
 {
+    ngx_time_t  *tp;
+
     ngx_http_aiobs_counted.trace_id = trace_id;
 
     if (trace_id) {
+        tp = ngx_timeofday();
+
         ngx_http_aiobs_counted.id = *request_id;
-        ngx_http_aiobs_counted.sampled = sampled;
+        ngx_http_aiobs_counted.now = (uint64_t) tp->sec * 1000 + tp->msec;
+        ngx_http_aiobs_counted.sampled = (u_char) sampled;
     }
 }
 
@@ -46,26 +61,68 @@ void
 ngx_http_aiobs_exemplar_add(ngx_http_aiobs_series_t *s, ngx_uint_t bucket,
     uint64_t value)
 {
-    size_t                      len;
-    uint64_t                    now;
-    ngx_time_t                 *tp;
     ngx_http_aiobs_exemplar_t  *e;
 
-    if (ngx_http_aiobs_counted.trace_id == NULL
-        || (s->exemplars == 0 && ngx_http_aiobs_exemplar_room(s) == 0))
-    {
+    if (ngx_http_aiobs_counted.trace_id == NULL) {
         return;
     }
 
-    e = &ngx_http_aiobs_registry->exemplars[s->exemplars - 1
+    if (s->exemplars == 0) {
+        ngx_http_aiobs_exemplar_first(s, bucket, value);
+        return;
+    }
+
+    e = ngx_http_aiobs_exemplar(s, bucket);
+
+    if (!ngx_http_aiobs_exemplar_keep(e)) {
+        ngx_http_aiobs_exemplar_write(e, bucket, value);
+    }
+}
+
+
+static ngx_inline ngx_http_aiobs_exemplar_t *
+ngx_http_aiobs_exemplar(ngx_http_aiobs_series_t *s, ngx_uint_t bucket)
+{
+    return &ngx_http_aiobs_registry->exemplars[s->exemplars - 1
                           + (bucket & (NGX_HTTP_AIOBS_EXEMPLARS_MAX - 1))];
+}
 
-    tp = ngx_timeofday();
-    now = (uint64_t) tp->sec * 1000 + tp->msec;
 
-    if (ngx_http_aiobs_exemplar_keep(e, now)
-        || !ngx_http_aiobs_exemplar_lock(e))
-    {
+static void
+ngx_http_aiobs_exemplar_first(ngx_http_aiobs_series_t *s, ngx_uint_t bucket,
+    uint64_t value)
+{
+    if (ngx_http_aiobs_exemplar_room(s)) {
+        ngx_http_aiobs_exemplar_write(ngx_http_aiobs_exemplar(s, bucket),
+                                      bucket, value);
+    }
+}
+
+
+/* one whose trace can be looked at is worth more than a younger one */
+
+static ngx_uint_t
+ngx_http_aiobs_exemplar_keep(ngx_http_aiobs_exemplar_t *e)
+{
+    uint64_t  age;
+
+    age = ngx_http_aiobs_counted.now - e->msec;
+
+    if (e->sampled == ngx_http_aiobs_counted.sampled) {
+        return age < NGX_HTTP_AIOBS_EXEMPLAR_AGE;
+    }
+
+    return e->sampled && age < NGX_HTTP_AIOBS_EXEMPLAR_SAMPLED;
+}
+
+
+static void
+ngx_http_aiobs_exemplar_write(ngx_http_aiobs_exemplar_t *e, ngx_uint_t bucket,
+    uint64_t value)
+{
+    size_t  len;
+
+    if (!ngx_http_aiobs_exemplar_lock(e)) {
         return;
     }
 
@@ -79,9 +136,9 @@ ngx_http_aiobs_exemplar_add(ngx_http_aiobs_series_t *s, ngx_uint_t bucket,
     ngx_memory_barrier();
 
     e->value = value;
-    e->msec = now;
+    e->msec = ngx_http_aiobs_counted.now;
     e->bucket = (u_char) bucket;
-    e->sampled = (u_char) ngx_http_aiobs_counted.sampled;
+    e->sampled = ngx_http_aiobs_counted.sampled;
     e->id_len = (u_char) len;
     ngx_memcpy(e->trace_id, ngx_http_aiobs_counted.trace_id,
                NGX_HTTP_AIOBS_EXEMPLAR_TRACE);
@@ -92,19 +149,6 @@ ngx_http_aiobs_exemplar_add(ngx_http_aiobs_series_t *s, ngx_uint_t bucket,
 
     ngx_memory_barrier();
     e->lock = 0;
-}
-
-
-/* one whose trace can be looked at is worth more than a younger one */
-
-static ngx_uint_t
-ngx_http_aiobs_exemplar_keep(ngx_http_aiobs_exemplar_t *e, uint64_t now)
-{
-    if (e->sampled == ngx_http_aiobs_counted.sampled) {
-        return now - e->msec < NGX_HTTP_AIOBS_EXEMPLAR_AGE;
-    }
-
-    return e->sampled && now - e->msec < NGX_HTTP_AIOBS_EXEMPLAR_SAMPLED;
 }
 
 

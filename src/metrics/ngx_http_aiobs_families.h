@@ -235,6 +235,12 @@ ngx_http_aiobs_series_labels(ngx_http_aiobs_series_t *s)
 }
 
 
+/* --- ngx_http_aiobs_update.c --- */
+
+/* in every worker, before anything is counted: how each family is */
+void ngx_http_aiobs_update_init(ngx_http_aiobs_metrics_conf_t *conf);
+
+
 /* --- ngx_http_aiobs_gauges.c --- */
 
 typedef struct {

@@ -215,6 +215,12 @@ ngx_int_t ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
 
 /* --- ngx_http_aiobs_registry.c --- */
 
+/* whether a family is among the names chosen; if not, nothing is counted */
+ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
+
+
+/* --- ngx_http_aiobs_update.c --- */
+
 /*
  * Counting.  labels: as many values as the family declares, in its order; any
  * bytes: they are cut at 128 and made valid UTF-8 here.  Never fails: without
@@ -235,13 +241,26 @@ void ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
  */
 typedef struct ngx_http_aiobs_series_s  *ngx_http_aiobs_handle_t;
 
-void ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
+void ngx_http_aiobs_metrics_find_at(ngx_http_aiobs_handle_t *handle,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n);
-void ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value);
 
-/* whether a family is among the names chosen; if not, nothing is counted */
-ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
+/* a counter adds n, a histogram observes it; the handle is not NULL */
+void ngx_http_aiobs_metrics_count(ngx_http_aiobs_handle_t handle, uint64_t n);
+
+static ngx_inline void
+ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
+{
+    if (*handle) {
+        ngx_http_aiobs_metrics_count(*handle, n);
+
+    } else {
+        ngx_http_aiobs_metrics_find_at(handle, family, labels, n);
+    }
+}
+
+
+/* --- ngx_http_aiobs_exemplars.c --- */
 
 /*
  * The request that is counted from here on, for exemplars; NULL: none.
@@ -249,6 +268,9 @@ ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
  */
 void ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
     ngx_uint_t sampled);
+
+
+/* --- ngx_http_aiobs_gauges.c --- */
 
 /*
  * Gauges of what is under way: this process' own slot, so that the sum is
@@ -267,6 +289,8 @@ void ngx_http_aiobs_metrics_down(ngx_http_aiobs_gauge_t gauge);
 /* sets what "up" returned, for gauges that one place of a process owns */
 void ngx_http_aiobs_metrics_set(ngx_http_aiobs_gauge_t gauge, ngx_uint_t n);
 
+
+/* --- ngx_http_aiobs_scrape.c --- */
 
 /*
  * Content handler of "aiobs_metrics": GET and HEAD.  created: OpenMetrics gets

@@ -199,6 +199,8 @@ ngx_http_aiobs_metrics_init_process(ngx_http_aiobs_metrics_t *m,
     ngx_http_aiobs_registry = m;
     ngx_http_aiobs_registry_pool = shpool;
 
+    ngx_http_aiobs_update_init(conf);
+
     /* a worker that takes the place of a crashed one is no reload */
 
     if (m->cycle != cycle) {

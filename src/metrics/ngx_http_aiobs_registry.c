@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Series in shared memory: found through a cache of this worker, updated by
- * atomics, added under the zone's lock, never removed.
+ * Series in shared memory: found through a cache of this worker, added under
+ * the zone's lock, never removed.
  */
 
 
@@ -14,17 +14,6 @@
 #define NGX_HTTP_AIOBS_CHAIN_MAX    32      /* more is no accident */
 
 
-#define ngx_http_aiobs_has_exemplars(family)                                  \
-    (ngx_http_aiobs_families[family].flags & NGX_HTTP_AIOBS_EXEMPLARS)
-
-
-static ngx_http_aiobs_series_t *ngx_http_aiobs_series_at(
-    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
-    const ngx_str_t *labels);
-static void ngx_http_aiobs_series_add_value(ngx_http_aiobs_series_t *s,
-    uint64_t n);
-static void ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s,
-    uint64_t value);
 static ngx_http_aiobs_series_t *ngx_http_aiobs_series_find(
     ngx_http_aiobs_family_e family, ngx_http_aiobs_labels_t *key);
 static ngx_uint_t ngx_http_aiobs_series_is(ngx_http_aiobs_series_t *s,
@@ -61,110 +50,6 @@ ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family)
           & (NGX_HTTP_AIOBS_PROMETHEUS|NGX_HTTP_AIOBS_OTEL);
 
     return set == 0 || (set & ngx_http_aiobs_metrics_conf->names);
-}
-
-
-void
-ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
-    const ngx_str_t *labels, uint64_t n)
-{
-    ngx_http_aiobs_series_add_value(ngx_http_aiobs_series(family, labels), n);
-}
-
-
-void
-ngx_http_aiobs_metrics_observe(ngx_http_aiobs_family_e family,
-    const ngx_str_t *labels, uint64_t value)
-{
-    ngx_http_aiobs_series_observe(ngx_http_aiobs_series(family, labels),
-                                  value);
-}
-
-
-void
-ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
-{
-    ngx_http_aiobs_series_add_value(
-                       *handle ? *handle
-                               : ngx_http_aiobs_series_at(handle, family,
-                                                          labels),
-                       n);
-}
-
-
-void
-ngx_http_aiobs_metrics_observe_at(ngx_http_aiobs_handle_t *handle,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t value)
-{
-    ngx_http_aiobs_series_observe(
-                       *handle ? *handle
-                               : ngx_http_aiobs_series_at(handle, family,
-                                                          labels),
-                       value);
-}
-
-
-static ngx_http_aiobs_series_t *
-ngx_http_aiobs_series_at(ngx_http_aiobs_handle_t *handle,
-    ngx_http_aiobs_family_e family, const ngx_str_t *labels)
-{
-    ngx_http_aiobs_series_t  *s;
-
-    s = ngx_http_aiobs_series(family, labels);
-
-    if (s && s != ngx_http_aiobs_registry->families[family].other) {
-        *handle = s;
-    }
-
-    return s;
-}
-
-
-static void
-ngx_http_aiobs_series_add_value(ngx_http_aiobs_series_t *s, uint64_t n)
-{
-    if (s == NULL) {
-        return;
-    }
-
-    (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);
-
-    if (n && ngx_http_aiobs_has_exemplars(s->family)) {
-        ngx_http_aiobs_exemplar_add(s, 0, n);
-    }
-}
-
-
-static void
-ngx_http_aiobs_series_observe(ngx_http_aiobs_series_t *s, uint64_t value)
-{
-    ngx_uint_t                       i;
-    const ngx_http_aiobs_buckets_t  *b;
-
-    if (s == NULL) {
-        return;
-    }
-
-    b = ngx_http_aiobs_metrics_conf->buckets[s->family];
-
-    for (i = 0; i < b->n && value > b->bounds[i]; i++) {
-        /* void */
-    }
-
-    /* the count of native buckets is never less than that of the others */
-
-    if (s->values_n > b->n + 2) {
-        ngx_http_aiobs_native_observe(s->family, &s->values[b->n + 2], value);
-    }
-
-    (void) ngx_atomic_fetch_add(&s->values[b->n + 1],
-                                (ngx_atomic_int_t) value);
-    (void) ngx_atomic_fetch_add(&s->values[i], 1);
-
-    if (ngx_http_aiobs_has_exemplars(s->family)) {
-        ngx_http_aiobs_exemplar_add(s, i, value);
-    }
 }
 
 

@@ -24,26 +24,72 @@ enum {
 };
 
 
+/* labels are made when a series is new to this worker */
+
+typedef struct {
+    ngx_http_request_t    *request;
+    ngx_http_aiobs_ctx_t  *ctx;
+    ngx_uint_t             ready;
+    u_char                 port[NGX_INT_T_LEN];
+    ngx_str_t              labels[NGX_HTTP_AIOBS_OTEL_LABELS];
+} ngx_http_aiobs_otel_call_t;
+
+
+static void ngx_http_aiobs_otel_http_new(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_http_t *http);
+static void ngx_http_aiobs_otel_version(ngx_http_request_t *r,
+    ngx_str_t *version);
+static void ngx_http_aiobs_otel_latency(ngx_http_aiobs_otel_call_t *call,
+    ngx_http_aiobs_counts_otel_t *otel);
+static void ngx_http_aiobs_otel_observe(ngx_http_aiobs_otel_call_t *call,
+    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
+    const char *last, uint64_t value);
+static void ngx_http_aiobs_otel_labels(ngx_http_aiobs_otel_call_t *call);
 static void ngx_http_aiobs_otel_models(ngx_http_aiobs_ctx_t *ctx,
     ngx_str_t *labels);
 static void ngx_http_aiobs_otel_server(ngx_http_request_t *r,
     ngx_str_t *labels, u_char *port);
-static void ngx_http_aiobs_otel_tokens(ngx_str_t *labels, const char *type,
-    int64_t n);
-static void ngx_http_aiobs_otel_latency(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *labels);
-static void ngx_http_aiobs_otel_str(ngx_str_t *s, const char *text);
+static ngx_http_upstream_srv_conf_t *ngx_http_aiobs_otel_upstream(
+    ngx_http_request_t *r);
 
 
 void
 ngx_http_aiobs_count_otel_http(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx)
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts)
 {
-    u_char      status[NGX_INT_T_LEN];
-    ngx_str_t   labels[6];
-    ngx_uint_t  code;
+    ngx_uint_t                     ssl;
+    ngx_http_aiobs_counts_http_t  *http;
 
-    code = ngx_http_aiobs_status(r);
+    http = ngx_http_aiobs_counts_http(counts, r->method,
+                                      ngx_http_aiobs_status(r));
+    ssl = 0;
+
+#if (NGX_HTTP_SSL)
+    ssl = (r->connection->ssl != NULL);
+#endif
+
+    if (http->otel == NULL || http->version != r->http_version
+        || http->ssl != ssl)
+    {
+        http->otel = NULL;
+        http->version = r->http_version;
+        http->ssl = ssl;
+
+        ngx_http_aiobs_otel_http_new(r, ctx, http);
+        return;
+    }
+
+    ngx_http_aiobs_metrics_count(http->otel,
+                                 (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+}
+
+
+static void
+ngx_http_aiobs_otel_http_new(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_counts_http_t *http)
+{
+    u_char     status[NGX_INT_T_LEN];
+    ngx_str_t  labels[6];
 
     if (r->main->method == NGX_HTTP_UNKNOWN) {
         ngx_str_set(&labels[0], "_OTHER");
@@ -52,70 +98,170 @@ ngx_http_aiobs_count_otel_http(ngx_http_request_t *r,
         labels[0] = *ngx_http_aiobs_method(r);
     }
 
-    ngx_str_set(&labels[1], "http");
-
-#if (NGX_HTTP_SSL)
-    if (r->connection->ssl) {
-        ngx_str_set(&labels[1], "https");
-    }
-#endif
+    ngx_http_aiobs_counts_str(&labels[1], http->ssl ? "https" : "http");
 
     labels[2].data = status;
-    labels[2].len = ngx_sprintf(status, "%03ui", code) - status;
+    labels[2].len = ngx_sprintf(status, "%03ui", http->status) - status;
     labels[3] = ctx->location->handler;
+
+    ngx_http_aiobs_otel_version(r, &labels[4]);
+
+    ngx_str_null(&labels[5]);
+
+    if (http->status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        labels[5] = labels[2];
+    }
+
+    ngx_http_aiobs_metrics_find_at(&http->otel,
+                                  NGX_HTTP_AIOBS_OTEL_HTTP_DURATION, labels,
+                                  (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+}
+
+
+static void
+ngx_http_aiobs_otel_version(ngx_http_request_t *r, ngx_str_t *version)
+{
+    const char  *text;
 
     switch (r->http_version) {
 
     case NGX_HTTP_VERSION_20:
-        ngx_str_set(&labels[4], "2");
+        text = "2";
         break;
 
     case NGX_HTTP_VERSION_11:
-        ngx_str_set(&labels[4], "1.1");
+        text = "1.1";
         break;
 
     case NGX_HTTP_VERSION_10:
+        text = "1.0";
+        break;
+
     case NGX_HTTP_VERSION_9:
-        ngx_http_aiobs_otel_str(&labels[4],
-                                r->http_version == NGX_HTTP_VERSION_10
-                                ? "1.0" : "0.9");
+        text = "0.9";
         break;
 
     default:
-        ngx_str_set(&labels[4], "3");
+        text = "3";
     }
 
-    ngx_str_null(&labels[5]);
-
-    if (code >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        labels[5] = labels[2];
-    }
-
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_OTEL_HTTP_DURATION, labels,
-                                  (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
+    ngx_http_aiobs_counts_str(version, text);
 }
 
 
 void
 ngx_http_aiobs_count_otel_call(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx)
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_otel_t *otel)
 {
-    u_char     port[NGX_INT_T_LEN];
-    ngx_str_t  labels[NGX_HTTP_AIOBS_OTEL_LABELS];
+    void                          *server;
+    ngx_http_aiobs_otel_call_t     call;
+    ngx_http_aiobs_counts_otel_t   none;
 
-    ngx_http_aiobs_otel_str(&labels[NGX_HTTP_AIOBS_OTEL_OPERATION],
-                            aiobs_api_operation(ctx->api));
-    ngx_http_aiobs_otel_str(&labels[NGX_HTTP_AIOBS_OTEL_PROVIDER],
-                            aiobs_api_provider_otel(ctx->api));
-    ngx_http_aiobs_otel_models(ctx, labels);
-    ngx_http_aiobs_otel_server(r, labels, port);
+    call.request = r;
+    call.ctx = ctx;
+    call.ready = 0;
 
-    ngx_http_aiobs_otel_tokens(labels, "input", ctx->answer.input);
-    ngx_http_aiobs_otel_tokens(labels, "output", ctx->answer.output);
+    if (otel == NULL) {
+        ngx_memzero(&none, sizeof(ngx_http_aiobs_counts_otel_t));
+        otel = &none;
+    }
+
+    server = ngx_http_aiobs_otel_upstream(r);
+
+    if (otel->server != server) {
+        ngx_memzero(otel, sizeof(ngx_http_aiobs_counts_otel_t));
+        otel->server = server;
+    }
+
+    if (ctx->answer.input != AIOBS_ABSENT) {
+        ngx_http_aiobs_otel_observe(&call, &otel->tokens[0],
+                                    NGX_HTTP_AIOBS_OTEL_TOKEN_USAGE, "input",
+                                    ctx->answer.input);
+    }
+
+    if (ctx->answer.output != AIOBS_ABSENT) {
+        ngx_http_aiobs_otel_observe(&call, &otel->tokens[1],
+                                    NGX_HTTP_AIOBS_OTEL_TOKEN_USAGE, "output",
+                                    ctx->answer.output);
+    }
 
     if (!ctx->fetched) {                    /* else it was counted before */
-        ngx_http_aiobs_otel_latency(r, ctx, labels);
+        ngx_http_aiobs_otel_latency(&call, otel);
     }
+}
+
+
+static void
+ngx_http_aiobs_otel_latency(ngx_http_aiobs_otel_call_t *call,
+    ngx_http_aiobs_counts_otel_t *otel)
+{
+    int64_t                   us;
+    ngx_msec_int_t            ms;
+    ngx_http_aiobs_ctx_t     *ctx;
+    ngx_http_aiobs_handle_t   failed;
+
+    ctx = call->ctx;
+    failed = NULL;
+
+    ngx_http_aiobs_otel_observe(call, ctx->error_type[0] ? &failed
+                                                         : &otel->duration,
+                                NGX_HTTP_AIOBS_OTEL_CALL_DURATION,
+                                ctx->error_type,
+                                (uint64_t) ngx_http_aiobs_elapsed(call->request)
+                                * 1000);
+
+    if (ctx->error_type[0]) {
+        return;                             /* the others are of successes */
+    }
+
+    ms = ngx_http_aiobs_ttft(ctx);
+
+    if (ms >= 0) {
+        ngx_http_aiobs_otel_observe(call, &otel->ttft,
+                                    NGX_HTTP_AIOBS_OTEL_TTFT, "",
+                                    (uint64_t) ms * 1000);
+    }
+
+    us = ngx_http_aiobs_time_per_token(ctx);
+
+    if (us >= 0) {
+        ngx_http_aiobs_otel_observe(call, &otel->tpot,
+                                    NGX_HTTP_AIOBS_OTEL_TPOT, "", us);
+    }
+}
+
+
+static void
+ngx_http_aiobs_otel_observe(ngx_http_aiobs_otel_call_t *call,
+    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
+    const char *last, uint64_t value)
+{
+    if (*handle) {
+        ngx_http_aiobs_metrics_count(*handle, value);
+        return;
+    }
+
+    ngx_http_aiobs_otel_labels(call);
+    ngx_http_aiobs_counts_str(&call->labels[NGX_HTTP_AIOBS_OTEL_LAST], last);
+    ngx_http_aiobs_metrics_find_at(handle, family, call->labels, value);
+}
+
+
+static void
+ngx_http_aiobs_otel_labels(ngx_http_aiobs_otel_call_t *call)
+{
+    if (call->ready) {
+        return;
+    }
+
+    call->ready = 1;
+
+    ngx_http_aiobs_counts_str(&call->labels[NGX_HTTP_AIOBS_OTEL_OPERATION],
+                              aiobs_api_operation(call->ctx->api));
+    ngx_http_aiobs_counts_str(&call->labels[NGX_HTTP_AIOBS_OTEL_PROVIDER],
+                              aiobs_api_provider_otel(call->ctx->api));
+    ngx_http_aiobs_otel_models(call->ctx, call->labels);
+    ngx_http_aiobs_otel_server(call->request, call->labels, call->port);
 }
 
 
@@ -159,11 +305,7 @@ ngx_http_aiobs_otel_server(ngx_http_request_t *r, ngx_str_t *labels,
     ngx_str_null(&labels[NGX_HTTP_AIOBS_OTEL_ADDRESS]);
     ngx_str_null(&labels[NGX_HTTP_AIOBS_OTEL_PORT]);
 
-    if (r->upstream == NULL || r->upstream->conf == NULL) {
-        return;
-    }
-
-    uscf = r->upstream->conf->upstream;
+    uscf = ngx_http_aiobs_otel_upstream(r);
 
     if (uscf == NULL) {
         return;
@@ -180,52 +322,12 @@ ngx_http_aiobs_otel_server(ngx_http_request_t *r, ngx_str_t *labels,
 }
 
 
-static void
-ngx_http_aiobs_otel_tokens(ngx_str_t *labels, const char *type, int64_t n)
+static ngx_http_upstream_srv_conf_t *
+ngx_http_aiobs_otel_upstream(ngx_http_request_t *r)
 {
-    if (n != AIOBS_ABSENT) {
-        ngx_http_aiobs_otel_str(&labels[NGX_HTTP_AIOBS_OTEL_LAST], type);
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_OTEL_TOKEN_USAGE, labels,
-                                       n);
-    }
-}
-
-
-static void
-ngx_http_aiobs_otel_latency(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *labels)
-{
-    int64_t         us;
-    ngx_msec_int_t  ms;
-
-    ngx_http_aiobs_otel_str(&labels[NGX_HTTP_AIOBS_OTEL_LAST],
-                            ctx->error_type);
-
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_OTEL_CALL_DURATION, labels,
-                                  (uint64_t) ngx_http_aiobs_elapsed(r) * 1000);
-
-    if (ctx->error_type[0]) {
-        return;                             /* the others are of successes */
+    if (r->upstream == NULL || r->upstream->conf == NULL) {
+        return NULL;
     }
 
-    ms = ngx_http_aiobs_ttft(ctx);
-
-    if (ms >= 0) {
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_OTEL_TTFT, labels,
-                                       (uint64_t) ms * 1000);
-    }
-
-    us = ngx_http_aiobs_time_per_token(ctx);
-
-    if (us >= 0) {
-        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_OTEL_TPOT, labels, us);
-    }
-}
-
-
-static void
-ngx_http_aiobs_otel_str(ngx_str_t *s, const char *text)
-{
-    s->data = (u_char *) text;
-    s->len = ngx_strlen(text);
+    return r->upstream->conf->upstream;
 }

@@ -17,6 +17,7 @@ static ngx_uint_t ngx_http_aiobs_counts_bit(ngx_uint_t method);
 ngx_http_aiobs_counts_t *
 ngx_http_aiobs_counts(ngx_http_aiobs_loc_conf_t *lcf)
 {
+    static ngx_uint_t               serial;
     static ngx_http_aiobs_counts_t  none;
 
     if (lcf->counts) {
@@ -27,8 +28,11 @@ ngx_http_aiobs_counts(ngx_http_aiobs_loc_conf_t *lcf)
 
     if (lcf->counts == NULL) {
         ngx_memzero(&none, sizeof(ngx_http_aiobs_counts_t));
+        none.serial = ++serial;
         return &none;
     }
+
+    lcf->counts->serial = ++serial;
 
     return lcf->counts;
 }
@@ -68,6 +72,7 @@ ngx_http_aiobs_counts_call(ngx_http_aiobs_counts_t *counts,
     ngx_uint_t                     slot;
     ngx_http_aiobs_counts_call_t  *call;
 
+    static ngx_uint_t                    serial;
     static ngx_http_aiobs_counts_call_t  none;
 
     if (counts->calls == NULL) {
@@ -81,8 +86,7 @@ ngx_http_aiobs_counts_call(ngx_http_aiobs_counts_t *counts,
         call->api = NULL;
 
     } else {
-        slot = model->len + model->data[model->len / 2]
-               + model->data[model->len - 1];
+        slot = ngx_http_aiobs_counts_slot(model);
         call = &counts->calls[slot % NGX_HTTP_AIOBS_COUNTS_CALLS];
     }
 
@@ -95,6 +99,7 @@ ngx_http_aiobs_counts_call(ngx_http_aiobs_counts_t *counts,
     ngx_memzero(call, sizeof(ngx_http_aiobs_counts_call_t));
 
     call->api = api;
+    call->serial = ++serial;
     ngx_memcpy(call->model, model->data, model->len);
     call->labels[1].data = call->model;
     call->labels[1].len = model->len;
@@ -103,16 +108,50 @@ ngx_http_aiobs_counts_call(ngx_http_aiobs_counts_t *counts,
 }
 
 
-/* of the bits that nginx gives to methods, which */
+/* of the bits that nginx gives to methods, which; the last: none of them */
 
 static ngx_uint_t
 ngx_http_aiobs_counts_bit(ngx_uint_t method)
 {
-    ngx_uint_t  n;
+    return __builtin_ctzll(method
+                           | 1ULL << (NGX_HTTP_AIOBS_COUNTS_METHODS - 1));
+}
 
-    for (n = 0; n < NGX_HTTP_AIOBS_COUNTS_METHODS - 1 && method > 1; n++) {
-        method >>= 1;
+
+/* names differ in their first or last bytes, most often */
+
+ngx_uint_t
+ngx_http_aiobs_counts_slot(ngx_str_t *name)
+{
+    size_t     len;
+    u_char    *p;
+    uint64_t   first, last;
+
+    p = name->data;
+    len = name->len;
+    first = 0;
+    last = 0;
+
+    if (len >= 8) {
+        ngx_memcpy(&first, p, 8);
+        ngx_memcpy(&last, p + len - 8, 8);
+
+    } else if (len >= 4) {
+        ngx_memcpy(&first, p, 4);
+        ngx_memcpy(&last, p + len - 4, 4);
+
+    } else if (len) {
+        first = p[0];
+        last = p[len / 2] << 8 | p[len - 1];
     }
 
-    return n;
+    return ((first * 31 + last) * 0x9e3779b97f4a7c15ULL) >> 32;
+}
+
+
+void
+ngx_http_aiobs_counts_str(ngx_str_t *s, const char *text)
+{
+    s->data = (u_char *) text;
+    s->len = ngx_strlen(text);
 }
