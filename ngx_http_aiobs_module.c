@@ -24,7 +24,8 @@ static ngx_int_t ngx_http_aiobs_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_aiobs_init(ngx_conf_t *cf);
-static ngx_int_t ngx_http_aiobs_add_handlers(ngx_conf_t *cf);
+static ngx_int_t ngx_http_aiobs_add_handlers(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
 static ngx_int_t ngx_http_aiobs_init_process(ngx_cycle_t *cycle);
 static void ngx_http_aiobs_exit_process(ngx_cycle_t *cycle);
 
@@ -378,7 +379,7 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
     }
 
     if (ngx_http_aiobs_add_zone(cf, amcf) != NGX_OK
-        || ngx_http_aiobs_add_handlers(cf) != NGX_OK)
+        || ngx_http_aiobs_add_handlers(cf, amcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -386,38 +387,53 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
     ngx_http_aiobs_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_aiobs_header_filter;
 
-    ngx_http_aiobs_next_body_filter = ngx_http_top_body_filter;
-    ngx_http_top_body_filter = ngx_http_aiobs_body_filter;
+    /* spans tell whether the answer came to its end */
 
-    ngx_http_aiobs_next_request_filter = ngx_http_top_request_body_filter;
-    ngx_http_top_request_body_filter = ngx_http_aiobs_request_body_filter;
+    if (amcf->llm || amcf->exporters) {
+        ngx_http_aiobs_next_body_filter = ngx_http_top_body_filter;
+        ngx_http_top_body_filter = ngx_http_aiobs_body_filter;
+    }
+
+    if (amcf->llm) {
+        ngx_http_aiobs_next_request_filter = ngx_http_top_request_body_filter;
+        ngx_http_top_request_body_filter = ngx_http_aiobs_request_body_filter;
+    }
 
     return NGX_OK;
 }
 
 
+/* no handler runs for what is asked for nowhere */
+
 static ngx_int_t
-ngx_http_aiobs_add_handlers(ngx_conf_t *cf)
+ngx_http_aiobs_add_handlers(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
     ngx_uint_t                  i;
     ngx_array_t                *handlers;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
-    static struct {
+    struct {
         ngx_uint_t              phase;
         ngx_http_handler_pt     handler;
+        ngx_uint_t              used;
     } phases[] = {
-        { NGX_HTTP_POST_READ_PHASE, ngx_http_aiobs_post_read_handler },
-        { NGX_HTTP_PREACCESS_PHASE, ngx_http_aiobs_preaccess_handler },
-        { NGX_HTTP_ACCESS_PHASE, ngx_http_aiobs_access_handler },
-        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_aiobs_precontent_handler },
-        { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_log_phase_handler }
+        { NGX_HTTP_POST_READ_PHASE, ngx_http_aiobs_post_read_handler, 1 },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_aiobs_preaccess_handler, 1 },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_aiobs_access_handler, amcf->auth },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_aiobs_precontent_handler,
+          amcf->auth || amcf->stream_usage || amcf->agents.locations
+          || amcf->recorder.capacity },
+        { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_log_phase_handler, 1 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+
+        if (!phases[i].used) {
+            continue;
+        }
 
         handlers = &cmcf->phases[phases[i].phase].handlers;
 

@@ -64,6 +64,9 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                  used;           /* "aiobs on" somewhere */
+    ngx_flag_t                  llm;            /* "aiobs_llm" somewhere */
+    ngx_flag_t                  auth;           /* "aiobs_auth" somewhere */
+    ngx_flag_t                  stream_usage;   /* likewise */
     ngx_shm_zone_t             *zone;
     size_t                      zone_size;
     ngx_uint_t                  series;

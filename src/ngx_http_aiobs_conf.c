@@ -150,6 +150,10 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    amcf->llm |= (conf->llm != AIOBS_DIALECT_OFF);
+    amcf->auth |= (conf->auth != NGX_HTTP_AIOBS_AUTH_OFF);
+    amcf->stream_usage |= conf->stream_usage;
+
     if (ngx_http_aiobs_login_merge_conf(cf, &amcf->login, &conf->login,
                                         conf->enable && amcf->store.len)
         != NGX_CONF_OK)

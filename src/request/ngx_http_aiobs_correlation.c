@@ -13,9 +13,22 @@
 #define NGX_HTTP_AIOBS_PROVIDER_IDS  4  /* names that providers give it */
 
 
+/*
+ * Lengths of those names and of "content-encoding"; what Bedrock says of tokens
+ * has longer names, from "x-amzn-bedrock-input-token-count" on.
+ */
+
+#define NGX_HTTP_AIOBS_ANSWER_LENGTHS                                         \
+    ((1U << 10) | (1U << 12) | (1U << 15) | (1U << 16) | (1U << 21))
+
+#define ngx_http_aiobs_answer_maybe(len)                                      \
+    ((len) >= 32 || (NGX_HTTP_AIOBS_ANSWER_LENGTHS & (1U << (len))))
+
+
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
+    ngx_http_aiobs_identity_t  *identity;   /* NULL: there is no key */
     ngx_uint_t                  own;        /* bits of ours that go */
 } ngx_http_aiobs_drop_t;
 
@@ -30,8 +43,7 @@ static ngx_uint_t ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add);
 static ngx_uint_t ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add);
-static void ngx_http_aiobs_provider_id(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_provider_name(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_aiobs_is_provider_id(ngx_http_aiobs_ctx_t *ctx,
     ngx_table_elt_t *h);
 
@@ -157,6 +169,7 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     drop.ctx = ctx;
     drop.lcf = lcf;
+    drop.identity = ctx->identity;
     drop.own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
 
     if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
@@ -217,7 +230,9 @@ ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_aiobs_drop_header(&h[i], drop)) {
+            if ((ngx_http_aiobs_header_own(&h[i]) & drop->own)
+                || (drop->identity && ngx_http_aiobs_drop_header(&h[i], drop)))
+            {
 
                 if (m < n) {
                     old[m] = &h[i];
@@ -240,8 +255,6 @@ ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 
     list = &r->headers_out.headers;
 
-    ngx_http_aiobs_provider_id(r, ctx);
-
     if (ngx_http_aiobs_header_add(list, &ngx_http_aiobs_x_request_id,
                                   &ctx->request_id)
         == NULL)
@@ -258,7 +271,7 @@ ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_aiobs_limit_headers(r, ctx);
+    return ctx->call ? ngx_http_aiobs_limit_headers(r, ctx) : NGX_OK;
 }
 
 
@@ -320,7 +333,7 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
     ngx_http_aiobs_drop_t *drop = data;
 
     return (ngx_http_aiobs_header_own(h) & drop->own)
-           || (drop->ctx->identity
+           || (drop->identity
                && (h->value.len >= drop->ctx->key.len
                    || ngx_http_aiobs_maybe_key(h))
                && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h));
@@ -385,20 +398,13 @@ ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
  * counts most.  Only we tell the client an X-Request-ID.
  */
 
-static void
-ngx_http_aiobs_provider_id(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+void
+ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    aiobs_usage_t *usage)
 {
     ngx_uint_t        i, name, best;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *own;
-
-    static ngx_str_t  names[] = {
-        ngx_string("x-request-id"),
-        ngx_string("request-id"),
-        ngx_string("x-amzn-requestid"),
-        ngx_string("apim-request-id"),
-        ngx_string("x-provider-request-id"),
-    };
 
     own = NULL;
     best = NGX_HTTP_AIOBS_PROVIDER_IDS;
@@ -409,13 +415,17 @@ ngx_http_aiobs_provider_id(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
         for (i = 0; i < part->nelts; i++) {
 
-            for (name = 0; name <= NGX_HTTP_AIOBS_PROVIDER_IDS; name++) {
-                if (ngx_http_aiobs_header_is(&h[i], (char *) names[name].data,
-                                             names[name].len))
-                {
-                    break;
-                }
+            if (!ngx_http_aiobs_answer_maybe(h[i].key.len)) {
+                continue;
             }
+
+            if (usage && h[i].hash && h[i].lowcase_key) {
+                aiobs_usage_header(usage, (char *) h[i].lowcase_key,
+                                   h[i].key.len, (char *) h[i].value.data,
+                                   h[i].value.len);
+            }
+
+            name = ngx_http_aiobs_provider_name(&h[i]);
 
             if (name < best && ngx_http_aiobs_is_provider_id(ctx, &h[i])) {
                 best = name;
@@ -434,6 +444,31 @@ ngx_http_aiobs_provider_id(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     if (own && ctx->provider_request_id.len) {
         own->hash = 0;
     }
+}
+
+
+/* the rank of a name; PROVIDER_IDS: our own; above: none of them */
+
+static ngx_uint_t
+ngx_http_aiobs_provider_name(ngx_table_elt_t *h)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("x-request-id"),
+        ngx_string("request-id"),
+        ngx_string("x-amzn-requestid"),
+        ngx_string("apim-request-id"),
+        ngx_string("x-provider-request-id"),
+    };
+
+    for (i = 0; i <= NGX_HTTP_AIOBS_PROVIDER_IDS; i++) {
+        if (ngx_http_aiobs_header_is(h, (char *) names[i].data, names[i].len)) {
+            break;
+        }
+    }
+
+    return i;
 }
 
 

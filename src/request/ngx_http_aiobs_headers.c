@@ -22,21 +22,21 @@ static void ngx_http_aiobs_headers_repoint(ngx_http_request_t *r,
 ngx_uint_t
 ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name, size_t len)
 {
-    u_char  c;
+    u_char  c, *key;
     size_t  i;
 
     if (h->hash == 0) {
         return 0;
     }
 
+    key = h->key.data;
+
     for (i = 0; i < len; i++) {
-        c = ngx_tolower(h->key.data[i]);
+        c = (u_char) name[i];
 
-        if (c == '_') {
-            c = '-';
-        }
-
-        if (c != (u_char) name[i]) {
+        if (key[i] != c
+            && (c == '-' ? key[i] != '_' : (key[i] | 0x20) != c || c < 'a'))
+        {
             return 0;
         }
     }

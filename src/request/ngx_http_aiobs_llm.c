@@ -12,6 +12,8 @@
 
 static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
     size_t size);
+static ngx_uint_t ngx_http_aiobs_llm_reads(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_llm_live(ngx_http_request_t *r);
 static void ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -136,38 +138,47 @@ ngx_http_aiobs_not_asked(aiobs_request_record_t *rec)
 void
 ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_uint_t  reads;
 
     ctx->last_buf = 0;
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
 
-#if (NGX_HTTP_CACHE)
+    reads = ngx_http_aiobs_llm_reads(r, ctx);
 
-    if (r->cached && ctx->llm) {
+    ngx_http_aiobs_answered(r, ctx, reads ? ctx->usage : NULL);
 
-        /* what is in the cache had been asked for usage as well */
-
-        ngx_http_aiobs_stream_header(r, ctx);
-        return;
+    if (reads) {
+        r->filter_need_in_memory = 1;
+        ngx_http_aiobs_llm_unbuffer(r, ctx);
     }
 
-#endif
+    /* what is in the cache had been asked for usage as well */
 
-    if (!ctx->upstream_header || ctx->llm == NULL || r->header_only
+    if (ctx->stream && (reads || ngx_http_aiobs_cached(r))) {
+        ngx_http_aiobs_stream_header(r, ctx);
+    }
+}
+
+
+/* whether the answer is that of a call, and there is a reader for it */
+
+static ngx_uint_t
+ngx_http_aiobs_llm_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->llm == NULL || !ctx->upstream_header || r->header_only
         || ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module) != ctx->llm
+        || ngx_http_aiobs_cached(r)
         || !(aiobs_api_countable(ctx->api) || aiobs_api_fetches(ctx->api)
              || aiobs_api_by_body(ctx->api)))
     {
-        return;
+        return 0;
     }
 
     if (ctx->usage == NULL) {
         ctx->usage = ngx_http_aiobs_llm_reader(r, &ctx->readers[1],
                                                aiobs_usage_size());
         if (ctx->usage == NULL) {
-            return;
+            return 0;
         }
 
     } else {
@@ -180,22 +191,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                        (char *) r->headers_out.content_type.data,
                        r->headers_out.content_type.len);
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash && h[i].lowcase_key) {
-                aiobs_usage_header(ctx->usage, (char *) h[i].lowcase_key,
-                                   h[i].key.len, (char *) h[i].value.data,
-                                   h[i].value.len);
-            }
-        }
-    }
-
-    r->filter_need_in_memory = 1;
-
-    ngx_http_aiobs_llm_unbuffer(r, ctx);
-    ngx_http_aiobs_stream_header(r, ctx);
+    return 1;
 }
 
 

@@ -15,7 +15,6 @@ static void ngx_http_aiobs_background(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
-static ngx_uint_t ngx_http_aiobs_cached(ngx_http_request_t *r);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
@@ -175,19 +174,6 @@ ngx_http_aiobs_cache_status(ngx_http_request_t *r)
 #endif
 
     return &none;
-}
-
-
-/* whether the answer came from the cache: no provider was asked for it */
-
-static ngx_uint_t
-ngx_http_aiobs_cached(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_CACHE)
-    return r->cached;
-#else
-    return 0;
-#endif
 }
 
 

@@ -212,6 +212,13 @@ void ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 ngx_int_t ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
+/*
+ * What the upstream's headers say: its id of the request, and to usage, unless
+ * it is NULL, what it wants to know.
+ */
+void ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    aiobs_usage_t *usage);
+
 /* X-Request-ID and X-Provider-Request-ID of the answer */
 ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -429,6 +436,13 @@ void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 
 /* HIT, MISS, ... as in $upstream_cache_status */
 ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);
+
+/* whether the answer came from the cache: no provider was asked for it */
+#if (NGX_HTTP_CACHE)
+#define ngx_http_aiobs_cached(r)  ((r)->cached)
+#else
+#define ngx_http_aiobs_cached(r)  0
+#endif
 
 ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
