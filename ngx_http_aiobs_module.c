@@ -348,6 +348,10 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_agent_finish(r, ctx);
         ngx_http_aiobs_count(r, ctx);
         ngx_http_aiobs_settle(r, ctx);
+
+        ngx_http_aiobs_values_changed();
+        ctx->complete = 1;
+
         ngx_http_aiobs_log_write(r, ctx);
         ngx_http_aiobs_spans(r, ctx);
         ngx_http_aiobs_sentry(r, ctx);

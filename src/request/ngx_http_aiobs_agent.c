@@ -89,14 +89,3 @@ ngx_http_aiobs_agent_tokens(ngx_http_aiobs_ctx_t *ctx)
 
     return rec->output != AIOBS_ABSENT ? tokens + rec->output : tokens;
 }
-
-
-void
-ngx_http_aiobs_get_rag_score(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
-{
-    if (ctx->agent.scored) {
-        v->type = NGX_HTTP_AIOBS_VALUE_SECONDS;
-        v->n = ctx->agent.score;
-    }
-}

@@ -9,9 +9,18 @@
 #include "ngx_http_aiobs_fields.h"
 
 
+static ngx_inline void
+ngx_http_aiobs_set_tokens(ngx_http_aiobs_value_t *v, int64_t n)
+{
+    if (n != AIOBS_ABSENT) {
+        ngx_http_aiobs_set_integer(v, n);
+    }
+}
+
+
 void
-ngx_http_aiobs_get_upstream(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+ngx_http_aiobs_fill_upstream(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_value_t *v)
 {
     int64_t                     ms;
     ngx_uint_t                  i, attempts;
@@ -23,81 +32,82 @@ ngx_http_aiobs_get_upstream(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return;
     }
 
-    switch (field->data) {
+    ngx_http_aiobs_set_str(&v[NGX_HTTP_AIOBS_F_UP_ADDR], last->peer);
+    ngx_http_aiobs_set_integer(&v[NGX_HTTP_AIOBS_F_ATTEMPTS], attempts);
 
-    case NGX_HTTP_AIOBS_F_UP_ADDR:
-        ngx_http_aiobs_set_str(v, last->peer->data, last->peer->len);
-        break;
-
-    case NGX_HTTP_AIOBS_F_UP_STATUS:
-        if (last->status) {
-            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER,
-                                      last->status);
-        }
-        break;
-
-    case NGX_HTTP_AIOBS_F_UP_DURATION:
-        ms = 0;
-        state = r->upstream_states->elts;
-
-        for (i = 0; i < r->upstream_states->nelts; i++) {
-            if (state[i].response_time != (ngx_msec_t) -1) {
-                ms += state[i].response_time;
-            }
-        }
-
-        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS, ms * 1000);
-        break;
-
-    default:
-        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER, attempts);
-        break;
+    if (last->status) {
+        ngx_http_aiobs_set_integer(&v[NGX_HTTP_AIOBS_F_UP_STATUS],
+                                   last->status);
     }
+
+    ms = 0;
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+        if (state[i].response_time != (ngx_msec_t) -1) {
+            ms += state[i].response_time;
+        }
+    }
+
+    ngx_http_aiobs_set_number(&v[NGX_HTTP_AIOBS_F_UP_DURATION],
+                              NGX_HTTP_AIOBS_VALUE_SECONDS, ms * 1000);
 }
 
 
 void
-ngx_http_aiobs_get_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+ngx_http_aiobs_fill_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_value_t *v)
 {
+    ngx_str_t    model;
+    const char  *text;
+
     if (ctx->llm == NULL) {
         return;
     }
 
-    switch (field->data) {
+    text = aiobs_api_provider(ctx->api);
 
-    case NGX_HTTP_AIOBS_F_PROVIDER:
-        ngx_http_aiobs_set_text(v, aiobs_api_provider(ctx->api));
-        break;
+    if (text[0]) {
+        ngx_http_aiobs_set_text(&v[NGX_HTTP_AIOBS_F_PROVIDER], text);
+    }
 
-    case NGX_HTTP_AIOBS_F_OPERATION:
-        ngx_http_aiobs_set_text(v, aiobs_api_operation(ctx->api));
-        break;
+    text = aiobs_api_operation(ctx->api);
 
-    case NGX_HTTP_AIOBS_F_REQUEST_MODEL:
-        ngx_http_aiobs_set_str(v, ctx->asked.model, ctx->asked.model_len);
+    if (text[0]) {
+        ngx_http_aiobs_set_text(&v[NGX_HTTP_AIOBS_F_OPERATION], text);
+    }
 
-        if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            ngx_http_aiobs_set_str(v, ctx->path_model.data,
-                                   ctx->path_model.len);
-        }
+    ngx_http_aiobs_request_model(ctx, &model);
+    ngx_http_aiobs_set_str(&v[NGX_HTTP_AIOBS_F_REQUEST_MODEL], &model);
 
-        break;
-
-    default:
-        if (ctx->called) {
-            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_BOOLEAN,
+    if (ctx->called) {
+        ngx_http_aiobs_set_number(&v[NGX_HTTP_AIOBS_F_STREAM],
+                                  NGX_HTTP_AIOBS_VALUE_BOOLEAN,
                                   ctx->answer.stream || ctx->asked.stream == 1);
-        }
-
-        break;
     }
 }
 
 
 void
-ngx_http_aiobs_get_answer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+ngx_http_aiobs_request_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
+{
+    if (ctx->llm == NULL) {
+        ngx_str_null(model);
+        return;
+    }
+
+    model->data = (u_char *) ctx->asked.model;
+    model->len = ctx->asked.model_len;
+
+    if (model->len == 0) {
+        *model = ctx->path_model;
+    }
+}
+
+
+void
+ngx_http_aiobs_fill_answer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_value_t *v)
 {
     int64_t                n;
     aiobs_usage_record_t  *rec;
@@ -108,66 +118,63 @@ ngx_http_aiobs_get_answer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     rec = &ctx->answer;
 
-    switch (field->data) {
+    if (rec->model_len) {
+        ngx_http_aiobs_set_data(&v[NGX_HTTP_AIOBS_F_MODEL], rec->model,
+                                rec->model_len);
+    }
 
-    case NGX_HTTP_AIOBS_F_MODEL:
-        ngx_http_aiobs_set_str(v, rec->model, rec->model_len);
-        break;
+    if (rec->finish_len) {
+        ngx_http_aiobs_set_data(&v[NGX_HTTP_AIOBS_F_FINISH], rec->finish,
+                                rec->finish_len);
+    }
 
-    case NGX_HTTP_AIOBS_F_FINISH:
-        ngx_http_aiobs_set_str(v, rec->finish, rec->finish_len);
-        break;
+    if (rec->id_len) {
+        ngx_http_aiobs_set_data(&v[NGX_HTTP_AIOBS_F_ID], rec->id,
+                                rec->id_len);
+    }
 
-    case NGX_HTTP_AIOBS_F_ID:
-        ngx_http_aiobs_set_str(v, rec->id, rec->id_len);
-        break;
+    ngx_http_aiobs_set_text(&v[NGX_HTTP_AIOBS_F_SOURCE],
+                            aiobs_source_name(rec->source));
 
-    case NGX_HTTP_AIOBS_F_SOURCE:
-        ngx_http_aiobs_set_text(v, aiobs_source_name(rec->source));
-        break;
+    if (ctx->cost != AIOBS_ABSENT) {
+        ngx_http_aiobs_set_number(&v[NGX_HTTP_AIOBS_F_COST],
+                                  NGX_HTTP_AIOBS_VALUE_USD, ctx->cost);
+    }
 
-    case NGX_HTTP_AIOBS_F_COST:
-        if (ctx->cost != AIOBS_ABSENT) {
-            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_USD, ctx->cost);
-        }
+    n = ngx_http_aiobs_ttft(ctx);
 
-        break;
+    if (n >= 0) {
+        ngx_http_aiobs_set_number(&v[NGX_HTTP_AIOBS_F_TTFT],
+                                  NGX_HTTP_AIOBS_VALUE_SECONDS, n * 1000);
+    }
 
-    case NGX_HTTP_AIOBS_F_TTFT:
-        n = ngx_http_aiobs_ttft(ctx);
+    n = ngx_http_aiobs_time_per_token(ctx);
 
-        if (n >= 0) {
-            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS,
-                                      n * 1000);
-        }
-
-        break;
-
-    default:
-        n = ngx_http_aiobs_time_per_token(ctx);
-
-        if (n >= 0) {
-            ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_SECONDS, n);
-        }
-
-        break;
+    if (n >= 0) {
+        ngx_http_aiobs_set_number(&v[NGX_HTTP_AIOBS_F_TPOT],
+                                  NGX_HTTP_AIOBS_VALUE_SECONDS, n);
     }
 }
 
 
 void
-ngx_http_aiobs_get_tokens(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *v)
+ngx_http_aiobs_fill_tokens(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_value_t *v)
 {
-    int64_t  n;
+    aiobs_usage_record_t  *rec;
 
     if (!ctx->called) {
         return;
     }
 
-    n = *(int64_t *) ((char *) &ctx->answer + field->data);
+    rec = &ctx->answer;
 
-    if (n != AIOBS_ABSENT) {
-        ngx_http_aiobs_set_number(v, NGX_HTTP_AIOBS_VALUE_INTEGER, n);
-    }
+    ngx_http_aiobs_set_tokens(&v[NGX_HTTP_AIOBS_F_INPUT], rec->input);
+    ngx_http_aiobs_set_tokens(&v[NGX_HTTP_AIOBS_F_OUTPUT], rec->output);
+    ngx_http_aiobs_set_tokens(&v[NGX_HTTP_AIOBS_F_CACHE_READ],
+                              rec->cache_read);
+    ngx_http_aiobs_set_tokens(&v[NGX_HTTP_AIOBS_F_CACHE_WRITE],
+                              rec->cache_write);
+    ngx_http_aiobs_set_tokens(&v[NGX_HTTP_AIOBS_F_REASONING],
+                              rec->reasoning);
 }

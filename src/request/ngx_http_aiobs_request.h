@@ -134,7 +134,8 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    last_buf:1;
     unsigned                    called:1;       /* went to an LLM upstream */
     unsigned                    fetched:1;      /* a call made before */
-    unsigned                    finished:1;     /* the record is complete */
+    unsigned                    finished:1;     /* how it ended is known */
+    unsigned                    complete:1;     /* so is the whole record */
     unsigned                    unpriced:1;     /* no price for what was used */
 };
 
@@ -493,54 +494,123 @@ typedef enum {
 } ngx_http_aiobs_value_e;
 
 
+/* str: of a string, of anything else n */
+
 typedef struct {
     ngx_http_aiobs_value_e      type;
-    int64_t                     n;
-    ngx_str_t                   str;
+    union {
+        int64_t                 n;
+        ngx_str_t               str;
+    };
 } ngx_http_aiobs_value_t;
 
 
-typedef struct ngx_http_aiobs_field_s  ngx_http_aiobs_field_t;
+/* the figures of a record, in the order in which they are shown */
 
-typedef void (*ngx_http_aiobs_field_pt)(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
-    ngx_http_aiobs_value_t *v);
+typedef enum {
+    NGX_HTTP_AIOBS_F_LEVEL = 0, NGX_HTTP_AIOBS_F_EVENT,
+    NGX_HTTP_AIOBS_F_SERVICE, NGX_HTTP_AIOBS_F_ENVIRONMENT,
+    NGX_HTTP_AIOBS_F_REQUEST_ID, NGX_HTTP_AIOBS_F_TRACE_ID,
+    NGX_HTTP_AIOBS_F_SPAN_ID, NGX_HTTP_AIOBS_F_USER,
+    NGX_HTTP_AIOBS_F_END_USER, NGX_HTTP_AIOBS_F_KEY_NAME,
+    NGX_HTTP_AIOBS_F_KEY_ID, NGX_HTTP_AIOBS_F_TARGET_KEY_ID,
+    NGX_HTTP_AIOBS_F_METHOD, NGX_HTTP_AIOBS_F_PATH,
+    NGX_HTTP_AIOBS_F_ENDPOINT, NGX_HTTP_AIOBS_F_STATUS,
+    NGX_HTTP_AIOBS_F_DURATION, NGX_HTTP_AIOBS_F_CLIENT,
+    NGX_HTTP_AIOBS_F_AGENT, NGX_HTTP_AIOBS_F_REQUEST_BYTES,
+    NGX_HTTP_AIOBS_F_RESPONSE_BYTES, NGX_HTTP_AIOBS_F_UP_ADDR,
+    NGX_HTTP_AIOBS_F_UP_STATUS, NGX_HTTP_AIOBS_F_UP_DURATION,
+    NGX_HTTP_AIOBS_F_ATTEMPTS, NGX_HTTP_AIOBS_F_CACHE,
+    NGX_HTTP_AIOBS_F_PROVIDER, NGX_HTTP_AIOBS_F_OPERATION,
+    NGX_HTTP_AIOBS_F_REQUEST_MODEL, NGX_HTTP_AIOBS_F_MODEL,
+    NGX_HTTP_AIOBS_F_STREAM, NGX_HTTP_AIOBS_F_INPUT,
+    NGX_HTTP_AIOBS_F_OUTPUT, NGX_HTTP_AIOBS_F_CACHE_READ,
+    NGX_HTTP_AIOBS_F_CACHE_WRITE, NGX_HTTP_AIOBS_F_REASONING,
+    NGX_HTTP_AIOBS_F_SOURCE, NGX_HTTP_AIOBS_F_TTFT,
+    NGX_HTTP_AIOBS_F_TPOT, NGX_HTTP_AIOBS_F_FINISH,
+    NGX_HTTP_AIOBS_F_ID, NGX_HTTP_AIOBS_F_PROVIDER_REQUEST_ID,
+    NGX_HTTP_AIOBS_F_COST, NGX_HTTP_AIOBS_F_SESSION,
+    NGX_HTTP_AIOBS_F_RAG_SCORE, NGX_HTTP_AIOBS_F_LOGIN,
+    NGX_HTTP_AIOBS_F_ERROR,
+    NGX_HTTP_AIOBS_FIELDS
+} ngx_http_aiobs_field_e;
+
+
+/* those of one source, as far as they are there; v: all, absent before */
+typedef void (*ngx_http_aiobs_fill_pt)(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_value_t *v);
+
+
+/* all of a request */
+
+typedef struct {
+    struct timeval              time;   /* when it was logged */
+    ngx_http_aiobs_value_t      v[NGX_HTTP_AIOBS_FIELDS];
+} ngx_http_aiobs_values_t;
+
+
+#define NGX_HTTP_AIOBS_FIELD_TEXT  32   /* bytes of ,"name": at most */
 
 
 /* one figure: a member of the log line and the variable $aiobs_NAME */
 
-struct ngx_http_aiobs_field_s {
+typedef struct {
     ngx_str_t                   name;
-    ngx_http_aiobs_field_pt     get;
-    uintptr_t                   data;
-    size_t                      max;    /* bytes of its JSON text at most */
-};
+    u_char                      text[NGX_HTTP_AIOBS_FIELD_TEXT]; /* ,"name": */
+    uint16_t                    len;    /* of that text */
+    uint16_t                    max;    /* bytes of its JSON text */
+    uint16_t                    room;   /* both together */
+    uint16_t                    clean;  /* strings are ours: their bytes stand
+                                           for themselves, and fit */
+    ngx_http_aiobs_fill_pt      fill;
+} ngx_http_aiobs_field_t;
 
 
-extern const ngx_http_aiobs_field_t  ngx_http_aiobs_fields[];
+extern const ngx_http_aiobs_field_t
+    ngx_http_aiobs_fields[NGX_HTTP_AIOBS_FIELDS];
 
 /* NULL: there is none of that name */
 const ngx_http_aiobs_field_t *ngx_http_aiobs_field_find(const char *name);
+
+/* all of a finished request, until another one is asked about */
+ngx_http_aiobs_values_t *ngx_http_aiobs_values(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* something of them has changed since */
+void ngx_http_aiobs_values_changed(void);
+
+/* one, as far as it is known so far, until another one is asked for */
+ngx_http_aiobs_value_t *ngx_http_aiobs_value(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field);
+
+/* the figure of that name; absent: its str is empty */
+void ngx_http_aiobs_field_value(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, const char *name, ngx_http_aiobs_value_t *v);
 
 /* who it is as aiobs_privacy shows him, "anon" for nobody; empty: not at all */
 void ngx_http_aiobs_user_shown(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_str_t *user);
 
-/* the figure of that name; no string: its str is empty */
-void ngx_http_aiobs_field_value(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, const char *name, ngx_http_aiobs_value_t *v);
+/* as the client sent it, without arguments */
+void ngx_http_aiobs_path(ngx_http_request_t *r, ngx_str_t *path);
 
-void ngx_http_aiobs_get_rag_score(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_field_t *field,
-    ngx_http_aiobs_value_t *v);
+/* of an LLM location; empty: it is not known */
+void ngx_http_aiobs_request_model(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *model);
 
 
 /* --- ngx_http_aiobs_variables.c --- */
 
 ngx_int_t ngx_http_aiobs_add_variables(ngx_conf_t *cf);
 
+
+/* --- ngx_http_aiobs_number.c --- */
+
 /* p: room for 32 bytes; not for strings; returns the end */
 u_char *ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value);
+
+/* n below 10^width, with zeros before it */
+u_char *ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width);
 
 
 #endif /* _NGX_HTTP_AIOBS_REQUEST_H_INCLUDED_ */

@@ -15,7 +15,6 @@ static ngx_int_t ngx_http_aiobs_label_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_aiobs_variable_text(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, ngx_http_aiobs_value_t *value);
-static u_char *ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width);
 
 
 /* they change while the request goes on: never cached */
@@ -24,10 +23,12 @@ ngx_int_t
 ngx_http_aiobs_add_variables(ngx_conf_t *cf)
 {
     ngx_str_t                      name;
+    ngx_uint_t                     i;
     ngx_http_variable_t           *var;
     const ngx_http_aiobs_field_t  *field;
 
-    for (field = ngx_http_aiobs_fields; field->name.len; field++) {
+    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
+        field = &ngx_http_aiobs_fields[i];
 
         name.len = sizeof("aiobs_") - 1 + field->name.len;
         name.data = ngx_pnalloc(cf->pool, name.len);
@@ -100,22 +101,23 @@ ngx_http_aiobs_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     const ngx_http_aiobs_field_t *field = (ngx_http_aiobs_field_t *) data;
 
     ngx_http_aiobs_ctx_t    *ctx;
-    ngx_http_aiobs_value_t   value;
+    ngx_http_aiobs_value_t  *value;
 
     ctx = ngx_http_aiobs_get_ctx(r);
 
-    value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
-
-    if (ctx && (ctx->location == NULL || ctx->location->enable)) {
-        field->get(r->main, ctx, field, &value);
-    }
-
-    if (value.type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+    if (ctx == NULL || (ctx->location && !ctx->location->enable)) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    return ngx_http_aiobs_variable_text(r, v, &value);
+    value = ngx_http_aiobs_value(r->main, ctx, field);
+
+    if (value->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_aiobs_variable_text(r, v, value);
 }
 
 
@@ -144,65 +146,4 @@ ngx_http_aiobs_variable_text(ngx_http_request_t *r,
     v->len = ngx_http_aiobs_value_number(p, value) - p;
 
     return NGX_OK;
-}
-
-
-/* plain digits, as JSON and Prometheus read them */
-
-u_char *
-ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value)
-{
-    int64_t  n;
-
-    n = value->n;
-
-    if (n < 0 && value->type != NGX_HTTP_AIOBS_VALUE_BOOLEAN) {
-        *p++ = '-';
-        n = -n;
-    }
-
-    switch (value->type) {
-
-    case NGX_HTTP_AIOBS_VALUE_SECONDS:
-        p = ngx_http_aiobs_digits(p, n / 1000000, 1);
-        *p++ = '.';
-
-        return n % 1000 ? ngx_http_aiobs_digits(p, n % 1000000, 6)
-                        : ngx_http_aiobs_digits(p, n / 1000 % 1000, 3);
-
-    case NGX_HTTP_AIOBS_VALUE_USD:
-        p = ngx_http_aiobs_digits(p, n / 1000000000, 1);
-        *p++ = '.';
-
-        return ngx_http_aiobs_digits(p, n % 1000000000, 9);
-
-    case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
-        return n ? ngx_cpymem(p, "true", 4) : ngx_cpymem(p, "false", 5);
-
-    default:
-        return ngx_http_aiobs_digits(p, n, 1);
-    }
-}
-
-
-/* with zeros before it up to the width */
-
-static u_char *
-ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width)
-{
-    u_char   digits[NGX_INT64_LEN], *d, *last;
-
-    last = digits + NGX_INT64_LEN;
-    d = last;
-
-    while (n || (ngx_uint_t) (last - d) < width) {
-        *--d = (u_char) ('0' + n % 10);
-        n /= 10;
-    }
-
-    while (d < last) {
-        *p++ = *d++;
-    }
-
-    return p;
 }

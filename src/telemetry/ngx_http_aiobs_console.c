@@ -35,12 +35,11 @@ typedef struct {
 static size_t ngx_http_aiobs_console(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, u_char *line, ngx_uint_t color);
 static void ngx_http_aiobs_console_head(ngx_http_aiobs_console_t *out,
-    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_aiobs_value_t *values);
 static void ngx_http_aiobs_console_time(ngx_http_aiobs_console_t *out);
 static void ngx_http_aiobs_console_pair(ngx_http_aiobs_console_t *out,
-    ngx_str_t *name, size_t max, ngx_http_aiobs_value_t *value);
-static ngx_uint_t ngx_http_aiobs_console_in_head(
-    const ngx_http_aiobs_field_t *field);
+    const ngx_str_t *name, size_t max, ngx_http_aiobs_value_t *value);
+static ngx_uint_t ngx_http_aiobs_console_in_head(ngx_uint_t field);
 static u_char *ngx_http_aiobs_console_text(u_char *p, size_t max,
     ngx_str_t *text);
 static void ngx_http_aiobs_console_color(ngx_http_aiobs_console_t *out,
@@ -49,7 +48,7 @@ static void ngx_http_aiobs_console_color(ngx_http_aiobs_console_t *out,
 
 size_t
 ngx_http_aiobs_console_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    u_char line[NGX_HTTP_AIOBS_LINE_MAX])
+    u_char *line)
 {
     return ngx_http_aiobs_console(r, ctx, line, 0);
 }
@@ -57,7 +56,7 @@ ngx_http_aiobs_console_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 size_t
 ngx_http_aiobs_color_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    u_char line[NGX_HTTP_AIOBS_LINE_MAX])
+    u_char *line)
 {
     return ngx_http_aiobs_console(r, ctx, line, 1);
 }
@@ -67,31 +66,28 @@ static size_t
 ngx_http_aiobs_console(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     u_char *line, ngx_uint_t color)
 {
-    ngx_int_t                      rc;
-    ngx_str_t                      name;
-    ngx_uint_t                     i;
-    ngx_http_aiobs_value_t         value;
-    ngx_http_aiobs_console_t       out;
-    const ngx_http_aiobs_field_t  *field;
+    ngx_int_t                  rc;
+    ngx_str_t                  name;
+    ngx_uint_t                 i;
+    ngx_http_aiobs_value_t     value, *values;
+    ngx_http_aiobs_console_t   out;
 
     out.p = line;
     out.last = line + NGX_HTTP_AIOBS_LINE_MAX - 1;      /* LF */
     out.color = color;
 
-    ngx_http_aiobs_console_head(&out, r, ctx);
+    values = ngx_http_aiobs_values(r, ctx)->v;
 
-    for (field = ngx_http_aiobs_fields; field->name.len; field++) {
+    ngx_http_aiobs_console_head(&out, r, values);
 
-        if (ngx_http_aiobs_console_in_head(field)) {
-            continue;
-        }
+    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
 
-        value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
-        field->get(r, ctx, field, &value);
-
-        if (value.type != NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            name = field->name;
-            ngx_http_aiobs_console_pair(&out, &name, field->max, &value);
+        if (values[i].type != NGX_HTTP_AIOBS_VALUE_ABSENT
+            && !ngx_http_aiobs_console_in_head(i))
+        {
+            ngx_http_aiobs_console_pair(&out, &ngx_http_aiobs_fields[i].name,
+                                        ngx_http_aiobs_fields[i].max,
+                                        &values[i]);
         }
     }
 
@@ -119,30 +115,27 @@ ngx_http_aiobs_console(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 static void
 ngx_http_aiobs_console_head(ngx_http_aiobs_console_t *out,
-    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+    ngx_http_request_t *r, ngx_http_aiobs_value_t *values)
 {
     u_char                  *start;
+    ngx_str_t               *level;
     ngx_msec_t               ms;
     ngx_uint_t               status;
-    ngx_http_aiobs_value_t   level, method, path;
     ngx_http_aiobs_color_e   color;
 
     status = ngx_http_aiobs_status(r);
     ms = ngx_http_aiobs_elapsed(r);
+    level = &values[NGX_HTTP_AIOBS_F_LEVEL].str;
 
-    ngx_http_aiobs_field_value(r, ctx, "level", &level);
-    ngx_http_aiobs_field_value(r, ctx, "method", &method);
-    ngx_http_aiobs_field_value(r, ctx, "path", &path);
-
-    color = level.str.data[0] == 'e' ? NGX_HTTP_AIOBS_WORSE
-            : level.str.data[0] == 'w' ? NGX_HTTP_AIOBS_BAD
-                                       : NGX_HTTP_AIOBS_GOOD;
+    color = level->data[0] == 'e' ? NGX_HTTP_AIOBS_WORSE
+            : level->data[0] == 'w' ? NGX_HTTP_AIOBS_BAD
+                                    : NGX_HTTP_AIOBS_GOOD;
 
     ngx_http_aiobs_console_time(out);
 
     ngx_http_aiobs_console_color(out, color);
-    out->p = ngx_sprintf(out->p, " %V%*s %03ui", &level.str,
-                         sizeof("warning") - 1 - level.str.len, "       ",
+    out->p = ngx_sprintf(out->p, " %V%*s %03ui", level,
+                         sizeof("warning") - 1 - level->len, "       ",
                          status);
     ngx_http_aiobs_console_color(out, NGX_HTTP_AIOBS_RESET);
 
@@ -151,9 +144,11 @@ ngx_http_aiobs_console_head(ngx_http_aiobs_console_t *out,
     ngx_http_aiobs_console_color(out, NGX_HTTP_AIOBS_BOLD);
 
     start = out->p;
-    out->p = ngx_http_aiobs_console_text(out->p, 40, &method.str);
+    out->p = ngx_http_aiobs_console_text(out->p, 40,
+                                       &values[NGX_HTTP_AIOBS_F_METHOD].str);
     *out->p++ = ' ';
-    out->p = ngx_http_aiobs_console_text(out->p, 512, &path.str);
+    out->p = ngx_http_aiobs_console_text(out->p, 512,
+                                         &values[NGX_HTTP_AIOBS_F_PATH].str);
 
     while (out->p - start < NGX_HTTP_AIOBS_CONSOLE_PATH) {
         *out->p++ = ' ';
@@ -184,8 +179,8 @@ ngx_http_aiobs_console_time(ngx_http_aiobs_console_t *out)
 
 
 static void
-ngx_http_aiobs_console_pair(ngx_http_aiobs_console_t *out, ngx_str_t *name,
-    size_t max, ngx_http_aiobs_value_t *value)
+ngx_http_aiobs_console_pair(ngx_http_aiobs_console_t *out,
+    const ngx_str_t *name, size_t max, ngx_http_aiobs_value_t *value)
 {
     /* " ", two escape sequences, "=" */
 
@@ -208,21 +203,13 @@ ngx_http_aiobs_console_pair(ngx_http_aiobs_console_t *out, ngx_str_t *name,
 
 
 static ngx_uint_t
-ngx_http_aiobs_console_in_head(const ngx_http_aiobs_field_t *field)
+ngx_http_aiobs_console_in_head(ngx_uint_t field)
 {
-    ngx_uint_t  i;
-
-    static const char *head[] = {
-        "level", "status_code", "duration", "method", "path"
-    };
-
-    for (i = 0; i < sizeof(head) / sizeof(head[0]); i++) {
-        if (ngx_strcmp(field->name.data, head[i]) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return field == NGX_HTTP_AIOBS_F_LEVEL
+           || field == NGX_HTTP_AIOBS_F_STATUS
+           || field == NGX_HTTP_AIOBS_F_DURATION
+           || field == NGX_HTTP_AIOBS_F_METHOD
+           || field == NGX_HTTP_AIOBS_F_PATH;
 }
 
 

@@ -11,108 +11,102 @@
 #include "ngx_http_aiobs_log_out.h"
 
 
-#define NGX_HTTP_AIOBS_ECS_FIELDS  128
+#define NGX_HTTP_AIOBS_ECS_TEXT  64         /* bytes of ,"name": at most */
 
 
 typedef u_char *(*ngx_http_aiobs_ecs_pt)(u_char *p, size_t max,
-    const char *name, ngx_http_aiobs_value_t *value);
+    ngx_http_aiobs_value_t *value);
 
 
 typedef struct {
-    const char              *field;
+    ngx_http_aiobs_field_e   field;
     const char              *name;
     ngx_http_aiobs_ecs_pt    write;     /* NULL: a plain member */
 } ngx_http_aiobs_ecs_t;
 
 
+/* one of every figure: what stands before it */
+
+typedef struct {
+    size_t                   len;
+    ngx_http_aiobs_ecs_pt    write;
+    u_char                   text[NGX_HTTP_AIOBS_ECS_TEXT];
+} ngx_http_aiobs_ecs_member_t;
+
+
 static u_char *ngx_http_aiobs_ecs_head(u_char *p, ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static const ngx_http_aiobs_ecs_t *ngx_http_aiobs_ecs_find(ngx_uint_t n);
-static u_char *ngx_http_aiobs_ecs_member(u_char *p, size_t max,
-    const char *name, ngx_http_aiobs_value_t *value);
+    ngx_http_aiobs_values_t *values);
+static ngx_http_aiobs_ecs_member_t *ngx_http_aiobs_ecs_members(void);
+static u_char *ngx_http_aiobs_ecs_value(u_char *p, size_t max,
+    ngx_http_aiobs_value_t *value);
 static u_char *ngx_http_aiobs_ecs_skip(u_char *p, size_t max,
-    const char *name, ngx_http_aiobs_value_t *value);
+    ngx_http_aiobs_value_t *value);
 static u_char *ngx_http_aiobs_ecs_nanoseconds(u_char *p, size_t max,
-    const char *name, ngx_http_aiobs_value_t *value);
+    ngx_http_aiobs_value_t *value);
 static u_char *ngx_http_aiobs_ecs_client(u_char *p, size_t max,
-    const char *name, ngx_http_aiobs_value_t *value);
+    ngx_http_aiobs_value_t *value);
 
 
 static const ngx_http_aiobs_ecs_t  ngx_http_aiobs_ecs[] = {
-    { "level", "", ngx_http_aiobs_ecs_skip },
-    { "event", "event.action", NULL },
-    { "service", "service.name", NULL },
-    { "environment", "service.environment", NULL },
-    { "request_id", "http.request.id", NULL },
-    { "trace_id", "trace.id", NULL },
-    { "span_id", "span.id", NULL },
-    { "user_id", "user.id", NULL },
-    { "method", "http.request.method", NULL },
-    { "path", "url.path", NULL },
-    { "status_code", "http.response.status_code", NULL },
-    { "duration", "event.duration", ngx_http_aiobs_ecs_nanoseconds },
-    { "client_ip", "", ngx_http_aiobs_ecs_client },
-    { "user_agent", "user_agent.original", NULL },
-    { "request_bytes", "http.request.bytes", NULL },
-    { "response_bytes", "http.response.bytes", NULL },
-    { "provider", "gen_ai.system", NULL },
-    { "operation", "gen_ai.operation.name", NULL },
-    { "request_model", "gen_ai.request.model", NULL },
-    { "model", "gen_ai.response.model", NULL },
-    { "input_tokens", "gen_ai.usage.input_tokens", NULL },
-    { "output_tokens", "gen_ai.usage.output_tokens", NULL },
-    { "response_id", "gen_ai.response.id", NULL },
-    { "error_type", "error.type", NULL },
-    { NULL, NULL, NULL }
+    { NGX_HTTP_AIOBS_F_LEVEL, "", ngx_http_aiobs_ecs_skip },
+    { NGX_HTTP_AIOBS_F_EVENT, "event.action", NULL },
+    { NGX_HTTP_AIOBS_F_SERVICE, "service.name", NULL },
+    { NGX_HTTP_AIOBS_F_ENVIRONMENT, "service.environment", NULL },
+    { NGX_HTTP_AIOBS_F_REQUEST_ID, "http.request.id", NULL },
+    { NGX_HTTP_AIOBS_F_TRACE_ID, "trace.id", NULL },
+    { NGX_HTTP_AIOBS_F_SPAN_ID, "span.id", NULL },
+    { NGX_HTTP_AIOBS_F_USER, "user.id", NULL },
+    { NGX_HTTP_AIOBS_F_METHOD, "http.request.method", NULL },
+    { NGX_HTTP_AIOBS_F_PATH, "url.path", NULL },
+    { NGX_HTTP_AIOBS_F_STATUS, "http.response.status_code", NULL },
+    { NGX_HTTP_AIOBS_F_DURATION, "event.duration",
+      ngx_http_aiobs_ecs_nanoseconds },
+    { NGX_HTTP_AIOBS_F_CLIENT, "source.address", ngx_http_aiobs_ecs_client },
+    { NGX_HTTP_AIOBS_F_AGENT, "user_agent.original", NULL },
+    { NGX_HTTP_AIOBS_F_REQUEST_BYTES, "http.request.bytes", NULL },
+    { NGX_HTTP_AIOBS_F_RESPONSE_BYTES, "http.response.bytes", NULL },
+    { NGX_HTTP_AIOBS_F_PROVIDER, "gen_ai.system", NULL },
+    { NGX_HTTP_AIOBS_F_OPERATION, "gen_ai.operation.name", NULL },
+    { NGX_HTTP_AIOBS_F_REQUEST_MODEL, "gen_ai.request.model", NULL },
+    { NGX_HTTP_AIOBS_F_MODEL, "gen_ai.response.model", NULL },
+    { NGX_HTTP_AIOBS_F_INPUT, "gen_ai.usage.input_tokens", NULL },
+    { NGX_HTTP_AIOBS_F_OUTPUT, "gen_ai.usage.output_tokens", NULL },
+    { NGX_HTTP_AIOBS_F_ID, "gen_ai.response.id", NULL },
+    { NGX_HTTP_AIOBS_F_ERROR, "error.type", NULL }
 };
 
 
 size_t
 ngx_http_aiobs_ecs_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    u_char line[NGX_HTTP_AIOBS_LINE_MAX])
+    u_char *line)
 {
-    char                           own[64];
-    u_char                        *p, *last;
-    ngx_uint_t                     n;
-    const char                    *name;
-    ngx_http_aiobs_value_t         value;
-    const ngx_http_aiobs_ecs_t    *ecs;
-    const ngx_http_aiobs_field_t  *field;
+    u_char                       *p, *last;
+    ngx_uint_t                    i;
+    ngx_http_aiobs_value_t       *v;
+    ngx_http_aiobs_values_t      *values;
+    ngx_http_aiobs_ecs_member_t  *m;
 
     last = line + NGX_HTTP_AIOBS_LINE_MAX - 2;          /* "}" LF */
 
-    p = ngx_http_aiobs_ecs_head(line, r, ctx);
+    values = ngx_http_aiobs_values(r, ctx);
+    v = values->v;
+    m = ngx_http_aiobs_ecs_members();
 
-    for (n = 0; ngx_http_aiobs_fields[n].name.len; n++) {
+    p = ngx_http_aiobs_ecs_head(line, r, values);
 
-        field = &ngx_http_aiobs_fields[n];
-
-        value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
-        field->get(r, ctx, field, &value);
+    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
 
         /* the client's address stands there twice, under longer names */
 
-        if (value.type == NGX_HTTP_AIOBS_VALUE_ABSENT
-            || (size_t) (last - p) < 2 * (field->max + 40))
+        if (v[i].type == NGX_HTTP_AIOBS_VALUE_ABSENT
+            || (size_t) (last - p)
+               < 2 * (ngx_http_aiobs_fields[i].max + (size_t) 40))
         {
             continue;
         }
 
-        ecs = ngx_http_aiobs_ecs_find(n);
-
-        if (ecs && ecs->write) {
-            p = ecs->write(p, field->max, ecs->name, &value);
-            continue;
-        }
-
-        name = ecs ? ecs->name : own;
-
-        if (ecs == NULL) {
-            *ngx_snprintf((u_char *) own, sizeof(own) - 1, "aiobs.%V",
-                          &field->name) = '\0';
-        }
-
-        p = ngx_http_aiobs_ecs_member(p, field->max, name, &value);
+        p = ngx_cpymem(p, m[i].text, m[i].len);
+        p = m[i].write(p, ngx_http_aiobs_fields[i].max, &v[i]);
     }
 
     p = ngx_http_aiobs_log_fields_json(r, ctx, p, last, "labels.");
@@ -126,69 +120,76 @@ ngx_http_aiobs_ecs_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 static u_char *
 ngx_http_aiobs_ecs_head(u_char *p, ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx)
+    ngx_http_aiobs_values_t *values)
 {
     u_char                   message[256];
-    ngx_str_t                text;
-    ngx_http_aiobs_value_t   level, method, path;
+    ngx_str_t                text, *level;
 
-    ngx_http_aiobs_field_value(r, ctx, "level", &level);
-    ngx_http_aiobs_field_value(r, ctx, "method", &method);
-    ngx_http_aiobs_field_value(r, ctx, "path", &path);
+    level = &values->v[NGX_HTTP_AIOBS_F_LEVEL].str;
 
     text.data = message;
     text.len = ngx_snprintf(message, sizeof(message), "%V %V %ui",
-                            &method.str, &path.str, ngx_http_aiobs_status(r))
+                            &values->v[NGX_HTTP_AIOBS_F_METHOD].str,
+                            &values->v[NGX_HTTP_AIOBS_F_PATH].str,
+                            ngx_http_aiobs_status(r))
                - message;
 
     p = ngx_cpymem(p, "{\"@timestamp\":\"", sizeof("{\"@timestamp\":\"") - 1);
-    p = ngx_http_aiobs_utc(p);
-    p = ngx_sprintf(p, "\",\"log.level\":\"%V\",\"message\":", &level.str);
+    p = ngx_http_aiobs_utc_at(p, &values->time);
+    p = ngx_sprintf(p, "\",\"log.level\":\"%V\",\"message\":", level);
     p = ngx_http_aiobs_json_string(p, 2 * sizeof(message), &text);
 
     return ngx_sprintf(p, ",\"ecs.version\":\"9.0.0\",\"event.kind\":\"event\""
                           ",\"event.category\":[\"web\"],\"event.type\":"
                           "[\"access\"],\"event.outcome\":\"%s\"",
-                       level.str.len == sizeof("info") - 1 ? "success"
-                                                           : "failure");
+                       level->len == sizeof("info") - 1 ? "success"
+                                                        : "failure");
 }
 
 
-/* rows of the table above by numbers of fields, once in a process */
+/* made of the table above once in a process */
 
-static const ngx_http_aiobs_ecs_t *
-ngx_http_aiobs_ecs_find(ngx_uint_t n)
+static ngx_http_aiobs_ecs_member_t *
+ngx_http_aiobs_ecs_members(void)
 {
-    ngx_uint_t                     i;
-    const ngx_http_aiobs_ecs_t    *ecs;
-    const ngx_http_aiobs_field_t  *field;
+    ngx_uint_t                    i;
+    ngx_http_aiobs_ecs_member_t  *m;
+    const ngx_http_aiobs_ecs_t   *ecs;
 
-    static const ngx_http_aiobs_ecs_t  *rows[NGX_HTTP_AIOBS_ECS_FIELDS];
-    static ngx_uint_t                   made;
+    static ngx_http_aiobs_ecs_member_t  members[NGX_HTTP_AIOBS_FIELDS];
 
-    if (!made) {
-        made = 1;
-
-        for (ecs = ngx_http_aiobs_ecs; ecs->field; ecs++) {
-            field = ngx_http_aiobs_field_find(ecs->field);
-            i = field - ngx_http_aiobs_fields;
-
-            if (field && i < NGX_HTTP_AIOBS_ECS_FIELDS) {
-                rows[i] = ecs;
-            }
-        }
+    if (members[0].write) {
+        return members;
     }
 
-    return n < NGX_HTTP_AIOBS_ECS_FIELDS ? rows[n] : NULL;
+    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
+        m = &members[i];
+        m->write = ngx_http_aiobs_ecs_value;
+        m->len = ngx_snprintf(m->text, sizeof(m->text), ",\"aiobs.%V\":",
+                              &ngx_http_aiobs_fields[i].name)
+                 - m->text;
+    }
+
+    for (i = 0; i < sizeof(ngx_http_aiobs_ecs) / sizeof(ngx_http_aiobs_ecs[0]);
+         i++)
+    {
+        ecs = &ngx_http_aiobs_ecs[i];
+        m = &members[ecs->field];
+
+        m->write = ecs->write ? ecs->write : ngx_http_aiobs_ecs_value;
+        m->len = ecs->name[0] == '\0' ? 0
+                 : ngx_snprintf(m->text, sizeof(m->text), ",\"%s\":",
+                                ecs->name)
+                   - m->text;
+    }
+
+    return members;
 }
 
 
 static u_char *
-ngx_http_aiobs_ecs_member(u_char *p, size_t max, const char *name,
-    ngx_http_aiobs_value_t *value)
+ngx_http_aiobs_ecs_value(u_char *p, size_t max, ngx_http_aiobs_value_t *value)
 {
-    p = ngx_sprintf(p, ",\"%s\":", name);
-
     if (value->type == NGX_HTTP_AIOBS_VALUE_STRING) {
         return ngx_http_aiobs_json_string(p, max, &value->str);
     }
@@ -198,48 +199,31 @@ ngx_http_aiobs_ecs_member(u_char *p, size_t max, const char *name,
 
 
 static u_char *
-ngx_http_aiobs_ecs_skip(u_char *p, size_t max, const char *name,
-    ngx_http_aiobs_value_t *value)
+ngx_http_aiobs_ecs_skip(u_char *p, size_t max, ngx_http_aiobs_value_t *value)
 {
     return p;
 }
 
 
 static u_char *
-ngx_http_aiobs_ecs_nanoseconds(u_char *p, size_t max, const char *name,
+ngx_http_aiobs_ecs_nanoseconds(u_char *p, size_t max,
     ngx_http_aiobs_value_t *value)
 {
-    return ngx_sprintf(p, ",\"%s\":%L", name, value->n * 1000);
+    return ngx_sprintf(p, "%L", value->n * 1000);
 }
 
 
 /* a member of type ip takes nothing else: no "unix:" */
 
 static u_char *
-ngx_http_aiobs_ecs_client(u_char *p, size_t max, const char *name,
-    ngx_http_aiobs_value_t *value)
+ngx_http_aiobs_ecs_client(u_char *p, size_t max, ngx_http_aiobs_value_t *value)
 {
-    p = ngx_http_aiobs_ecs_member(p, max, "source.address", value);
+    p = ngx_http_aiobs_json_string(p, max, &value->str);
 
     if (value->str.len < 5 || ngx_strncmp(value->str.data, "unix:", 5) != 0) {
-        p = ngx_http_aiobs_ecs_member(p, max, "source.ip", value);
+        p = ngx_cpymem(p, ",\"source.ip\":", sizeof(",\"source.ip\":") - 1);
+        p = ngx_http_aiobs_json_string(p, max, &value->str);
     }
 
     return p;
-}
-
-
-u_char *
-ngx_http_aiobs_utc(u_char *p)
-{
-    ngx_tm_t        tm;
-    struct timeval  tv;
-
-    ngx_gettimeofday(&tv);
-    ngx_gmtime(tv.tv_sec, &tm);
-
-    return ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02d.%06LZ",
-                       tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                       tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
-                       (int64_t) tv.tv_usec);
 }

@@ -64,7 +64,7 @@ void
 ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_time_t               *tp;
-    ngx_http_aiobs_value_t    path;
+    ngx_str_t                 path;
     ngx_http_aiobs_flight_t  *flight;
 
     if (ngx_http_aiobs_recorder == NULL || ctx->location->recorder.handler
@@ -85,7 +85,7 @@ ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx)
     ctx->flight = flight;
 
     flight->seq++;
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
 
     tp = ngx_timeofday();
     flight->start = (uint64_t) tp->sec * 1000 + tp->msec
@@ -93,7 +93,7 @@ ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx)
     flight->answering = 0;
     ngx_memzero(flight->len, sizeof(flight->len));
 
-    ngx_http_aiobs_field_value(ctx->request, ctx, "path", &path);
+    ngx_http_aiobs_path(ctx->request, &path);
 
     ngx_http_aiobs_flight_text(flight, 0, flight->request_id,
                                sizeof(flight->request_id), &ctx->request_id);
@@ -101,12 +101,12 @@ ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx)
                                sizeof(flight->method),
                                &ctx->request->method_name);
     ngx_http_aiobs_flight_text(flight, 2, flight->path, sizeof(flight->path),
-                               &path.str);
+                               &path);
     ngx_http_aiobs_flight_text(flight, 3, flight->endpoint,
                                sizeof(flight->endpoint),
                                &ctx->location->endpoint);
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
     flight->seq++;
 }
 
@@ -115,7 +115,7 @@ void
 ngx_http_aiobs_flight_update(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_uint_t answering)
 {
-    ngx_http_aiobs_value_t    user, model;
+    ngx_str_t                 user, model;
     ngx_http_aiobs_flight_t  *flight;
 
     flight = ctx->flight;
@@ -124,19 +124,19 @@ ngx_http_aiobs_flight_update(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return;
     }
 
-    ngx_http_aiobs_field_value(r, ctx, "user_id", &user);
-    ngx_http_aiobs_field_value(r, ctx, "request_model", &model);
+    ngx_http_aiobs_user_shown(r, ctx, &user);
+    ngx_http_aiobs_request_model(ctx, &model);
 
     flight->seq++;
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
 
     flight->answering = answering;
     ngx_http_aiobs_flight_text(flight, 4, flight->user, sizeof(flight->user),
-                               &user.str);
+                               &user);
     ngx_http_aiobs_flight_text(flight, 5, flight->model,
-                               sizeof(flight->model), &model.str);
+                               sizeof(flight->model), &model);
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
     flight->seq++;
 }
 
@@ -194,12 +194,12 @@ ngx_http_aiobs_flight_read(ngx_http_aiobs_flight_t *flight,
     for (i = 0; i < 4; i++) {
         seq = flight->seq;
 
-        ngx_memory_barrier();
+        ngx_http_aiobs_read();
 
         ngx_memcpy((void *) copy, (void *) flight,
                    sizeof(ngx_http_aiobs_flight_t));
 
-        ngx_memory_barrier();
+        ngx_http_aiobs_read();
 
         if ((seq & 1) == 0 && flight->seq == seq) {
             return copy->start ? NGX_OK : NGX_DECLINED;

@@ -11,7 +11,7 @@
 
 
 typedef size_t (*ngx_http_aiobs_log_format_pt)(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+    ngx_http_aiobs_ctx_t *ctx, u_char *line);
 
 
 static void ngx_http_aiobs_log_record(ngx_http_request_t *r,
@@ -43,10 +43,12 @@ ngx_http_aiobs_log_write(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
         event = ctx->event;
         ctx->event = "key_first_used";
+        ngx_http_aiobs_values_changed();
 
         ngx_http_aiobs_log_record(r, ctx);
 
         ctx->event = event;
+        ngx_http_aiobs_values_changed();
     }
 }
 
@@ -55,12 +57,13 @@ static void
 ngx_http_aiobs_log_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     size_t                         len[NGX_HTTP_AIOBS_LOG_FORMATS];
+    u_char                        *line[NGX_HTTP_AIOBS_LOG_FORMATS];
     ngx_uint_t                     i;
     ngx_array_t                   *logs;
     ngx_http_aiobs_log_t         **log;
     ngx_http_aiobs_log_format_e    f;
 
-    static u_char  lines[NGX_HTTP_AIOBS_LOG_FORMATS][NGX_HTTP_AIOBS_LINE_MAX];
+    static u_char  lines[NGX_HTTP_AIOBS_LOG_FORMATS][NGX_HTTP_AIOBS_LINE_ROOM];
 
     logs = ctx->location->log.logs;
 
@@ -87,10 +90,19 @@ ngx_http_aiobs_log_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         }
 
         if (len[f] == 0) {
-            len[f] = ngx_http_aiobs_log_formats[f](r, ctx, lines[f]);
+
+            /* made where it stays, if there is room for the longest */
+
+            line[f] = ngx_http_aiobs_log_room(log[i]->sink);
+
+            if (line[f] == NULL) {
+                line[f] = lines[f];
+            }
+
+            len[f] = ngx_http_aiobs_log_formats[f](r, ctx, line[f]);
         }
 
-        ngx_http_aiobs_log_line(log[i]->sink, lines[f], len[f],
+        ngx_http_aiobs_log_line(log[i]->sink, line[f], len[f],
                                 r->connection->log);
     }
 }

@@ -45,6 +45,14 @@ ngx_http_aiobs_log_color(ngx_http_aiobs_log_sink_t *sink)
 }
 
 
+u_char *
+ngx_http_aiobs_log_room(ngx_http_aiobs_log_sink_t *sink)
+{
+    return sink->start && sink->last - sink->pos >= NGX_HTTP_AIOBS_LINE_ROOM
+           ? sink->pos : NULL;
+}
+
+
 void
 ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
     size_t len, ngx_log_t *log)
@@ -69,7 +77,13 @@ ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
         ngx_add_timer(sink->event, sink->flush);
     }
 
-    sink->pos = ngx_cpymem(sink->pos, line, len);
+    /* it may be another line of this very buffer */
+
+    if (line != sink->pos) {
+        ngx_memmove(sink->pos, line, len);
+    }
+
+    sink->pos += len;
 }
 
 

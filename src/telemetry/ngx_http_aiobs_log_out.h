@@ -66,7 +66,13 @@ extern ngx_fd_t  ngx_http_aiobs_stderr;
 /* whether lines are for a person's eyes, in colour */
 ngx_uint_t ngx_http_aiobs_log_color(ngx_http_aiobs_log_sink_t *sink);
 
-/* writes a line, LF included, or puts it into the buffer */
+/* NGX_HTTP_AIOBS_LINE_ROOM bytes of the buffer for the next line, or NULL */
+u_char *ngx_http_aiobs_log_room(ngx_http_aiobs_log_sink_t *sink);
+
+/*
+ * Writes a line, LF included, or puts it into the buffer, if it was not made
+ * there.
+ */
 void ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
     size_t len, ngx_log_t *log);
 
@@ -90,14 +96,21 @@ u_char *ngx_http_aiobs_log_fields_json(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, u_char *p, u_char *last, const char *prefix);
 
 
-/* --- ngx_http_aiobs_ecs.c, ngx_http_aiobs_console.c --- */
+/*
+ * --- ngx_http_aiobs_json.c, ngx_http_aiobs_ecs.c, ngx_http_aiobs_console.c ---
+ *
+ * The record of a finished request as one line, LF included; line: room for
+ * NGX_HTTP_AIOBS_LINE_ROOM bytes.  Returns its length.
+ */
 
+size_t ngx_http_aiobs_json_line(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, u_char *line);
 size_t ngx_http_aiobs_ecs_line(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+    ngx_http_aiobs_ctx_t *ctx, u_char *line);
 size_t ngx_http_aiobs_console_line(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+    ngx_http_aiobs_ctx_t *ctx, u_char *line);
 size_t ngx_http_aiobs_color_line(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+    ngx_http_aiobs_ctx_t *ctx, u_char *line);
 
 
 #endif /* _NGX_HTTP_AIOBS_LOG_OUT_H_INCLUDED_ */

@@ -10,23 +10,14 @@
 #include "ngx_http_aiobs_recorder_ring.h"
 
 
-static void ngx_http_aiobs_record_json(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_record_t *record);
-static u_char *ngx_http_aiobs_record_member(ngx_http_aiobs_record_t *record,
-    u_char *p, const ngx_http_aiobs_field_t *field,
-    ngx_http_aiobs_value_t *value);
+static u_char *ngx_http_aiobs_record_pack(u_char *p, u_char *last,
+    ngx_http_aiobs_value_t *values);
+static ngx_inline u_char *ngx_http_aiobs_record_copy(u_char *dst, u_char *src,
+    size_t len);
 static ngx_uint_t ngx_http_aiobs_record_hold(ngx_http_aiobs_record_t *record);
 
 
 ngx_http_aiobs_recorder_t  *ngx_http_aiobs_recorder;
-
-
-static ngx_str_t  ngx_http_aiobs_record_keys[] = {
-    ngx_string("request_id"),
-    ngx_string("user_id"),
-    ngx_string("model"),
-    ngx_string("request_model")
-};
 
 
 size_t
@@ -102,6 +93,7 @@ void
 ngx_http_aiobs_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_uint_t                n;
+    ngx_http_aiobs_values_t  *values;
     ngx_http_aiobs_record_t  *record;
 
     static ngx_str_t  busy[] = { ngx_string("recorder"), ngx_string("busy") };
@@ -122,17 +114,27 @@ ngx_http_aiobs_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return;
     }
 
+    values = ngx_http_aiobs_values(r, ctx);
+
     record->head.number = 0;
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
 
-    ngx_http_aiobs_record_json(r, ctx, record);
+    record->head.duration = ngx_http_aiobs_elapsed(r);
+    record->head.status = (uint16_t) ngx_http_aiobs_status(r);
+    record->head.sec = values->time.tv_sec;
+    record->head.usec = (uint32_t) values->time.tv_usec;
+    record->head.len = (uint16_t)
+                  (ngx_http_aiobs_record_pack(record->data,
+                                      record->data + sizeof(record->data),
+                                      values->v)
+                   - record->data);
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
 
     record->head.number = n + 1;
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_written();
 
     record->head.writer = 0;
 }
@@ -150,19 +152,81 @@ ngx_http_aiobs_recorder_read(ngx_uint_t n, ngx_http_aiobs_record_t *copy)
         return NGX_DECLINED;
     }
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_read();
 
     copy->head = record->head;
 
-    if (copy->head.len > sizeof(record->json)) {
+    if (copy->head.len > sizeof(record->data)) {
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(copy->json, record->json, copy->head.len);
+    ngx_memcpy(copy->data, record->data, copy->head.len);
 
-    ngx_memory_barrier();
+    ngx_http_aiobs_read();
 
     return record->head.number == n + 1 ? NGX_OK : NGX_DECLINED;
+}
+
+
+void
+ngx_http_aiobs_record_values(ngx_http_aiobs_record_t *record,
+    ngx_http_aiobs_values_t *values)
+{
+    u_char                  *p, *last;
+    uint16_t                 len;
+    ngx_http_aiobs_value_t  *v;
+
+    ngx_memzero(values, sizeof(ngx_http_aiobs_values_t));
+
+    values->time.tv_sec = (time_t) record->head.sec;
+    values->time.tv_usec = record->head.usec;
+
+    p = record->data;
+    last = p + record->head.len;
+
+    while (last - p >= 4 && p[0] < NGX_HTTP_AIOBS_FIELDS) {
+        v = &values->v[p[0]];
+
+        if (p[1] != NGX_HTTP_AIOBS_VALUE_STRING) {
+
+            if (last - p < 2 + (ssize_t) sizeof(v->n)) {
+                return;
+            }
+
+            v->type = p[1];
+            ngx_memcpy(&v->n, p + 2, sizeof(v->n));
+            p += 2 + sizeof(v->n);
+            continue;
+        }
+
+        ngx_memcpy(&len, p + 2, sizeof(len));
+        p += 4;
+
+        if (len > last - p) {
+            return;
+        }
+
+        v->type = NGX_HTTP_AIOBS_VALUE_STRING;
+        v->str.data = p;
+        v->str.len = len;
+        p += len;
+    }
+}
+
+
+size_t
+ngx_http_aiobs_record_json(ngx_http_aiobs_record_t *record, u_char *json)
+{
+    u_char                   *p;
+    ngx_http_aiobs_values_t   values;
+
+    ngx_http_aiobs_record_values(record, &values);
+
+    p = ngx_http_aiobs_json_record(json, json + NGX_HTTP_AIOBS_LINE_MAX - 1,
+                                   &values);
+    *p++ = '}';
+
+    return p - json;
 }
 
 
@@ -184,77 +248,71 @@ ngx_http_aiobs_record_hold(ngx_http_aiobs_record_t *record)
 }
 
 
-static void
-ngx_http_aiobs_record_json(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_record_t *record)
-{
-    u_char                        *p;
-    ngx_http_aiobs_value_t         value;
-    const ngx_http_aiobs_field_t  *field;
-
-    record->head.duration = ngx_http_aiobs_elapsed(r);
-    record->head.status = (uint16_t) ngx_http_aiobs_status(r);
-    ngx_memzero(record->head.key_len, sizeof(record->head.key_len));
-
-    p = ngx_cpymem(record->json, "{\"timestamp\":\"", 14);
-    p = ngx_http_aiobs_utc(p);
-    *p++ = '"';
-
-    for (field = ngx_http_aiobs_fields; field->name.len; field++) {
-
-        value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
-        field->get(r, ctx, field, &value);
-
-        if (value.type != NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            p = ngx_http_aiobs_record_member(record, p, field, &value);
-        }
-    }
-
-    *p++ = '}';
-
-    record->head.len = (uint16_t) (p - record->json);
-}
-
-
 /* long ones are cut to what the others leave */
 
 static u_char *
-ngx_http_aiobs_record_member(ngx_http_aiobs_record_t *record, u_char *p,
-    const ngx_http_aiobs_field_t *field, ngx_http_aiobs_value_t *value)
+ngx_http_aiobs_record_pack(u_char *p, u_char *last,
+    ngx_http_aiobs_value_t *v)
 {
-    size_t       room;
-    u_char      *last, *start;
-    ngx_uint_t   i;
+    size_t      max;
+    uint16_t    len;
+    ngx_uint_t  i;
 
-    last = record->json + sizeof(record->json) - 1;     /* "}" */
-    room = last - p;
+    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
 
-    if (room < field->name.len + 4 + 32) {
-        return p;
-    }
-
-    *p++ = ',';
-    *p++ = '"';
-    p = ngx_cpymem(p, field->name.data, field->name.len);
-    *p++ = '"';
-    *p++ = ':';
-
-    if (value->type != NGX_HTTP_AIOBS_VALUE_STRING) {
-        return ngx_http_aiobs_value_number(p, value);
-    }
-
-    start = p;
-    room = ngx_min((size_t) (last - p), field->max);
-    p = ngx_http_aiobs_json_string(p, room, &value->str);
-
-    for (i = 0; i < NGX_HTTP_AIOBS_KEYS; i++) {
-        if (ngx_strcmp(field->name.data, ngx_http_aiobs_record_keys[i].data)
-            == 0)
-        {
-            record->head.key[i] = (uint16_t) (start - record->json);
-            record->head.key_len[i] = (uint16_t) (p - start);
+        if (v[i].type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+            continue;
         }
+
+        if (last - p < 2 + (ssize_t) sizeof(v->n)) {
+            break;
+        }
+
+        p[0] = (u_char) i;
+        p[1] = (u_char) v[i].type;
+
+        if (v[i].type != NGX_HTTP_AIOBS_VALUE_STRING) {
+            ngx_memcpy(p + 2, &v[i].n, sizeof(v->n));
+            p += 2 + sizeof(v->n);
+            continue;
+        }
+
+        /* of more than this the text has nothing either */
+
+        max = ngx_min(ngx_http_aiobs_fields[i].max, (size_t) (last - p) - 4);
+        len = (uint16_t) ngx_min(v[i].str.len, max);
+
+        ngx_memcpy(p + 2, &len, sizeof(len));
+        p = ngx_http_aiobs_record_copy(p + 4, v[i].str.data, len);
     }
 
     return p;
+}
+
+
+/* most are short: by two words that may overlap */
+
+static ngx_inline u_char *
+ngx_http_aiobs_record_copy(u_char *dst, u_char *src, size_t len)
+{
+    uint32_t  a, b;
+    uint64_t  first, second;
+
+    if (len - 8 <= 8) {
+        ngx_memcpy(&first, src, 8);
+        ngx_memcpy(&second, src + len - 8, 8);
+        ngx_memcpy(dst, &first, 8);
+        ngx_memcpy(dst + len - 8, &second, 8);
+        return dst + len;
+    }
+
+    if (len - 4 < 4) {
+        ngx_memcpy(&a, src, 4);
+        ngx_memcpy(&b, src + len - 4, 4);
+        ngx_memcpy(dst, &a, 4);
+        ngx_memcpy(dst + len - 4, &b, 4);
+        return dst + len;
+    }
+
+    return ngx_cpymem(dst, src, len);
 }

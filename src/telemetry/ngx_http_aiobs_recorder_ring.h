@@ -17,15 +17,13 @@
 #define NGX_HTTP_AIOBS_FLIGHTS       128    /* shown of one process */
 
 
-/* members that are looked for, as they stand in the record's JSON */
-
-typedef enum {
-    NGX_HTTP_AIOBS_KEY_REQUEST_ID = 0,
-    NGX_HTTP_AIOBS_KEY_USER,
-    NGX_HTTP_AIOBS_KEY_MODEL,
-    NGX_HTTP_AIOBS_KEY_REQUEST_MODEL,
-    NGX_HTTP_AIOBS_KEYS
-} ngx_http_aiobs_record_key_e;
+/*
+ * What is written before is seen before what is written after; likewise what
+ * is read.  Cheaper than a full barrier, and enough for one who writes and
+ * others who look whether it has changed meanwhile.
+ */
+#define ngx_http_aiobs_written()  __atomic_thread_fence(__ATOMIC_RELEASE)
+#define ngx_http_aiobs_read()     __atomic_thread_fence(__ATOMIC_ACQUIRE)
 
 
 /*
@@ -39,16 +37,21 @@ typedef struct {
     ngx_atomic_t                writer;
     ngx_atomic_t                number;
     uint64_t                    duration;   /* milliseconds */
+    int64_t                     sec;        /* when it was logged */
+    uint32_t                    usec;
     uint16_t                    status;
-    uint16_t                    len;        /* of the JSON object */
-    uint16_t                    key[NGX_HTTP_AIOBS_KEYS];
-    uint16_t                    key_len[NGX_HTTP_AIOBS_KEYS];
+    uint16_t                    len;        /* of the figures */
 } ngx_http_aiobs_record_head_t;
 
 
+/*
+ * Figures as they are, to become text when they are asked for: number and type,
+ * a byte each, then 8 bytes of a number, or 2 of a length and the string.
+ */
+
 typedef struct {
     ngx_http_aiobs_record_head_t  head;
-    u_char                        json[NGX_HTTP_AIOBS_SLOT_SIZE
+    u_char                        data[NGX_HTTP_AIOBS_SLOT_SIZE
                                     - sizeof(ngx_http_aiobs_record_head_t)];
 } ngx_http_aiobs_record_t;
 
@@ -91,6 +94,14 @@ extern ngx_http_aiobs_recorder_t  *ngx_http_aiobs_recorder;
 /* a copy of the n-th record ever made; NGX_DECLINED: not there (any more) */
 ngx_int_t ngx_http_aiobs_recorder_read(ngx_uint_t n,
     ngx_http_aiobs_record_t *copy);
+
+/* its figures; strings lie in the record */
+void ngx_http_aiobs_record_values(ngx_http_aiobs_record_t *record,
+    ngx_http_aiobs_values_t *values);
+
+/* as one JSON object; json: room for NGX_HTTP_AIOBS_LINE_ROOM; its length */
+size_t ngx_http_aiobs_record_json(ngx_http_aiobs_record_t *record,
+    u_char *json);
 
 /* a copy; NGX_DECLINED: none there, or it cannot be had */
 ngx_int_t ngx_http_aiobs_flight_read(ngx_http_aiobs_flight_t *flight,

@@ -19,21 +19,15 @@
 #define NGX_HTTP_AIOBS_REQUESTS_TEXT       200  /* bytes of an argument */
 
 
-/* what is asked for; text: the argument, JSON: as it stands in a record */
-
-typedef struct {
-    ngx_str_t                    text;
-    ngx_str_t                    json;
-} ngx_http_aiobs_requests_arg_t;
-
+/* what is asked for; empty: not by this */
 
 typedef struct {
     ngx_uint_t                   status;     /* 0: any; 5: 5xx; 500 */
     ngx_msec_t                   duration;   /* at least */
     ngx_uint_t                   limit;
-    ngx_http_aiobs_requests_arg_t  id;
-    ngx_http_aiobs_requests_arg_t  user;
-    ngx_http_aiobs_requests_arg_t  model;
+    ngx_str_t                    id;
+    ngx_str_t                    user;
+    ngx_str_t                    model;
     ngx_uint_t                   html;
 } ngx_http_aiobs_requests_filter_t;
 
@@ -86,7 +80,7 @@ void ngx_http_aiobs_page_flight(ngx_http_aiobs_requests_t *requests,
     ngx_http_aiobs_flight_t *flight, uint64_t ms);
 void ngx_http_aiobs_page_middle(ngx_http_aiobs_requests_t *requests);
 void ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
-    ngx_http_aiobs_record_t *record);
+    u_char *record, size_t len);
 void ngx_http_aiobs_page_end(ngx_http_aiobs_requests_t *requests);
 
 

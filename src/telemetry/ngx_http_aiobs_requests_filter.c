@@ -11,18 +11,17 @@
 
 
 static ngx_int_t ngx_http_aiobs_requests_arg(ngx_http_request_t *r,
-    const char *name, ngx_http_aiobs_requests_arg_t *arg);
+    const char *name, ngx_str_t *arg);
 static ngx_int_t ngx_http_aiobs_requests_status(ngx_http_request_t *r,
     ngx_http_aiobs_requests_filter_t *filter);
 static ngx_int_t ngx_http_aiobs_requests_numbers(ngx_http_request_t *r,
     ngx_http_aiobs_requests_filter_t *filter);
 static ngx_int_t ngx_http_aiobs_requests_format(ngx_http_request_t *r,
     ngx_http_aiobs_requests_filter_t *filter);
-static ngx_uint_t ngx_http_aiobs_requests_same(
-    ngx_http_aiobs_requests_arg_t *arg, ngx_http_aiobs_record_t *record,
-    ngx_http_aiobs_record_key_e key);
-static ngx_uint_t ngx_http_aiobs_requests_equal(
-    ngx_http_aiobs_requests_arg_t *arg, u_char *data, size_t len, size_t max);
+static ngx_uint_t ngx_http_aiobs_requests_same(ngx_str_t *arg,
+    ngx_http_aiobs_values_t *values, ngx_http_aiobs_field_e field);
+static ngx_uint_t ngx_http_aiobs_requests_equal(ngx_str_t *arg, u_char *data,
+    size_t len, size_t max);
 
 
 ngx_int_t
@@ -60,7 +59,8 @@ ngx_uint_t
 ngx_http_aiobs_requests_match(ngx_http_aiobs_requests_filter_t *filter,
     ngx_http_aiobs_record_t *record)
 {
-    ngx_uint_t  status;
+    ngx_uint_t               status;
+    ngx_http_aiobs_values_t  values;
 
     status = record->head.status;
 
@@ -70,15 +70,20 @@ ngx_http_aiobs_requests_match(ngx_http_aiobs_requests_filter_t *filter,
         return 0;
     }
 
-    return record->head.duration >= filter->duration
-           && ngx_http_aiobs_requests_same(&filter->id, record,
-                                           NGX_HTTP_AIOBS_KEY_REQUEST_ID)
-           && ngx_http_aiobs_requests_same(&filter->user, record,
-                                           NGX_HTTP_AIOBS_KEY_USER)
-           && (ngx_http_aiobs_requests_same(&filter->model, record,
-                                            NGX_HTTP_AIOBS_KEY_MODEL)
-               || ngx_http_aiobs_requests_same(&filter->model, record,
-                                         NGX_HTTP_AIOBS_KEY_REQUEST_MODEL));
+    if (record->head.duration < filter->duration) {
+        return 0;
+    }
+
+    ngx_http_aiobs_record_values(record, &values);
+
+    return ngx_http_aiobs_requests_same(&filter->id, &values,
+                                        NGX_HTTP_AIOBS_F_REQUEST_ID)
+           && ngx_http_aiobs_requests_same(&filter->user, &values,
+                                           NGX_HTTP_AIOBS_F_USER)
+           && (ngx_http_aiobs_requests_same(&filter->model, &values,
+                                            NGX_HTTP_AIOBS_F_MODEL)
+               || ngx_http_aiobs_requests_same(&filter->model, &values,
+                                           NGX_HTTP_AIOBS_F_REQUEST_MODEL));
 }
 
 
@@ -106,7 +111,7 @@ ngx_http_aiobs_requests_match_flight(ngx_http_aiobs_requests_filter_t *filter,
 
 static ngx_int_t
 ngx_http_aiobs_requests_arg(ngx_http_request_t *r, const char *name,
-    ngx_http_aiobs_requests_arg_t *arg)
+    ngx_str_t *arg)
 {
     u_char     *dst, *src;
     ngx_str_t   value;
@@ -121,30 +126,18 @@ ngx_http_aiobs_requests_arg(ngx_http_request_t *r, const char *name,
         return NGX_DECLINED;
     }
 
-    arg->text.data = ngx_pnalloc(r->pool, value.len);
-    arg->json.data = ngx_pnalloc(r->pool,
-                                 6 * NGX_HTTP_AIOBS_REQUESTS_TEXT + 2);
-
-    if (arg->text.data == NULL || arg->json.data == NULL) {
+    arg->data = ngx_pnalloc(r->pool, value.len);
+    if (arg->data == NULL) {
         return NGX_DECLINED;
     }
 
     src = value.data;
-    dst = arg->text.data;
+    dst = arg->data;
 
     ngx_unescape_uri(&dst, &src, value.len, 0);
-    arg->text.len = dst - arg->text.data;
+    arg->len = dst - arg->data;
 
-    if (arg->text.len > NGX_HTTP_AIOBS_REQUESTS_TEXT) {
-        return NGX_DECLINED;
-    }
-
-    arg->json.len = ngx_http_aiobs_json_string(arg->json.data,
-                                        6 * NGX_HTTP_AIOBS_REQUESTS_TEXT + 2,
-                                        &arg->text)
-                    - arg->json.data;
-
-    return NGX_OK;
+    return arg->len > NGX_HTTP_AIOBS_REQUESTS_TEXT ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -252,25 +245,22 @@ ngx_http_aiobs_requests_format(ngx_http_request_t *r,
 
 
 static ngx_uint_t
-ngx_http_aiobs_requests_same(ngx_http_aiobs_requests_arg_t *arg,
-    ngx_http_aiobs_record_t *record, ngx_http_aiobs_record_key_e key)
+ngx_http_aiobs_requests_same(ngx_str_t *arg, ngx_http_aiobs_values_t *values,
+    ngx_http_aiobs_field_e field)
 {
-    return arg->text.len == 0
-           || (arg->json.len == record->head.key_len[key]
-               && ngx_memcmp(arg->json.data,
-                             record->json + record->head.key[key],
-                             arg->json.len)
-                  == 0);
+    return ngx_http_aiobs_requests_equal(arg, values->v[field].str.data,
+                                         values->v[field].str.len,
+                                         ngx_http_aiobs_fields[field].max);
 }
 
 
-/* a longer text than there is room for in the table is cut there */
+/* a longer text than there is room for in the recorder is cut there */
 
 static ngx_uint_t
-ngx_http_aiobs_requests_equal(ngx_http_aiobs_requests_arg_t *arg, u_char *data,
-    size_t len, size_t max)
+ngx_http_aiobs_requests_equal(ngx_str_t *arg, u_char *data, size_t len,
+    size_t max)
 {
-    return arg->text.len == 0
-           || (ngx_min(arg->text.len, max) == len
-               && ngx_memcmp(arg->text.data, data, len) == 0);
+    return arg->len == 0
+           || (ngx_min(arg->len, max) == len
+               && ngx_memcmp(arg->data, data, len) == 0);
 }

@@ -83,8 +83,8 @@ ngx_http_aiobs_page_head(ngx_http_aiobs_requests_t *requests)
                 : ngx_sprintf(number, f->status < 10 ? "%uixx" : "%ui",
                               f->status) - number;
     ngx_http_aiobs_page_input(requests, "status", &value);
-    ngx_http_aiobs_page_input(requests, "user", &f->user.text);
-    ngx_http_aiobs_page_input(requests, "model", &f->model.text);
+    ngx_http_aiobs_page_input(requests, "user", &f->user);
+    ngx_http_aiobs_page_input(requests, "model", &f->model);
 
     value.len = f->duration == 0 ? 0
                 : ngx_sprintf(number, "%M.%03M", f->duration / 1000,
@@ -93,7 +93,7 @@ ngx_http_aiobs_page_head(ngx_http_aiobs_requests_t *requests)
 
     value.len = ngx_sprintf(number, "%ui", f->limit) - number;
     ngx_http_aiobs_page_input(requests, "limit", &value);
-    ngx_http_aiobs_page_input(requests, "id", &f->id.text);
+    ngx_http_aiobs_page_input(requests, "id", &f->id);
 
     ngx_http_aiobs_requests_text(requests,
         "<button>Show</button></form>\n<h2>In flight</h2>\n<table><tr>"
@@ -143,7 +143,7 @@ ngx_http_aiobs_page_middle(ngx_http_aiobs_requests_t *requests)
 
 void
 ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
-    ngx_http_aiobs_record_t *record)
+    u_char *record, size_t len)
 {
     size_t       i;
     json_t      *json;
@@ -154,7 +154,7 @@ ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
         "error_type"
     };
 
-    json = json_loadb((char *) record->json, record->head.len, 0, NULL);
+    json = json_loadb((char *) record, len, 0, NULL);
     if (json == NULL) {
         return;
     }
@@ -182,14 +182,14 @@ ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
     }
 
     ngx_http_aiobs_requests_text(requests,
-                                 requests->filter.id.text.len
+                                 requests->filter.id.len
                                  ? "<td><details open><summary>"
                                  : "<td><details><summary>");
     level = json_string_value(json_object_get(json, "request_id"));
     ngx_http_aiobs_page_escape(requests, (u_char *) (level ? level : ""),
                                level ? ngx_strlen(level) : 0);
     ngx_http_aiobs_requests_text(requests, "</summary><pre>");
-    ngx_http_aiobs_page_escape(requests, record->json, record->head.len);
+    ngx_http_aiobs_page_escape(requests, record, len);
     ngx_http_aiobs_requests_text(requests, "</pre></details></td></tr>\n");
 
     json_decref(json);

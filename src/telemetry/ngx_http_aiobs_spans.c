@@ -373,8 +373,6 @@ void
 ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_attribute_t *table)
 {
-    ngx_http_aiobs_value_t  value;
-
     for ( /* void */ ; table->name; table++) {
 
         if (table->field == NULL) {
@@ -385,10 +383,9 @@ ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
             continue;
         }
 
-        value.type = NGX_HTTP_AIOBS_VALUE_ABSENT;
-        table->field->get(s->request, s->ctx, table->field, &value);
-
-        ngx_http_aiobs_span_value(s, table->key, &value);
+        ngx_http_aiobs_span_value(s, table->key,
+                                  ngx_http_aiobs_value(s->request, s->ctx,
+                                                       table->field));
     }
 }
 

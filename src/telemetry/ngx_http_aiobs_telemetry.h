@@ -15,6 +15,10 @@
 
 #define NGX_HTTP_AIOBS_LINE_MAX  4096   /* bytes of a log line, with LF */
 
+/* room for one: names of members are copied by a fixed length */
+#define NGX_HTTP_AIOBS_LINE_ROOM                                              \
+    (NGX_HTTP_AIOBS_LINE_MAX + NGX_HTTP_AIOBS_FIELD_TEXT)
+
 
 /* --- ngx_http_aiobs_json.c --- */
 
@@ -24,15 +28,16 @@
  */
 u_char *ngx_http_aiobs_json_string(u_char *p, size_t max, ngx_str_t *s);
 
-/* the record of a finished request as one line, LF included */
-size_t ngx_http_aiobs_json_line(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, u_char line[NGX_HTTP_AIOBS_LINE_MAX]);
+/*
+ * The figures of a record as an object that is not closed yet; behind last
+ * there is room for NGX_HTTP_AIOBS_FIELD_TEXT bytes more.  Returns the end.
+ */
+u_char *ngx_http_aiobs_json_record(u_char *p, u_char *last,
+    ngx_http_aiobs_values_t *values);
 
-
-/* --- ngx_http_aiobs_ecs.c --- */
-
-/* now, as 1970-01-01T00:00:00.000000Z */
+/* as 1970-01-01T00:00:00.000000Z: now, or then */
 u_char *ngx_http_aiobs_utc(u_char *p);
+u_char *ngx_http_aiobs_utc_at(u_char *p, struct timeval *tv);
 
 
 /* --- ngx_http_aiobs_recorder.c --- */
