@@ -128,7 +128,13 @@ aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
         return AIOBS_ABSENT;
     }
 
-    nano = (s.attousd + AIOBS_ATTO_PER_NANO / 2) / AIOBS_ATTO_PER_NANO;
+    nano = s.attousd + AIOBS_ATTO_PER_NANO / 2;
+
+    if (nano <= UINT64_MAX) {
+        return (uint64_t) nano / AIOBS_ATTO_PER_NANO;
+    }
+
+    nano /= AIOBS_ATTO_PER_NANO;
 
     return (nano > INT64_MAX) ? INT64_MAX : (int64_t) nano;
 }
@@ -138,27 +144,25 @@ static void
 aiobs_price_input(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
     int64_t images)
 {
-    int64_t  rest, write;
+    int64_t  rest, read, write, write_1h, audio;
 
     if (rec->input < 0) {
         return;
     }
 
     rest = rec->input;
-
-    aiobs_price_tokens(s, AIOBS_RATE_CACHE_READ,
-                       aiobs_price_part(rec->cache_read, &rest));
-
+    read = aiobs_price_part(rec->cache_read, &rest);
     write = aiobs_price_part(rec->cache_write, &rest);
-    aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE_1H,
-                       aiobs_price_part(rec->cache_write_1h, &write));
-    aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE, write);
+    write_1h = aiobs_price_part(rec->cache_write_1h, &write);
+    audio = aiobs_price_part(rec->audio_input, &rest);
+    images = aiobs_price_part(images, &rest);
 
-    aiobs_price_tokens(s, AIOBS_RATE_AUDIO_INPUT,
-                       aiobs_price_part(rec->audio_input, &rest));
-    aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_INPUT,
-                       aiobs_price_part(images, &rest));
     aiobs_price_tokens(s, AIOBS_RATE_INPUT, rest);
+    aiobs_price_tokens(s, AIOBS_RATE_CACHE_READ, read);
+    aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE, write);
+    aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE_1H, write_1h);
+    aiobs_price_tokens(s, AIOBS_RATE_AUDIO_INPUT, audio);
+    aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_INPUT, images);
 }
 
 
@@ -166,21 +170,21 @@ static void
 aiobs_price_output(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
     int64_t images)
 {
-    int64_t  rest;
+    int64_t  rest, reasoning, audio;
 
     if (rec->output < 0) {
         return;
     }
 
     rest = rec->output;
+    reasoning = aiobs_price_part(rec->reasoning, &rest);
+    audio = aiobs_price_part(rec->audio_output, &rest);
+    images = aiobs_price_part(images, &rest);
 
-    aiobs_price_tokens(s, AIOBS_RATE_REASONING,
-                       aiobs_price_part(rec->reasoning, &rest));
-    aiobs_price_tokens(s, AIOBS_RATE_AUDIO_OUTPUT,
-                       aiobs_price_part(rec->audio_output, &rest));
-    aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_OUTPUT,
-                       aiobs_price_part(images, &rest));
     aiobs_price_tokens(s, AIOBS_RATE_OUTPUT, rest);
+    aiobs_price_tokens(s, AIOBS_RATE_REASONING, reasoning);
+    aiobs_price_tokens(s, AIOBS_RATE_AUDIO_OUTPUT, audio);
+    aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_OUTPUT, images);
 }
 
 
@@ -201,6 +205,10 @@ aiobs_price_tokens(aiobs_price_sum_t *s, unsigned kind, int64_t n)
 {
     const aiobs_rate_t  *rate;
 
+    if (n == 0 && s->known) {
+        return;                     /* a rate for nothing tells nothing more */
+    }
+
     do {
         rate = aiobs_price_rate(s, kind);
         kind = aiobs_price_fallback[kind];
@@ -212,7 +220,10 @@ aiobs_price_tokens(aiobs_price_sum_t *s, unsigned kind, int64_t n)
     }
 
     s->known = 1;
-    s->attousd += (__int128) rate->femtousd * aiobs_price_thousand(n);
+
+    if (n > 0) {
+        s->attousd += (__int128) rate->femtousd * aiobs_price_thousand(n);
+    }
 }
 
 
@@ -256,8 +267,16 @@ aiobs_price_thousand(int64_t n)
 static const aiobs_rate_t *
 aiobs_price_rate(const aiobs_price_sum_t *s, unsigned kind)
 {
+    uint8_t              only;
     uint32_t             i;
     const aiobs_rate_t  *r, *best;
+
+    only = s->price->only[kind];
+
+    if (only != AIOBS_RATE_MANY) {
+        return (only == AIOBS_RATE_ABSENT) ? NULL
+                                           : &s->price->rates[only - 1];
+    }
 
     best = NULL;
 

@@ -18,7 +18,10 @@
 #include "aiobs_usage.h"
 
 
-/* read-only after loading, in one piece of memory; may be shared by a fork */
+/*
+ * In one piece of memory; may be shared by a fork.  It remembers the names
+ * looked up last: not for two threads at once.
+ */
 typedef struct aiobs_prices_s  aiobs_prices_t;
 
 /* of one model; lives as long as its aiobs_prices_t */

@@ -20,6 +20,9 @@ typedef struct {
 } aiobs_price_prefix_t;
 
 
+static unsigned aiobs_price_slot(const char *model, size_t len);
+static const aiobs_price_t *aiobs_price_search(const aiobs_prices_t *prices,
+    const char *provider, const char *model, size_t model_len);
 static const aiobs_price_t *aiobs_price_prefixed(const aiobs_prices_t *prices,
     const char *provider, const char *model, size_t len);
 static size_t aiobs_price_region(const char *model, size_t len);
@@ -57,12 +60,63 @@ const aiobs_price_t *
 aiobs_price_find(const aiobs_prices_t *prices, const char *provider,
     const char *model, size_t model_len)
 {
-    size_t                n;
-    const aiobs_price_t  *price;
+    size_t               n;
+    aiobs_price_memo_t  *memo;
 
     if (model_len == 0 || model_len > AIOBS_MODEL_MAX) {
         return NULL;
     }
+
+    memo = &prices->memos[aiobs_price_slot(model, model_len)];
+
+    if (memo->model_len == model_len
+        && memcmp(memo->model, model, model_len) == 0
+        && strcmp(memo->provider, provider) == 0)
+    {
+        return memo->price;
+    }
+
+    n = strlen(provider) + 1;
+
+    if (n > AIOBS_PRICE_PROVIDER) {
+        return aiobs_price_search(prices, provider, model, model_len);
+    }
+
+    memo->price = aiobs_price_search(prices, provider, model, model_len);
+    memo->model_len = (uint32_t) model_len;
+    memcpy(memo->model, model, model_len);
+    memcpy(memo->provider, provider, n);
+
+    return memo->price;
+}
+
+
+/* names differ in their first or last bytes, most often */
+
+static unsigned
+aiobs_price_slot(const char *model, size_t len)
+{
+    size_t    n;
+    uint64_t  first, last;
+
+    first = 0;
+    last = 0;
+    n = (len < sizeof(first)) ? len : sizeof(first);
+
+    memcpy(&first, model, n);
+    memcpy(&last, model + len - n, n);
+
+    return ((first * 31 + last) * 0x9e3779b97f4a7c15u >> 32)
+           & (AIOBS_PRICE_MEMOS - 1);
+}
+
+
+static const aiobs_price_t *
+aiobs_price_search(const aiobs_prices_t *prices, const char *provider,
+    const char *model, size_t model_len)
+{
+    size_t                n;
+    const aiobs_price_t  *price;
 
     price = aiobs_price_prefixed(prices, provider, model, model_len);
 

@@ -45,15 +45,35 @@ typedef struct {
 } aiobs_rate_t;
 
 
+/* of a kind: no rate; several, or one of a tier or above some tokens */
+#define AIOBS_RATE_ABSENT  0
+#define AIOBS_RATE_MANY    255
+
+
 struct aiobs_price_s {
     const char          *name;
     const aiobs_rate_t  *rates;
     uint32_t             name_len;
     uint32_t             nrates;
+    uint8_t              only[AIOBS_RATE_LAST]; /* else its number, from 1 */
 };
 
 
+/* a name looked up before */
+
+#define AIOBS_PRICE_MEMOS      32       /* a power of two */
+#define AIOBS_PRICE_PROVIDER   32       /* bytes; of longer ones there is none */
+
+typedef struct {
+    const aiobs_price_t  *price;        /* NULL: not listed */
+    uint32_t              model_len;    /* 0: no memo */
+    char                  provider[AIOBS_PRICE_PROVIDER];
+    char                  model[AIOBS_MODEL_MAX];
+} aiobs_price_memo_t;
+
+
 struct aiobs_prices_s {
+    aiobs_price_memo_t  *memos;         /* the only thing that changes */
     aiobs_price_t       *models;
     uint32_t            *slots;         /* number of a model plus 1; 0: none */
     uint32_t             mask;

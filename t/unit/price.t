@@ -139,6 +139,10 @@ sub names {
         ['openai', 'y' x 128, 'openai/' . 'y' x 128],
     );
 
+    # what was looked up before is remembered
+
+    @wanted = (@wanted, reverse(@wanted), @wanted);
+
     my ($out) = ask($json->encode(\%models),
         map { request(@$_[0, 1]) } @wanted);
     my (undef, @found) = split /\n/, $out;

@@ -46,6 +46,7 @@ typedef struct {
 static aiobs_prices_t *aiobs_prices_build(json_t *root);
 static void aiobs_prices_fill(aiobs_prices_t *prices, json_t *root,
     aiobs_rate_t *rates, char *names);
+static void aiobs_price_index(aiobs_price_t *price);
 static int aiobs_price_is_model(const char *name, const json_t *entry);
 static int aiobs_price_read(aiobs_price_reader_t *reader, json_t *entry);
 static int aiobs_price_read_field(aiobs_price_reader_t *reader,
@@ -187,7 +188,9 @@ aiobs_prices_build(json_t *root)
 
     for (slots = 16; slots < nmodels * 2; slots *= 2) { /* void */ }
 
-    size = sizeof(aiobs_prices_t) + nmodels * sizeof(aiobs_price_t)
+    size = sizeof(aiobs_prices_t)
+           + AIOBS_PRICE_MEMOS * sizeof(aiobs_price_memo_t)
+           + nmodels * sizeof(aiobs_price_t)
            + nrates * sizeof(aiobs_rate_t) + slots * sizeof(uint32_t) + names;
 
     p = calloc(1, size);
@@ -196,7 +199,8 @@ aiobs_prices_build(json_t *root)
     }
 
     prices = (aiobs_prices_t *) p;
-    prices->models = (aiobs_price_t *) (prices + 1);
+    prices->memos = (aiobs_price_memo_t *) (prices + 1);
+    prices->models = (aiobs_price_t *) (prices->memos + AIOBS_PRICE_MEMOS);
     prices->mask = slots - 1;
     p = (uint8_t *) (prices->models + nmodels);
     prices->slots = (uint32_t *) (p + nrates * sizeof(aiobs_rate_t));
@@ -245,6 +249,7 @@ aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
         price->name_len = strlen(name);
         price->rates = rates;
         price->nrates = reader.nrates;
+        aiobs_price_index(price);
 
         memcpy(names, name, price->name_len);
         names += price->name_len;
@@ -257,6 +262,31 @@ aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
         }
 
         prices->slots[i] = prices->nmodels;
+    }
+}
+
+
+/* kinds of which there is nothing to choose */
+
+static void
+aiobs_price_index(aiobs_price_t *price)
+{
+    uint8_t             *only;
+    uint32_t             i;
+    const aiobs_rate_t  *r;
+
+    for (i = 0; i < price->nrates; i++) {
+        r = &price->rates[i];
+        only = &price->only[r->kind];
+
+        if (*only == AIOBS_RATE_ABSENT && r->tier == AIOBS_TIER_STANDARD
+            && r->above == 0 && i + 1 < AIOBS_RATE_MANY)
+        {
+            *only = (uint8_t) (i + 1);
+
+        } else {
+            *only = AIOBS_RATE_MANY;
+        }
     }
 }
 
