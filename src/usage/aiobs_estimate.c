@@ -23,7 +23,6 @@
 #define AIOBS_COLUMNS  32       /* CLASS_LAST, rounded up for speed */
 
 
-static void aiobs_estimate_kept(aiobs_estimate_t *e);
 static void aiobs_estimate_count(aiobs_estimate_t *e, const uint8_t *p,
     size_t len);
 
@@ -181,7 +180,7 @@ void
 aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len)
 {
     if (len > (size_t) (e->last - e->end)) {
-        aiobs_estimate_kept(e);
+        aiobs_estimate_look(e);
     }
 
     if (len > (size_t) (e->last - e->end)) {
@@ -196,8 +195,8 @@ aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len)
 }
 
 
-static void
-aiobs_estimate_kept(aiobs_estimate_t *e)
+void
+aiobs_estimate_look(aiobs_estimate_t *e)
 {
     if (e->end > e->text) {
         aiobs_estimate_count(e, e->text, e->end - e->text);
@@ -244,7 +243,7 @@ aiobs_estimate_count(aiobs_estimate_t *e, const uint8_t *p, size_t len)
 void
 aiobs_estimate_break(aiobs_estimate_t *e)
 {
-    aiobs_estimate_kept(e);
+    aiobs_estimate_look(e);
 
     e->class = CLASS_NONE;
     e->run = 0;
@@ -254,7 +253,7 @@ aiobs_estimate_break(aiobs_estimate_t *e)
 int64_t
 aiobs_estimate_tokens(aiobs_estimate_t *e)
 {
-    aiobs_estimate_kept(e);
+    aiobs_estimate_look(e);
 
     if (e->millitokens > 0 && e->millitokens < 500) {
         return 1;

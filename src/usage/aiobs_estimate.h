@@ -33,6 +33,9 @@ void aiobs_estimate_init(aiobs_estimate_t *e);
  */
 void aiobs_estimate_defer(aiobs_estimate_t *e, uint8_t *room, size_t size);
 
+/* looks at what is kept: its room is free again */
+void aiobs_estimate_look(aiobs_estimate_t *e);
+
 /* text: UTF-8, JSON escapes already undone; broken sequences are tolerated */
 void aiobs_estimate_text(aiobs_estimate_t *e, const uint8_t *p, size_t len);
 

@@ -33,12 +33,8 @@ static const uint8_t *aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 static const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
-static const uint8_t *aiobs_events_alike(aiobs_usage_t *u, aiobs_shape_t *s,
-    const uint8_t *p, const uint8_t *last);
 static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
     uint32_t events, uint32_t content);
-static int aiobs_events_text(aiobs_usage_t *u, const aiobs_shape_t *s,
-    const aiobs_holes_t *holes);
 static void aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s);
 static void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *end);
@@ -72,12 +68,12 @@ aiobs_events_feed(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 
     while (p < last) {
 
-        if (aiobs_sse_idle(&u->sse)) {
+        if (u->shapes && aiobs_sse_idle(&u->sse)) {
             p = aiobs_events_known(u, p, last);
-        }
 
-        if (p == last) {
-            return;
+            if (p == last) {
+                return;
+            }
         }
 
         end = aiobs_shape_event_end(p, last);
@@ -117,7 +113,7 @@ aiobs_events_rest(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 }
 
 
-/* how far into the new bytes the event went that had waited */
+/* how far into the new bytes the events went that had waited for them */
 
 static const uint8_t *
 aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
@@ -134,27 +130,29 @@ aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
     memcpy(m->carry + had, p, n);
 
     all = m->carry + had + n;
-    end = aiobs_shape_event_end(m->carry + (had < 2 ? 0 : had - 2), all);
-
-    if (end == NULL) {
-
-        if (had + n < AIOBS_SHAPE_MAX) {
-            m->carried += n;
-            return last;
-        }
-
-        m->carried = 0;
-        aiobs_sse_feed(&u->sse, m->carry, had);
-        return p;
-    }
-
     m->carried = 0;
 
-    if (aiobs_events_known(u, m->carry, end) != end) {
-        aiobs_events_read(u, m->carry, end);
+    end = aiobs_events_known(u, m->carry, all);
+
+    if (end > m->carry) {
+        return p + (end - m->carry - had);
     }
 
-    return p + (end - m->carry - had);
+    end = aiobs_shape_event_end(m->carry + (had < 2 ? 0 : had - 2), all);
+
+    if (end) {
+        aiobs_events_read(u, m->carry, end);
+        return p + (end - m->carry - had);
+    }
+
+    if (had + n < AIOBS_SHAPE_MAX) {
+        m->carried = had + n;
+        return last;
+    }
+
+    aiobs_sse_feed(&u->sse, m->carry, had);
+
+    return p;
 }
 
 
@@ -178,57 +176,26 @@ aiobs_events_finish(aiobs_usage_t *u)
 static const uint8_t *
 aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 {
-    int              i;
-    const uint8_t   *end;
-    aiobs_shapes_t  *m;
+    int                 tried;
+    aiobs_shape_t      *s;
+    aiobs_shapes_t     *m;
+    aiobs_shape_run_t   run;
 
     m = u->shapes;
 
-    if (m == NULL) {
-        return p;
-    }
+    for (tried = 0; tried < AIOBS_SHAPES && p < last; tried++) {
 
-    for (i = 0; i < AIOBS_SHAPES; /* void */ ) {
-
-        end = aiobs_events_alike(u, &m->shapes[m->last], p, last);
-
-        if (end > p) {
-            p = end;
-            i = 0;
-            continue;
-        }
-
-        m->last = (m->last + 1) % AIOBS_SHAPES;
-        i++;
-    }
-
-    return p;
-}
-
-
-/* behind those of one shape */
-
-static const uint8_t *
-aiobs_events_alike(aiobs_usage_t *u, aiobs_shape_t *s, const uint8_t *p,
-    const uint8_t *last)
-{
-    aiobs_holes_t       holes;
-    const uint8_t      *end;
-    aiobs_shape_run_t   run;
-
-    if (aiobs_shape_run) {
+        s = &m->shapes[m->last];
         p = aiobs_shape_run(s, p, last, &u->estimate, &run);
 
         if (run.events) {
             aiobs_events_apply(u, s, run.events, run.content);
+            tried = 0;
         }
-    }
 
-    end = aiobs_shape_match(s, p, last, &holes);
-
-    if (end) {
-        aiobs_events_apply(u, s, 1, aiobs_events_text(u, s, &holes));
-        p = end;
+        if (p < last) {
+            m->last = (m->last + 1) % AIOBS_SHAPES;
+        }
     }
 
     return p;
@@ -255,29 +222,6 @@ aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s, uint32_t events,
             u->first_token_ms = u->now_ms;
         }
     }
-}
-
-
-/* whether there is any */
-
-static int
-aiobs_events_text(aiobs_usage_t *u, const aiobs_shape_t *s,
-    const aiobs_holes_t *holes)
-{
-    size_t  i, len, text;
-
-    text = 0;
-
-    for (i = 0; i < s->holes; i++) {
-        len = holes->end[i] - holes->start[i];
-
-        if (s->hole[i] == AIOBS_HOLE_TEXT && len) {
-            aiobs_estimate_text(&u->estimate, holes->start[i], len);
-            text += len;
-        }
-    }
-
-    return text > 0;
 }
 
 

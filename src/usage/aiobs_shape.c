@@ -13,13 +13,15 @@
 #include "aiobs_shape.h"
 
 
+static int aiobs_shape_segment(const uint8_t *p, size_t n,
+    const uint8_t *lanes);
 static const uint8_t *aiobs_shape_string(const uint8_t *p,
     const uint8_t *last);
 static const uint8_t *aiobs_shape_plain(const uint8_t *p, const uint8_t *last);
-static const uint8_t *aiobs_shape_escape(const uint8_t *p,
-    const uint8_t *last);
 static int aiobs_shape_alike(const aiobs_shapes_t *m, const uint8_t *p,
     size_t len, const aiobs_spans_t *spans);
+static uint8_t *aiobs_shape_constant(aiobs_shape_t *s, uint8_t *lanes,
+    const uint8_t *p, size_t n);
 static int aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m,
     const uint8_t *p, size_t len, const aiobs_spans_t *spans);
 static int aiobs_shape_hole(const uint8_t *a, size_t a_len, const uint8_t *b,
@@ -47,23 +49,23 @@ aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
     const uint8_t *last, aiobs_holes_t *holes)
 {
     size_t          i, n;
-    const uint8_t  *bytes;
+    const uint8_t  *lanes;
 
-    if (s->least == 0 || (size_t) (last - p) < s->least) {
+    if (s->least == 0) {
         return NULL;
     }
 
-    bytes = s->bytes;
+    lanes = s->lanes;
 
     for (i = 0; /* void */ ; i++) {
         n = s->segment[i];
 
-        if ((size_t) (last - p) < n || memcmp(p, bytes, n) != 0) {
+        if ((size_t) (last - p) < n || !aiobs_shape_segment(p, n, lanes)) {
             return NULL;
         }
 
         p += n;
-        bytes += n;
+        lanes += aiobs_shape_lanes(n);
 
         if (i == s->holes) {
             return p;
@@ -72,12 +74,29 @@ aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
         holes->start[i] = p;
         p = s->hole[i] == AIOBS_HOLE_DIGITS ? aiobs_shape_digits(p, last)
                                             : aiobs_shape_string(p, last);
-        if (p == NULL) {
+        if (p == NULL
+            || (s->hole[i] == AIOBS_HOLE_DIGITS
+                && p - holes->start[i] >= AIOBS_SHAPE_LANE))
+        {
             return NULL;
         }
 
         holes->end[i] = p;
     }
+}
+
+
+static int
+aiobs_shape_segment(const uint8_t *p, size_t n, const uint8_t *lanes)
+{
+    size_t  whole;
+
+    whole = aiobs_shape_lanes(n) - AIOBS_SHAPE_LANE;
+
+    return memcmp(p, lanes, whole) == 0
+           && memcmp(p + whole, lanes + 2 * whole + AIOBS_SHAPE_LANE - n,
+                     n - whole)
+              == 0;
 }
 
 
@@ -111,24 +130,6 @@ aiobs_shape_string(const uint8_t *p, const uint8_t *last)
 static inline const uint8_t *
 aiobs_shape_plain(const uint8_t *p, const uint8_t *last)
 {
-#if defined(__SSE2__)
-    int      mask;
-    __m128i  v;
-
-    for ( /* void */ ; last - p >= 16; p += 16) {
-        v = _mm_loadu_si128((const __m128i *) p);
-        v = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                                      _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
-                         _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x1f)),
-                                        _mm_set1_epi8(0x1f)));
-        mask = _mm_movemask_epi8(v);
-
-        if (mask) {
-            return p + __builtin_ctz(mask);
-        }
-    }
-#endif
-
     while (p < last && *p != '"' && *p != '\\' && *p >= ' ') {
         p++;
     }
@@ -137,9 +138,9 @@ aiobs_shape_plain(const uint8_t *p, const uint8_t *last)
 }
 
 
-/* behind it; only what every reader of JSON takes */
+/* only what every reader of JSON takes */
 
-static const uint8_t *
+const uint8_t *
 aiobs_shape_escape(const uint8_t *p, const uint8_t *last)
 {
     int  i;
@@ -253,9 +254,11 @@ aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m, const uint8_t *p,
 {
     int                  hole;
     size_t               i, n, from;
+    uint8_t             *lanes;
     const aiobs_span_t  *a, *b;
 
     from = 0;
+    lanes = s->lanes;
     s->least = 0;
     s->holes = 0;
     s->fresh = 0;
@@ -283,9 +286,11 @@ aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m, const uint8_t *p,
             n = b->start - from;
         }
 
-        memcpy(s->bytes + s->least, p + from, n);
-        s->segment[s->holes] = (uint16_t) n;
-        s->least += n;
+        lanes = aiobs_shape_constant(s, lanes, p + from, n);
+
+        if (lanes == NULL) {
+            return 0;
+        }
 
         if (i < spans->n) {
             s->holes++;
@@ -294,6 +299,41 @@ aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m, const uint8_t *p,
     }
 
     return 1;
+}
+
+
+/* the next segment: behind its lanes, or NULL */
+
+static uint8_t *
+aiobs_shape_constant(aiobs_shape_t *s, uint8_t *lanes, const uint8_t *p,
+    size_t n)
+{
+    size_t    whole, rest;
+    uint8_t  *mask;
+
+    /* the lane that ends with a segment begins in the event as well */
+
+    if (n == 0 || (s->holes == 0 && n < AIOBS_SHAPE_LANE)) {
+        return NULL;
+    }
+
+    whole = aiobs_shape_lanes(n) - AIOBS_SHAPE_LANE;
+    rest = n < AIOBS_SHAPE_LANE ? n : AIOBS_SHAPE_LANE;
+    mask = s->mask[s->holes];
+
+    memset(mask, 0, AIOBS_SHAPE_LANE - rest);
+    memset(mask + AIOBS_SHAPE_LANE - rest, 0xff, rest);
+
+    memcpy(lanes, p, whole);
+    lanes += whole;
+
+    memset(lanes, 0, AIOBS_SHAPE_LANE - rest);
+    memcpy(lanes + AIOBS_SHAPE_LANE - rest, p + n - rest, rest);
+
+    s->segment[s->holes] = (uint16_t) n;
+    s->least += n;
+
+    return lanes + AIOBS_SHAPE_LANE;
 }
 
 

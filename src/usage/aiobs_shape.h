@@ -20,6 +20,7 @@
 #define AIOBS_SHAPE_TEXT   4096     /* bytes of text that wait */
 #define AIOBS_SHAPES       2        /* kinds of events that take turns */
 #define AIOBS_SHAPE_HOLES  4        /* places where events differ */
+#define AIOBS_SHAPE_LANE   32       /* bytes that are compared at once */
 
 
 typedef enum {
@@ -28,6 +29,13 @@ typedef enum {
     AIOBS_HOLE_DIGITS               /* a number of no interest */
 } aiobs_hole_e;
 
+
+/*
+ * Segments are constant bytes, holes lie between them.  Of a segment the whole
+ * lanes stand in "lanes" as they come, but for the last, and then the lane that
+ * ends where the segment does: part of it counts twice, or, if the segment is
+ * shorter than that, does not count as its mask says.
+ */
 
 typedef struct {
     uint16_t         segment[AIOBS_SHAPE_HOLES + 1];    /* bytes of each */
@@ -41,11 +49,13 @@ typedef struct {
     uint8_t          status_len;
     char             model[AIOBS_MODEL_MAX];
     char             status[32];
-    uint8_t          bytes[AIOBS_SHAPE_MAX + 32];       /* the segments */
+    uint8_t          mask[AIOBS_SHAPE_HOLES + 1][AIOBS_SHAPE_LANE];
+    uint8_t          lanes[AIOBS_SHAPE_MAX
+                           + (AIOBS_SHAPE_HOLES + 1) * AIOBS_SHAPE_LANE];
 } aiobs_shape_t;
 
 
-/* memory of a stream, beside its state: 9 KB */
+/* memory of a stream, beside its state: 10 KB */
 
 typedef struct {
     aiobs_shape_t    shapes[AIOBS_SHAPES];
@@ -78,22 +88,22 @@ typedef struct {
 } aiobs_shape_run_t;
 
 /*
- * Behind the last event of this shape that is whole and lies well before the
- * end of the bytes: others are left to aiobs_shape_match().  Their text goes
- * to where e keeps it; without room there an event is left as well.
+ * Behind the last of the events of this shape that follow each other at p.
+ * Their text goes to where e keeps it, which has room for AIOBS_SHAPE_TEXT
+ * bytes; an event that has more than AIOBS_SHAPE_MAX bytes of it is not taken.
  */
 typedef const uint8_t *(*aiobs_shape_run_pt)(const aiobs_shape_t *s,
     const uint8_t *p, const uint8_t *last, aiobs_estimate_t *e,
     aiobs_shape_run_t *run);
 
-/* what is in use: NULL where no vectors are */
+/* what is in use */
 extern aiobs_shape_run_pt  aiobs_shape_run;
 
 /* those that this processor can run, the fastest last; NULL behind it */
 aiobs_shape_run_pt aiobs_shape_run_get(unsigned i);
 
 
-/* the end of the event at p if it has this shape, or NULL */
+/* byte by byte: the end of the event at p if it has this shape, or NULL */
 const uint8_t *aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
     const uint8_t *last, aiobs_holes_t *holes);
 
@@ -107,8 +117,20 @@ aiobs_shape_t *aiobs_shape_learn(aiobs_shapes_t *m, const uint8_t *p,
 /* behind the blank line that ends the first event, or NULL */
 const uint8_t *aiobs_shape_event_end(const uint8_t *p, const uint8_t *last);
 
+/* behind the escape at p; NULL: not whole, or none that all readers take */
+const uint8_t *aiobs_shape_escape(const uint8_t *p, const uint8_t *last);
+
 /* behind the digits at p, NULL if there are none */
 const uint8_t *aiobs_shape_digits(const uint8_t *p, const uint8_t *last);
+
+
+/* bytes of the lanes that a segment of n bytes takes, n > 0 */
+
+static inline size_t
+aiobs_shape_lanes(size_t n)
+{
+    return (n + AIOBS_SHAPE_LANE - 1) / AIOBS_SHAPE_LANE * AIOBS_SHAPE_LANE;
+}
 
 
 #endif /* _AIOBS_SHAPE_H_INCLUDED_ */

@@ -2,141 +2,223 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Runs of events of one shape, written once for lanes of any width; included
+ * Runs of events of one shape, written once for vectors of any kind; included
  * by aiobs_shape_run.c with AIOBS_RUN and the rest defined.
  */
 
 
-#define AIOBS_DIFF(i)                                                         \
-    AIOBS_XOR(AIOBS_LOAD(p + (i) * AIOBS_LANE),                               \
-              AIOBS_LOAD(bytes + (i) * AIOBS_LANE))
+#define AIOBS_DIFF(n)                                                         \
+    AIOBS_XOR(AIOBS_LOAD(p - (n) * AIOBS_SHAPE_LANE),                         \
+              AIOBS_LOAD(lanes - (n) * AIOBS_SHAPE_LANE))
+
+#define AIOBS_CASE(n)                                                         \
+    case n:                                                                   \
+        d = AIOBS_OR(d, AIOBS_DIFF(n));                                       \
+        __attribute__((fallthrough));
 
 
-AIOBS_TARGET static inline int
-AIOBS_RUN(differs)(const uint8_t *p, const uint8_t *bytes, size_t n)
+/* how the n bytes at p differ; they, and at least one lane, are in the event */
+
+AIOBS_TARGET static inline __attribute__((always_inline)) AIOBS_VECTOR
+AIOBS_RUN(differs)(const uint8_t *p, size_t n, const uint8_t *lanes,
+    const uint8_t *mask)
 {
     size_t        i;
     AIOBS_VECTOR  d;
 
-    d = AIOBS_ZERO;
+    i = (n - 1) / AIOBS_SHAPE_LANE;
 
-    for (i = n / (4 * AIOBS_LANE); i; i--) {
-        d = AIOBS_OR(d, AIOBS_OR(AIOBS_OR(AIOBS_DIFF(0), AIOBS_DIFF(1)),
-                                 AIOBS_OR(AIOBS_DIFF(2), AIOBS_DIFF(3))));
-        p += 4 * AIOBS_LANE;
-        bytes += 4 * AIOBS_LANE;
+    d = AIOBS_XOR(AIOBS_LOAD(p + n - AIOBS_SHAPE_LANE),
+                  AIOBS_LOAD(lanes + i * AIOBS_SHAPE_LANE));
+    d = AIOBS_AND(d, AIOBS_LOAD(mask));
+
+    p += i * AIOBS_SHAPE_LANE;
+    lanes += i * AIOBS_SHAPE_LANE;
+
+    for ( ;; ) {
+
+        switch (i) {
+
+        default:
+            d = AIOBS_OR(d, AIOBS_DIFF(1));
+            p -= AIOBS_SHAPE_LANE;
+            lanes -= AIOBS_SHAPE_LANE;
+            i--;
+            continue;
+
+        AIOBS_CASE(12)
+        AIOBS_CASE(11)
+        AIOBS_CASE(10)
+        AIOBS_CASE(9)
+        AIOBS_CASE(8)
+        AIOBS_CASE(7)
+        AIOBS_CASE(6)
+        AIOBS_CASE(5)
+        AIOBS_CASE(4)
+        AIOBS_CASE(3)
+        AIOBS_CASE(2)
+        AIOBS_CASE(1)
+        case 0:
+            return d;
+        }
     }
-
-    for (i = n / AIOBS_LANE % 4; i; i--) {
-        d = AIOBS_OR(d, AIOBS_DIFF(0));
-        p += AIOBS_LANE;
-        bytes += AIOBS_LANE;
-    }
-
-    /* of what is left as many bytes as count */
-
-    d = AIOBS_OR(d, AIOBS_AND(AIOBS_DIFF(0),
-                              AIOBS_LOAD(aiobs_shape_mask + AIOBS_LANES
-                                         - n % AIOBS_LANE)));
-
-    return !AIOBS_NONE(d);
 }
 
 
 #undef AIOBS_DIFF
+#undef AIOBS_CASE
 
 
 /* bytes that end a string, or are not to be passed over */
 
-AIOBS_TARGET static inline uint32_t
+AIOBS_TARGET static inline __attribute__((always_inline)) AIOBS_VECTOR
 AIOBS_RUN(stops)(AIOBS_VECTOR v)
 {
-    return AIOBS_BITS(AIOBS_OR(AIOBS_OR(AIOBS_EQ(v, AIOBS_SET('"')),
-                                        AIOBS_EQ(v, AIOBS_SET('\\'))),
-                               AIOBS_EQ(AIOBS_MAX(v, AIOBS_SET(0x1f)),
-                                        AIOBS_SET(0x1f))));
+    return AIOBS_OR(AIOBS_OR(AIOBS_EQ(v, AIOBS_SET('"')),
+                             AIOBS_EQ(v, AIOBS_SET('\\'))),
+                    AIOBS_EQ(AIOBS_MAX(v, AIOBS_SET(0x1f)),
+                             AIOBS_SET(0x1f)));
 }
 
 
-/* the string at p, kept at text if it is some; its quote, or NULL */
+AIOBS_TARGET static inline __attribute__((always_inline)) AIOBS_VECTOR
+AIOBS_RUN(no_digits)(AIOBS_VECTOR v)
+{
+    v = AIOBS_SUB(v, AIOBS_SET('0'));
+
+    return AIOBS_EQ(AIOBS_MAX(v, AIOBS_SET(10)), v);
+}
+
+
+/*
+ * Where these are in the lane at p; nearer to the end of the bytes than that,
+ * the lane is read that ends there, which begins in the event as well.
+ */
+
+#define AIOBS_AHEAD(kind, p, last)                                            \
+    ((last) - (p) >= AIOBS_SHAPE_LANE                                         \
+     ? AIOBS_BITS(AIOBS_RUN(kind)(AIOBS_LOAD(p)))                             \
+     : (uint32_t)                                                             \
+       ((uint64_t) AIOBS_BITS(AIOBS_RUN(kind)(AIOBS_LOAD((last)               \
+                                                     - AIOBS_SHAPE_LANE)))    \
+        >> (AIOBS_SHAPE_LANE - ((last) - (p)))))
+
+
+/* the quote that ends the string at p, or NULL */
 
 AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
-AIOBS_RUN(string)(const uint8_t *p, const uint8_t *last, uint8_t *text,
-    const uint8_t *room)
+AIOBS_RUN(string)(const uint8_t *p, const uint8_t *last)
 {
-    uint32_t      mask;
-    AIOBS_VECTOR  v;
+    uint32_t  mask;
 
     for ( ;; ) {
+        mask = AIOBS_AHEAD(stops, p, last);
 
-        if (last - p < AIOBS_LANE) {
-            return NULL;
-        }
+        if (mask == 0) {
 
-        v = AIOBS_LOAD(p);
-
-        if (text) {
-
-            if (room - text < AIOBS_LANE) {
+            if (last - p <= AIOBS_SHAPE_LANE) {
                 return NULL;
             }
 
-            AIOBS_STORE(text, v);
-            text += AIOBS_LANE;
+            p += AIOBS_SHAPE_LANE;
+            continue;
         }
 
-        mask = AIOBS_RUN(stops)(v);
+        p += __builtin_ctz(mask);
 
-        if (mask) {
-            p += __builtin_ctz(mask);
-            return *p == '"' ? p : NULL;
+        if (*p == '"') {
+            return p;
         }
 
-        p += AIOBS_LANE;
+        if (*p != '\\') {
+            return NULL;
+        }
+
+        p = aiobs_shape_escape(p, last);
+
+        if (p == NULL) {
+            return NULL;
+        }
     }
 }
 
 
-/* the event at p; text: as above, moved behind what was kept */
+/* behind the digits at p, or NULL; more than a lane of them are left */
 
-AIOBS_TARGET static inline const uint8_t *
+AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
+AIOBS_RUN(digits)(const uint8_t *p, const uint8_t *last)
+{
+    uint32_t  mask;
+
+    mask = AIOBS_AHEAD(no_digits, p, last);
+
+    return mask == 0 || mask & 1 ? NULL : p + __builtin_ctz(mask);
+}
+
+
+/* the event at p; text: moved behind what was kept, to "room" at most */
+
+AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
 AIOBS_RUN(event)(const aiobs_shape_t *s, const uint8_t *p,
     const uint8_t *last, uint8_t **text, const uint8_t *room)
 {
     size_t          i, n;
-    const uint8_t  *q, *bytes;
+    const uint8_t  *q, *lanes;
+    AIOBS_VECTOR    d;
 
-    bytes = s->bytes;
+    lanes = s->lanes;
 
     for (i = 0; /* void */ ; i++) {
         n = s->segment[i];
 
-        if ((size_t) (last - p) < n + AIOBS_LANE
-            || AIOBS_RUN(differs)(p, bytes, n))
-        {
+        if ((size_t) (last - p) < n) {
+            return NULL;
+        }
+
+        d = AIOBS_RUN(differs)(p, n, lanes, s->mask[i]);
+
+        if (!AIOBS_NONE(d)) {
             return NULL;
         }
 
         p += n;
-        bytes += n;
+        lanes += aiobs_shape_lanes(n);
 
         if (i == s->holes) {
             return p;
         }
 
-        if (s->hole[i] == AIOBS_HOLE_TEXT) {
-            q = AIOBS_RUN(string)(p, last, *text, room);
-            *text += q ? q - p : 0;
+        if (s->hole[i] == AIOBS_HOLE_DIGITS) {
+            p = AIOBS_RUN(digits)(p, last);
 
-        } else if (s->hole[i] == AIOBS_HOLE_STRING) {
-            q = AIOBS_RUN(string)(p, last, NULL, NULL);
+            if (p == NULL) {
+                return NULL;
+            }
 
-        } else {
-            q = aiobs_shape_digits(p, last);
+            continue;
         }
+
+        q = AIOBS_RUN(string)(p, last);
 
         if (q == NULL) {
             return NULL;
+        }
+
+        if (s->hole[i] == AIOBS_HOLE_TEXT) {
+            n = q - p;
+
+            if (n > (size_t) (room - *text)) {
+                return NULL;
+            }
+
+            if (n <= AIOBS_SHAPE_LANE && last - p >= AIOBS_SHAPE_LANE) {
+                AIOBS_STORE(*text, AIOBS_LOAD(p));
+
+            } else {
+                memcpy(*text, p, n);
+            }
+
+            *text += n;
         }
 
         p = q;
@@ -144,26 +226,107 @@ AIOBS_RUN(event)(const aiobs_shape_t *s, const uint8_t *p,
 }
 
 
+/*
+ * Most events have text in one place, of less than a lane and without escapes:
+ * behind the last of such that follow each other at p.
+ */
+
+AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
+AIOBS_RUN(short_texts)(const aiobs_shape_t *s, const uint8_t *p,
+    const uint8_t *last, aiobs_estimate_t *e, aiobs_shape_run_t *run)
+{
+    size_t          head, tail;
+    uint32_t        mask, events, content;
+    uint8_t        *text, *start, *room;
+    const uint8_t  *q, *behind;
+    AIOBS_VECTOR    v;
+
+    head = s->segment[0];
+    tail = s->segment[1];
+    behind = s->lanes + aiobs_shape_lanes(head);
+
+    events = 0;
+    content = 0;
+    text = e->end;
+    room = e->last - AIOBS_SHAPE_LANE;
+
+    while ((size_t) (last - p) >= head + AIOBS_SHAPE_LANE && text <= room) {
+
+        q = p + head;
+        start = text;
+
+        v = AIOBS_LOAD(q);
+        mask = AIOBS_BITS(AIOBS_RUN(stops)(v));
+
+        if (mask == 0) {
+            break;
+        }
+
+        AIOBS_STORE(text, v);
+
+        text += __builtin_ctz(mask);
+        q += __builtin_ctz(mask);
+
+        if (*q != '"' || (size_t) (last - q) < tail) {
+            text = start;
+            break;
+        }
+
+        v = AIOBS_OR(AIOBS_RUN(differs)(p, head, s->lanes, s->mask[0]),
+                     AIOBS_RUN(differs)(q, tail, behind, s->mask[1]));
+
+        if (!AIOBS_NONE(v)) {
+            text = start;
+            break;
+        }
+
+        events++;
+        content += (text > start);
+        p = q + tail;
+    }
+
+    e->end = text;
+
+    run->events += events;
+    run->content += content;
+
+    return p;
+}
+
+
 AIOBS_TARGET static const uint8_t *
 AIOBS_RUN(run)(const aiobs_shape_t *s, const uint8_t *p, const uint8_t *last,
     aiobs_estimate_t *e, aiobs_shape_run_t *run)
 {
+    int             one;
     uint8_t        *text;
     const uint8_t  *end;
 
     run->events = 0;
     run->content = 0;
 
-    if (s->least == 0) {
-        return p;
-    }
+    one = (s->holes == 1 && s->hole[0] == AIOBS_HOLE_TEXT);
 
-    for ( ;; ) {
+    while (s->least && (size_t) (last - p) >= s->least) {
+
+        if (e->last - e->end < AIOBS_SHAPE_MAX + AIOBS_SHAPE_LANE) {
+            aiobs_estimate_look(e);
+        }
+
+        if (one) {
+            end = AIOBS_RUN(short_texts)(s, p, last, e, run);
+
+            if (end > p) {
+                p = end;
+                continue;
+            }
+        }
+
         text = e->end;
-        end = AIOBS_RUN(event)(s, p, last, &text, e->last);
+        end = AIOBS_RUN(event)(s, p, last, &text, e->end + AIOBS_SHAPE_MAX);
 
         if (end == NULL) {
-            return p;
+            break;
         }
 
         run->events++;
@@ -172,4 +335,9 @@ AIOBS_RUN(run)(const aiobs_shape_t *s, const uint8_t *p, const uint8_t *last,
         e->end = text;
         p = end;
     }
+
+    return p;
 }
+
+
+#undef AIOBS_AHEAD
