@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "usage/aiobs_usage.h"
+#include "usage/aiobs_shape.h"
 
 
 #define STREAM_MAX  (256 * 1024)
@@ -150,6 +150,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t                 len, long_len;
     const char            *path;
     const aiobs_api_t     *api;
+    aiobs_shape_run_pt     run;
     aiobs_usage_record_t   whole, split, slow;
 
     static char  body[STREAM_MAX];
@@ -161,6 +162,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     path = kinds[data[0] % 4].path;
     api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, path, strlen(path));
+
+    run = aiobs_shape_run_get(data[0] / 4 % 3);
+    aiobs_shape_run = run ? run : aiobs_shape_run_get(0);
 
     len = stream(data, size < 100 ? size : 100, body);
 
