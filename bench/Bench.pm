@@ -15,6 +15,7 @@ use Exporter 'import';
 our @EXPORT_OK = qw(%case %size %features %server begin server end median least
     @headers $t $up);
 
+my $unknown = 0;
 our ($t, $up, %case, %size, %features, %server, @headers);
 
 sub least { return (sort { $a <=> $b } @_)[0] }
@@ -54,8 +55,10 @@ sub answers {
         . join(',', map { qq({"object":"embedding","index":$_,"embedding":[$vector]}) } 0 .. 99)
         . '],"model":"text-embedding-3-small","usage":{"prompt_tokens":800,"total_tokens":800}}');
 
-    Aiobs::spew($t->dir . '/prices.json', '{"gpt-4o-2024-08-06":{"litellm_provider":"openai",'
-        . '"input_cost_per_token":2.5e-06,"output_cost_per_token":1e-05}}');
+    Aiobs::spew($t->dir . '/prices.json', '{' . join(',', map {
+        qq("$_":{"litellm_provider":"openai",)
+        . '"input_cost_per_token":2.5e-06,"output_cost_per_token":1e-05}'
+        } qw(gpt-4o gpt-4o-2024-08-06)) . '}');
 
     my $messages = '"messages":[{"role":"system","content":"You are a helpful assistant."},'
         . '{"role":"user","content":"Say how the fox goes home, in some twelve sentences."}]';
@@ -68,6 +71,13 @@ sub answers {
         events => ['/v1/events/chat/completions', 'stream, event by event', 24, $ask],
         embeddings => ['/v1/embeddings', 'embeddings', 4,
             '{"model":"text-embedding-3-small","input":"Say it."}'],
+
+        # refused: no key; one that nobody has, again and again; another each time
+        missing => ['/v1/chat/completions', 'refused, no key', 0, '{"model":"gpt-4o"}', sub { '' }],
+        again => ['/v1/chat/completions', 'refused, same key', 0, '{"model":"gpt-4o"}',
+            sub { 'sk-' . 'x' x 43 }],
+        unknown => ['/v1/chat/completions', 'refused, other keys', 0, '{"model":"gpt-4o"}',
+            sub { sprintf 'sk-%043d', ++$unknown }],
     );
 
     %size = (json => -s $t->dir . '/json', stream => -s $t->dir . '/stream',
@@ -130,7 +140,11 @@ sub features {
     my ($otlp, $dead) = map { "aiobs_otlp { endpoint http://127.0.0.1:$_; }" } $up->port(0), $hang->sockport;
     my $prices = "aiobs_prices @{[$t->dir]}/prices.json;";
 
-    # name => [compared with, at http, in the location]
+    my $limits = 'INSERT OR REPLACE INTO aiobs_key_attrs (hash, rpm, tpm, '
+        . 'tokens_per_day, cost_microusd_per_day, parallel) '
+        . 'SELECT hash, 1000000, 1000000000, 1000000000, 1000000000, 1000 FROM api_keys';
+
+    # name => [compared with, at http, in the location, done to the key]
 
     %features = (
         bare => [undef, '', ''],
@@ -138,6 +152,7 @@ sub features {
         usage => ['bare', 'aiobs on;', $llm],
         metrics => ['bare', "aiobs on; $prices", $llm],
         auth => ['usage', 'aiobs on;', $auth . $llm],
+        limits => ['auth', "aiobs on; $prices", $auth . $llm, $limits],
         log => ['auth', "aiobs on; $log", $auth . $llm],
         accesslog => ['auth', "aiobs on; log_format bench escape=json '{$format}';"
             . 'access_log %%DIR%%/bench.log bench buffer=64k flush=1s;', $auth . $llm],
@@ -164,6 +179,7 @@ sub server {
     my $off = $f->[1] =~ /access_log/ ? '' : 'access_log off;';
 
     system('cp', glob($t->dir . '/keys.db*'), $s->dir) == 0 or die;
+    system('sqlite3', $s->store, $f->[3]) == 0 or die if $f->[3];
     $s->start(<<"EOF", no_module => $v eq 'bare', no_log => 1, %opt);
 $off
 keepalive_requests 1000000;

@@ -11,12 +11,14 @@
 
 
 #define NGX_HTTP_AIOBS_LEARNED_MIN   100    /* calls */
+#define NGX_HTTP_AIOBS_LEARNED_EVERY 16     /* calls; a power of two */
 #define NGX_HTTP_AIOBS_LEARNED_MAX   16384  /* older ones fade then */
 #define NGX_HTTP_AIOBS_LEARNED_WAYS  4
 
 
 static ngx_http_aiobs_model_t *ngx_http_aiobs_learned_model(
     const u_char *model, size_t len, ngx_uint_t add);
+static int64_t ngx_http_aiobs_learned_p99(const ngx_http_aiobs_model_t *m);
 static ngx_uint_t ngx_http_aiobs_learned_bucket(int64_t output);
 static int64_t ngx_http_aiobs_learned_bound(ngx_uint_t bucket);
 
@@ -24,34 +26,15 @@ static int64_t ngx_http_aiobs_learned_bound(ngx_uint_t bucket);
 int64_t
 ngx_http_aiobs_learned(const u_char *model, size_t len)
 {
-    uint64_t                 sum;
-    uint32_t                 counts[NGX_HTTP_AIOBS_MODEL_BUCKETS];
-    ngx_uint_t               i;
     ngx_http_aiobs_model_t  *m;
 
     m = ngx_http_aiobs_learned_model(model, len, 0);
 
-    if (m == NULL) {
+    if (m == NULL || m->n < NGX_HTTP_AIOBS_LEARNED_MIN) {
         return AIOBS_LIMIT_NONE;
     }
 
-    ngx_memcpy(counts, m->counts, sizeof(counts));
-
-    for (sum = 0, i = 0; i < NGX_HTTP_AIOBS_MODEL_BUCKETS; i++) {
-        sum += counts[i];
-    }
-
-    if (sum < NGX_HTTP_AIOBS_LEARNED_MIN) {
-        return AIOBS_LIMIT_NONE;
-    }
-
-    sum /= 100;                             /* that many are longer */
-
-    for (i = NGX_HTTP_AIOBS_MODEL_BUCKETS - 1; i && counts[i] <= sum; i--) {
-        sum -= counts[i];
-    }
-
-    return ngx_http_aiobs_learned_bound(i);
+    return m->p99;
 }
 
 
@@ -70,14 +53,46 @@ ngx_http_aiobs_learn(const u_char *model, size_t len, int64_t output)
     }
 
     m->counts[ngx_http_aiobs_learned_bucket(output)]++;
+    m->n++;
 
-    if (++m->n >= NGX_HTTP_AIOBS_LEARNED_MAX) {
+    /* while there are few it changes by each; later it hardly does */
+
+    if (m->n % NGX_HTTP_AIOBS_LEARNED_EVERY == 0
+        || m->n <= NGX_HTTP_AIOBS_LEARNED_MIN)
+    {
+        m->p99 = ngx_http_aiobs_learned_p99(m);
+    }
+
+    if (m->n >= NGX_HTTP_AIOBS_LEARNED_MAX) {
         m->n /= 2;
 
         for (i = 0; i < NGX_HTTP_AIOBS_MODEL_BUCKETS; i++) {
             m->counts[i] /= 2;
         }
     }
+}
+
+
+static int64_t
+ngx_http_aiobs_learned_p99(const ngx_http_aiobs_model_t *m)
+{
+    uint64_t    sum;
+    uint32_t    counts[NGX_HTTP_AIOBS_MODEL_BUCKETS];
+    ngx_uint_t  i;
+
+    ngx_memcpy(counts, m->counts, sizeof(counts));
+
+    for (sum = 0, i = 0; i < NGX_HTTP_AIOBS_MODEL_BUCKETS; i++) {
+        sum += counts[i];
+    }
+
+    sum /= 100;                             /* that many are longer */
+
+    for (i = NGX_HTTP_AIOBS_MODEL_BUCKETS - 1; i && counts[i] <= sum; i--) {
+        sum -= counts[i];
+    }
+
+    return ngx_http_aiobs_learned_bound(i);
 }
 
 

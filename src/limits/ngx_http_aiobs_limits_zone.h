@@ -72,6 +72,7 @@ typedef struct {
 
 typedef struct {
     uint64_t                    tag;
+    int64_t                     p99;        /* from a hundred calls on */
     uint32_t                    n;
     uint32_t                    counts[NGX_HTTP_AIOBS_MODEL_BUCKETS];
 } ngx_http_aiobs_model_t;

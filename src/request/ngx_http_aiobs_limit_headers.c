@@ -9,50 +9,65 @@
 #include "ngx_http_aiobs_request.h"
 
 
+#define NGX_HTTP_AIOBS_LIMIT_VALUE  (NGX_INT64_LEN + 1)     /* and "s" */
+
+
 static void ngx_http_aiobs_limit_hide(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_limit_push(ngx_http_request_t *r,
-    const char *what, const char *of, int64_t n, const char *unit);
+    ngx_http_aiobs_name_t *names, ngx_http_aiobs_left_t *left);
+static u_char *ngx_http_aiobs_limit_decimal(u_char *end, uint64_t n);
+
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_limit_requests[] = {
+    ngx_http_aiobs_name("x-ratelimit-limit-requests",
+                        "x-ratelimit-limit-requests"),
+    ngx_http_aiobs_name("x-ratelimit-remaining-requests",
+                        "x-ratelimit-remaining-requests"),
+    ngx_http_aiobs_name("x-ratelimit-reset-requests",
+                        "x-ratelimit-reset-requests")
+};
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_limit_tokens[] = {
+    ngx_http_aiobs_name("x-ratelimit-limit-tokens",
+                        "x-ratelimit-limit-tokens"),
+    ngx_http_aiobs_name("x-ratelimit-remaining-tokens",
+                        "x-ratelimit-remaining-tokens"),
+    ngx_http_aiobs_name("x-ratelimit-reset-tokens",
+                        "x-ratelimit-reset-tokens")
+};
 
 
 ngx_int_t
 ngx_http_aiobs_limit_headers(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    const char             *of;
-    ngx_uint_t              i, hidden;
-    ngx_http_aiobs_left_t   left;
-
-    static const aiobs_limit_e  limits[] = { AIOBS_LIMIT_RPM, AIOBS_LIMIT_TPM };
+    ngx_int_t               requests, tokens;
+    ngx_http_aiobs_left_t   left[2];
 
     if (ctx->call == NULL) {
         return NGX_OK;
     }
 
-    hidden = 0;
+    requests = ngx_http_aiobs_limits_left(ctx->call, AIOBS_LIMIT_RPM,
+                                          &left[0]);
+    tokens = ngx_http_aiobs_limits_left(ctx->call, AIOBS_LIMIT_TPM, &left[1]);
 
-    for (i = 0; i < 2; i++) {
+    if (requests == NGX_OK || tokens == NGX_OK) {
+        ngx_http_aiobs_limit_hide(r);
+    }
 
-        if (ngx_http_aiobs_limits_left(ctx->call, limits[i], &left)
-            != NGX_OK)
-        {
-            continue;
-        }
+    if (requests == NGX_OK
+        && ngx_http_aiobs_limit_push(r, ngx_http_aiobs_limit_requests,
+                                     &left[0])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-        if (!hidden) {
-            ngx_http_aiobs_limit_hide(r);
-            hidden = 1;
-        }
-
-        of = (limits[i] == AIOBS_LIMIT_RPM) ? "requests" : "tokens";
-
-        if (ngx_http_aiobs_limit_push(r, "limit", of, left.limit, "")
-            != NGX_OK
-            || ngx_http_aiobs_limit_push(r, "remaining", of, left.left, "")
-               != NGX_OK
-            || ngx_http_aiobs_limit_push(r, "reset", of, left.reset, "s")
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (tokens == NGX_OK
+        && ngx_http_aiobs_limit_push(r, ngx_http_aiobs_limit_tokens, &left[1])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return NGX_OK;
@@ -75,6 +90,8 @@ ngx_http_aiobs_limit_hide(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].key.len > sizeof(prefix) - 1
+                && (h[i].key.data[0] | 0x20) == 'x'
+                && (h[i].key.data[3] | 0x20) == 'a'
                 && ngx_strncasecmp(h[i].key.data, (u_char *) prefix,
                                    sizeof(prefix) - 1)
                    == 0)
@@ -87,25 +104,54 @@ ngx_http_aiobs_limit_hide(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_aiobs_limit_push(ngx_http_request_t *r, const char *what,
-    const char *of, int64_t n, const char *unit)
+ngx_http_aiobs_limit_push(ngx_http_request_t *r, ngx_http_aiobs_name_t *names,
+    ngx_http_aiobs_left_t *left)
 {
-    size_t      len;
-    u_char     *name;
+    u_char     *p, *end;
+    int64_t     n[3];
     ngx_str_t   value;
+    ngx_uint_t  i;
 
-    name = ngx_pnalloc(r->pool, sizeof("x-ratelimit-remaining-requests")
-                                + NGX_INT64_LEN + 1);
-    if (name == NULL) {
+    p = ngx_pnalloc(r->pool, 3 * NGX_HTTP_AIOBS_LIMIT_VALUE);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    len = ngx_sprintf(name, "x-ratelimit-%s-%s", what, of) - name;
+    n[0] = left->limit;
+    n[1] = left->left;
+    n[2] = left->reset;
 
-    value.data = name + len;
-    value.len = ngx_sprintf(value.data, "%L%s", n, unit) - value.data;
+    for (i = 0; i < 3; i++) {
+        end = p + NGX_HTTP_AIOBS_LIMIT_VALUE;
 
-    return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
-                                      (char *) name, len, &value)
-           ? NGX_OK : NGX_ERROR;
+        if (i == 2) {
+            *--end = 's';
+        }
+
+        value.data = ngx_http_aiobs_limit_decimal(end, n[i]);
+        value.len = end - value.data + (i == 2);
+
+        if (ngx_http_aiobs_header_add(&r->headers_out.headers, &names[i],
+                                      &value)
+            == NULL)
+        {
+            return NGX_ERROR;
+        }
+
+        p += NGX_HTTP_AIOBS_LIMIT_VALUE;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_aiobs_limit_decimal(u_char *end, uint64_t n)
+{
+    do {
+        *--end = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    return end;
 }
