@@ -65,12 +65,15 @@ ngx_http_aiobs_key_tell(ngx_str_t *key_id, ngx_uint_t known)
         ngx_memzero(told, sizeof(told));
     }
 
-    hash = ngx_crc32_short(key_id->data, key_id->len) | 1;
     most = known ? NGX_HTTP_AIOBS_KEY_KNOWN : NGX_HTTP_AIOBS_KEY_STRANGE;
 
-    if (told[known] == most
-        || seen[hash / 2 % NGX_HTTP_AIOBS_KEY_SEEN] == hash)
-    {
+    if (told[known] == most) {
+        return 0;
+    }
+
+    hash = ngx_crc32_short(key_id->data, key_id->len) | 1;
+
+    if (seen[hash / 2 % NGX_HTTP_AIOBS_KEY_SEEN] == hash) {
         return 0;
     }
 

@@ -94,7 +94,7 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
 
     if (rc == NGX_AGAIN) {
         id->verdict = NGX_HTTP_AIOBS_KEY_PENDING;
-        ngx_http_aiobs_key_start(w);
+        ngx_http_aiobs_key_gather(w);
         return NGX_AGAIN;
     }
 
@@ -427,6 +427,7 @@ ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
     ngx_http_aiobs_key_keep(w, uses, n);
 
     if (!key->found) {
+        ngx_http_aiobs_key_strange(w);
         ngx_http_aiobs_key_unknown_add(w->keys, key->hash, ngx_current_msec);
     }
 

@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_aiobs_key_worker_make(
     ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
 static ngx_uint_t ngx_http_aiobs_key_held(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_guard(ngx_event_t *ev);
+static void ngx_http_aiobs_key_gathered(ngx_event_t *ev);
+static ngx_uint_t ngx_http_aiobs_key_flood(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
 static void ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w);
@@ -103,6 +105,10 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
     w->guard.data = w;
     w->guard.log = cycle->log;
 
+    w->gather.handler = ngx_http_aiobs_key_gathered;
+    w->gather.data = w;
+    w->gather.log = cycle->log;
+
     w->timer.handler = ngx_http_aiobs_key_timer;
     w->timer.data = w;
     w->timer.log = cycle->log;
@@ -145,6 +151,58 @@ ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w)
     if (w->guard.timer_set && !ngx_http_aiobs_key_held(w)) {
         ngx_del_timer(&w->guard);
     }
+}
+
+
+void
+ngx_http_aiobs_key_gather(ngx_http_aiobs_key_worker_t *w)
+{
+    if (w->busy) {
+        return;
+    }
+
+    if (ngx_http_aiobs_key_flood(w)
+        && w->nwaiting < NGX_HTTP_AIOBS_KEY_BATCH)
+    {
+        if (!w->gather.timer_set) {
+            ngx_add_timer(&w->gather, NGX_HTTP_AIOBS_KEY_GATHER);
+        }
+
+    } else if (!w->gather.posted) {
+        ngx_post_event(&w->gather, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_aiobs_key_gathered(ngx_event_t *ev)
+{
+    ngx_http_aiobs_key_start(ev->data);
+}
+
+
+void
+ngx_http_aiobs_key_strange(ngx_http_aiobs_key_worker_t *w)
+{
+    if (w->second != ngx_time()) {
+        w->strangers = (w->second == ngx_time() - 1) ? w->strange : 0;
+        w->strange = 0;
+        w->second = ngx_time();
+    }
+
+    w->strange++;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_key_flood(ngx_http_aiobs_key_worker_t *w)
+{
+    if (ngx_time() - w->second > 1) {
+        return 0;
+    }
+
+    return w->strange > NGX_HTTP_AIOBS_KEY_FLOOD
+           || w->strangers > NGX_HTTP_AIOBS_KEY_FLOOD;
 }
 
 
@@ -194,6 +252,10 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
     if (w->busy) {
         return;
+    }
+
+    if (w->gather.timer_set) {
+        ngx_del_timer(&w->gather);
     }
 
     job = w->job;
@@ -265,7 +327,12 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
 
     w->busy = 0;
 
-    ngx_http_aiobs_key_start(w);
+    if (ngx_queue_empty(&w->waiting)) {
+        ngx_http_aiobs_key_start(w);
+
+    } else {
+        ngx_http_aiobs_key_gather(w);
+    }
 }
 
 

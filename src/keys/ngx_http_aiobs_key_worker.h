@@ -24,6 +24,9 @@
 
 #define NGX_HTTP_AIOBS_KEY_GUARD    60000   /* milliseconds */
 
+#define NGX_HTTP_AIOBS_KEY_FLOOD    200     /* keys of nobody, a second */
+#define NGX_HTTP_AIOBS_KEY_GATHER   2       /* milliseconds */
+
 
 #define NGX_HTTP_AIOBS_KEY_EVENTS   32      /* not yet written */
 
@@ -114,6 +117,7 @@ typedef struct {
 
     ngx_event_t                     timer;
     ngx_event_t                     guard;
+    ngx_event_t                     gather;
     ngx_thread_task_t              *task;
     ngx_http_aiobs_key_job_t       *job;
     uint32_t                        epoch;      /* the job's */
@@ -128,6 +132,12 @@ typedef struct {
     ngx_queue_t                     waiting;
     ngx_http_aiobs_key_lookup_t    *asked[NGX_HTTP_AIOBS_KEY_BATCH];
     ngx_http_aiobs_key_lookup_t    *buckets[NGX_HTTP_AIOBS_KEY_WAITING];
+
+    /* keys that the store did not know: in this second, in the one before */
+
+    time_t                          second;
+    ngx_uint_t                      strange;
+    ngx_uint_t                      strangers;
 
     ngx_uint_t                      ticks;
     time_t                          complained;
@@ -159,6 +169,15 @@ void ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w);
 
 /* starts the task, if there is something to do and none is under way */
 void ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w);
+
+/*
+ * The same soon, when what else has come is read: waking a thread costs more
+ * than asking for a key.  In a flood of keys of nobody, somewhat later.
+ */
+void ngx_http_aiobs_key_gather(ngx_http_aiobs_key_worker_t *w);
+
+/* another key of nobody */
+void ngx_http_aiobs_key_strange(ngx_http_aiobs_key_worker_t *w);
 
 /* NGX_BUSY: too many requests wait already */
 ngx_int_t ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,

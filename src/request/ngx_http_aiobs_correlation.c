@@ -334,8 +334,9 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 
     return (ngx_http_aiobs_header_own(h) & drop->own)
            || (drop->identity
-               && (h->value.len >= drop->ctx->key.len
-                   || ngx_http_aiobs_maybe_key(h))
+               && (ngx_http_aiobs_maybe_key(h)
+                   || (drop->ctx->key.len
+                       && h->value.len >= drop->ctx->key.len))
                && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h));
 }
 

@@ -9,6 +9,9 @@
 #include "ngx_http_aiobs_request.h"
 
 
+#define NGX_HTTP_AIOBS_REFUSAL_BODY  1024   /* bytes: texts here are short */
+
+
 typedef struct {
     ngx_uint_t   status;
     ngx_str_t    reason;            /* empty: the verdict on the key */
@@ -28,6 +31,9 @@ static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_refusal_t *refusal,
     ngx_str_t *body);
+static u_char *ngx_http_aiobs_refusal_json(u_char *p, u_char *last,
+    ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_refusal_t *refusal,
+    const char *provider);
 static ngx_int_t ngx_http_aiobs_refusal_headers(ngx_http_request_t *r,
     ngx_http_aiobs_refused_e why);
 static ngx_int_t ngx_http_aiobs_challenge(ngx_http_request_t *r);
@@ -35,6 +41,16 @@ static ngx_int_t ngx_http_aiobs_final(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_retry_after(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
+
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_retry_after_name =
+    ngx_http_aiobs_name("Retry-After", "retry-after");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_www_authenticate =
+    ngx_http_aiobs_name("WWW-Authenticate", "www-authenticate");
+
+static ngx_http_aiobs_name_t  ngx_http_aiobs_should_retry =
+    ngx_http_aiobs_name("x-should-retry", "x-should-retry");
 
 
 static const ngx_http_aiobs_refusal_t  ngx_http_aiobs_refusals[] = {
@@ -253,68 +269,79 @@ static ngx_int_t
 ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     const ngx_http_aiobs_refusal_t *refusal, ngx_str_t *body)
 {
-    u_char                     *p, *last;
-    const char                 *provider;
+    u_char                     *last;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
-    p = ngx_pnalloc(r->pool, 1024);
-    if (p == NULL) {
+    body->data = ngx_pnalloc(r->pool, NGX_HTTP_AIOBS_REFUSAL_BODY);
+    if (body->data == NULL) {
         return NGX_ERROR;
     }
 
-    body->data = p;
-    last = p + 1024;
+    last = body->data + NGX_HTTP_AIOBS_REFUSAL_BODY;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
-
-    provider = aiobs_api_provider(aiobs_api_find(lcf->llm,
-                                      (char *) r->method_name.data,
-                                      r->method_name.len,
-                                      (char *) r->uri.data, r->uri.len));
 
     if (lcf->keys_api) {
         ngx_str_set(&r->headers_out.content_type, "application/problem+json");
 
-        p = ngx_slprintf(p, last, "{\"type\":\"about:blank\","
-                         "\"status\":%ui,\"detail\":\"%V\","
-                         "\"request_id\":\"%V\"}" CRLF,
-                         refusal->status, &refusal->message,
-                         &ctx->request_id);
-
-    } else if (ngx_strcmp(provider, "anthropic") == 0) {
-        p = ngx_slprintf(p, last, "{\"type\":\"error\",\"error\":{"
-                         "\"type\":\"%V\",\"message\":\"%V\"},"
-                         "\"request_id\":\"%V\"}" CRLF,
-                         &refusal->anthropic_type, &refusal->message,
-                         &ctx->request_id);
-
-    } else if (ngx_strcmp(provider, "gemini") == 0) {
-        p = ngx_slprintf(p, last, "{\"error\":{\"code\":%ui,"
-                         "\"message\":\"%V\",\"status\":\"%V\"}}" CRLF,
-                         refusal->status, &refusal->message,
-                         &refusal->google_status);
-
-    } else if (ngx_strcmp(provider, "bedrock") == 0
-               || ngx_strcmp(provider, "cohere") == 0)
-    {
-        p = ngx_slprintf(p, last, "{\"message\":\"%V\"}" CRLF,
-                         &refusal->message);
-
-    } else if (ngx_strcmp(provider, "ollama") == 0) {
-        p = ngx_slprintf(p, last, "{\"error\":\"%V\"}" CRLF,
-                         &refusal->message);
-
-    } else {
-        p = ngx_slprintf(p, last, "{\"error\":{\"message\":\"%V\","
-                         "\"type\":\"%V\",\"param\":null,"
-                         "\"code\":\"%V\"}}" CRLF,
-                         &refusal->message, &refusal->openai_type,
-                         &refusal->openai_code);
+        body->len = ngx_slprintf(body->data, last, "{\"type\":\"about:blank\","
+                                 "\"status\":%ui,\"detail\":\"%V\","
+                                 "\"request_id\":\"%V\"}" CRLF,
+                                 refusal->status, &refusal->message,
+                                 &ctx->request_id)
+                    - body->data;
+        return NGX_OK;
     }
 
-    body->len = p - body->data;
+    body->len = ngx_http_aiobs_refusal_json(body->data, last, ctx, refusal,
+                    aiobs_api_provider(aiobs_api_find(lcf->llm,
+                                           (char *) r->method_name.data,
+                                           r->method_name.len,
+                                           (char *) r->uri.data, r->uri.len)))
+                - body->data;
 
     return NGX_OK;
+}
+
+
+/* as the SDK of the provider expects it */
+
+static u_char *
+ngx_http_aiobs_refusal_json(u_char *p, u_char *last, ngx_http_aiobs_ctx_t *ctx,
+    const ngx_http_aiobs_refusal_t *refusal, const char *provider)
+{
+    if (ngx_strcmp(provider, "anthropic") == 0) {
+        return ngx_slprintf(p, last, "{\"type\":\"error\",\"error\":{"
+                            "\"type\":\"%V\",\"message\":\"%V\"},"
+                            "\"request_id\":\"%V\"}" CRLF,
+                            &refusal->anthropic_type, &refusal->message,
+                            &ctx->request_id);
+    }
+
+    if (ngx_strcmp(provider, "gemini") == 0) {
+        return ngx_slprintf(p, last, "{\"error\":{\"code\":%ui,"
+                            "\"message\":\"%V\",\"status\":\"%V\"}}" CRLF,
+                            refusal->status, &refusal->message,
+                            &refusal->google_status);
+    }
+
+    if (ngx_strcmp(provider, "bedrock") == 0
+        || ngx_strcmp(provider, "cohere") == 0)
+    {
+        return ngx_slprintf(p, last, "{\"message\":\"%V\"}" CRLF,
+                            &refusal->message);
+    }
+
+    if (ngx_strcmp(provider, "ollama") == 0) {
+        return ngx_slprintf(p, last, "{\"error\":\"%V\"}" CRLF,
+                            &refusal->message);
+    }
+
+    return ngx_slprintf(p, last, "{\"error\":{\"message\":\"%V\","
+                        "\"type\":\"%V\",\"param\":null,"
+                        "\"code\":\"%V\"}}" CRLF,
+                        &refusal->message, &refusal->openai_type,
+                        &refusal->openai_code);
 }
 
 
@@ -358,9 +385,8 @@ ngx_http_aiobs_retry_after(ngx_http_request_t *r)
     value.len = ngx_sprintf(value.data, "%T", 60 - ngx_time() % 60)
                 - value.data;
 
-    return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
-                                      "Retry-After", sizeof("Retry-After") - 1,
-                                      &value)
+    return ngx_http_aiobs_header_add(&r->headers_out.headers,
+                                     &ngx_http_aiobs_retry_after_name, &value)
            ? NGX_OK : NGX_ERROR;
 }
 
@@ -377,9 +403,8 @@ ngx_http_aiobs_challenge(ngx_http_request_t *r)
 
     ngx_str_set(&value, "Bearer realm=\"aiobs\"");
 
-    h = ngx_http_aiobs_header_push(r, &r->headers_out.headers,
-                                   "WWW-Authenticate",
-                                   sizeof("WWW-Authenticate") - 1, &value);
+    h = ngx_http_aiobs_header_add(&r->headers_out.headers,
+                                  &ngx_http_aiobs_www_authenticate, &value);
 
     r->headers_out.www_authenticate = h;
 
@@ -396,9 +421,8 @@ ngx_http_aiobs_final(ngx_http_request_t *r)
 
     ngx_str_set(&value, "false");
 
-    return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
-                                      "x-should-retry",
-                                      sizeof("x-should-retry") - 1, &value)
+    return ngx_http_aiobs_header_add(&r->headers_out.headers,
+                                     &ngx_http_aiobs_should_retry, &value)
            ? NGX_OK : NGX_ERROR;
 }
 
