@@ -532,6 +532,7 @@ ngx_http_aiobs_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_aiobs_forget_ctxs();
+    ngx_http_aiobs_llm_exit_process();
     ngx_http_aiobs_export_exit_process(amcf->exporters);
 
     if (amcf->store.len) {

@@ -14,9 +14,15 @@ static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
     size_t size);
 static ngx_uint_t ngx_http_aiobs_llm_reads(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static aiobs_forms_t *ngx_http_aiobs_llm_forms(void);
 static ngx_uint_t ngx_http_aiobs_llm_live(ngx_http_request_t *r);
 static void ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+
+/* of this process: what its readers know of documents */
+
+static aiobs_forms_t  *ngx_http_aiobs_forms;
 
 
 void
@@ -52,6 +58,7 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                                 aiobs_request_size());
         if (ctx->reader) {
             aiobs_request_init(ctx->reader, ctx->api);
+            aiobs_request_forms(ctx->reader, ngx_http_aiobs_llm_forms());
         }
     }
 
@@ -71,6 +78,27 @@ ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept, size_t size)
     }
 
     return *kept;
+}
+
+
+/* without memory for them documents are read one by one */
+
+static aiobs_forms_t *
+ngx_http_aiobs_llm_forms(void)
+{
+    if (ngx_http_aiobs_forms == NULL) {
+        ngx_http_aiobs_forms = aiobs_forms_create();
+    }
+
+    return ngx_http_aiobs_forms;
+}
+
+
+void
+ngx_http_aiobs_llm_exit_process(void)
+{
+    aiobs_forms_destroy(ngx_http_aiobs_forms);
+    ngx_http_aiobs_forms = NULL;
 }
 
 
@@ -186,6 +214,7 @@ ngx_http_aiobs_llm_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     aiobs_usage_init(ctx->usage, ctx->api, r->headers_out.status);
+    aiobs_usage_forms(ctx->usage, ngx_http_aiobs_llm_forms());
 
     aiobs_usage_header(ctx->usage, "content-type", sizeof("content-type") - 1,
                        (char *) r->headers_out.content_type.data,

@@ -373,6 +373,7 @@ void ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf);
 void ngx_http_aiobs_llm_request_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_chain_t *in);
+void ngx_http_aiobs_llm_exit_process(void);
 void ngx_http_aiobs_llm_header(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 void ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,

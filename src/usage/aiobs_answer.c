@@ -24,8 +24,8 @@ static void aiobs_figures_clear(int64_t *figures);
 
 
 static const aiobs_json_handler_t  aiobs_answer_handler = {
-    aiobs_value_scalar, aiobs_answer_text, aiobs_answer_group,
-    aiobs_answer_document
+    aiobs_value_scalar, aiobs_value_figure, aiobs_answer_text,
+    aiobs_answer_group, aiobs_answer_document
 };
 
 
@@ -33,7 +33,6 @@ void
 aiobs_answer_init(aiobs_usage_t *u)
 {
     aiobs_figures_clear(u->figures);
-    aiobs_figures_clear(u->report);
 
     u->modality_count = AIOBS_ABSENT;
 
@@ -136,9 +135,9 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     case AIOBS_G_COUNT_INPUT:
         if (open) {
-            u->report[AIOBS_F_INPUT] = u->report[AIOBS_F_INPUT] < 0 ? 1
-                                       : u->report[AIOBS_F_INPUT] + 1;
-            u->figures_here = 1;
+            aiobs_value_count(u, AIOBS_F_INPUT,
+                              u->reports & 1ULL << AIOBS_F_INPUT
+                              ? u->report[AIOBS_F_INPUT] + 1 : 1);
         }
         break;
 
@@ -146,7 +145,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         for (slot = AIOBS_F_SUM_INPUT;
              open && slot <= AIOBS_F_SUM_CACHE_WRITE; slot++)
         {
-            u->report[slot] = AIOBS_ABSENT;
+            u->reports &= ~(1ULL << slot);
         }
         break;
 
@@ -178,22 +177,24 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 static void
 aiobs_answer_report(aiobs_usage_t *u, int replace)
 {
-    int  i;
+    int       i;
+    uint64_t  bits;
 
     if (!u->figures_here) {
         return;
     }
 
-    u->figures_here = 0;
-
-    for (i = 0; i < AIOBS_F_FIGURES; i++) {
-        if (replace || u->report[i] != AIOBS_ABSENT) {
-            u->figures[i] = u->report[i];
-        }
+    if (replace) {
+        aiobs_figures_clear(u->figures);
     }
 
-    aiobs_figures_clear(u->report);
+    for (bits = u->reports; bits; bits &= bits - 1) {
+        i = __builtin_ctzll(bits);
+        u->figures[i] = u->report[i];
+    }
 
+    u->reports = 0;
+    u->figures_here = 0;
     u->reported = 1;
     u->usage_here = 1;
 }
@@ -232,8 +233,7 @@ aiobs_answer_modality(aiobs_usage_t *u, int open, int slot)
     if (u->modality_len == 5 && memcmp(u->modality, "AUDIO", 5) == 0
         && u->modality_count != AIOBS_ABSENT)
     {
-        u->report[slot] = u->modality_count;
-        u->figures_here = 1;
+        aiobs_value_count(u, slot, u->modality_count);
     }
 }
 
@@ -250,7 +250,7 @@ aiobs_answer_document(void *data, int begin)
             /* of a document that broke off: they count for nothing */
 
             u->figures_here = 0;
-            aiobs_figures_clear(u->report);
+            u->reports = 0;
         }
 
         u->list |= u->json.list;
@@ -351,12 +351,10 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
 }
 
 
+/* AIOBS_ABSENT has all bits set */
+
 static void
 aiobs_figures_clear(int64_t *figures)
 {
-    int  i;
-
-    for (i = 0; i < AIOBS_F_FIGURES; i++) {
-        figures[i] = AIOBS_ABSENT;
-    }
+    memset(figures, 0xff, AIOBS_F_FIGURES * sizeof(int64_t));
 }

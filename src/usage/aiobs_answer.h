@@ -16,6 +16,7 @@
 #include "aiobs_decode.h"
 #include "aiobs_eventstream.h"
 #include "aiobs_estimate.h"
+#include "aiobs_forms.h"
 #include "aiobs_price.h"
 #include "aiobs_shape.h"
 #include "aiobs_sse.h"
@@ -48,6 +49,8 @@ struct aiobs_usage_s {
     aiobs_decoder_t    *decoder;
     aiobs_shapes_t     *shapes;         /* of a stream, or NULL */
 
+    aiobs_place_t       place;          /* in an answer of one document */
+
     int                 status;
     uint8_t             type;
     uint8_t             framing;
@@ -61,6 +64,7 @@ struct aiobs_usage_s {
     uint32_t            content_events;
     uint32_t            documents;
     uint64_t            text_bytes;     /* of an answer in one document */
+    uint64_t            reports;        /* bits: what "report" has */
 
     int64_t             modality_count;
     uint32_t            images;         /* an answer of images: how many */
@@ -93,7 +97,7 @@ struct aiobs_usage_s {
     unsigned            midstream_error:1;
     unsigned            error_code:1;   /* "error" is a code, not a type */
     unsigned            content:1;      /* the document has some */
-    unsigned            figures_here:1; /* "report" has some */
+    unsigned            figures_here:1; /* "report" has, or had, some */
     unsigned            usage_here:1;   /* the document has a report */
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
@@ -159,6 +163,18 @@ void aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec);
 
 void aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     size_t len, int string);
+
+void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
+
+/* a figure of the report under way; slot: below AIOBS_F_FIGURES */
+static inline void
+aiobs_value_count(aiobs_usage_t *u, int slot, int64_t n)
+{
+    u->report[slot] = n;
+    u->reports |= 1ULL << slot;
+    u->figures_here = 1;
+}
+
 
 /* as much as fits */
 void aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,

@@ -21,6 +21,7 @@ static void aiobs_aws_payload(void *data, const uint8_t *p, size_t len);
 static void aiobs_aws_end(void *data, int valid);
 static void aiobs_aws_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
+static void aiobs_aws_figure(void *data, const aiobs_node_t *node, int64_t n);
 static void aiobs_aws_bytes(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_aws_group(void *data, const aiobs_node_t *node, int open);
@@ -33,7 +34,8 @@ static const aiobs_eventstream_handler_t  aiobs_aws_handler = {
 
 
 static const aiobs_json_handler_t  aiobs_aws_envelope = {
-    aiobs_aws_scalar, aiobs_aws_bytes, aiobs_aws_group, aiobs_aws_document
+    aiobs_aws_scalar, aiobs_aws_figure, aiobs_aws_bytes, aiobs_aws_group,
+    aiobs_aws_document
 };
 
 
@@ -161,6 +163,13 @@ aiobs_aws_scalar(void *data, const aiobs_node_t *node, const char *p,
     size_t len, int string)
 {
     /* null instead of bytes */
+}
+
+
+static void
+aiobs_aws_figure(void *data, const aiobs_node_t *node, int64_t n)
+{
+    /* nor a number */
 }
 
 

@@ -28,6 +28,7 @@ aiobs_json_init(aiobs_json_t *j, const aiobs_node_t *root,
     j->handler = handler;
     j->data = data;
     j->spans = NULL;
+    j->nodes = NULL;
     j->members = aiobs_json_foreseen(root);
 
     aiobs_json_reset(j);
@@ -61,17 +62,32 @@ aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len)
     const uint8_t  *last;
 
     for (last = p + len; p < last && !j->failure; /* void */ ) {
+        p = aiobs_json_document(j, p, last);
+    }
+}
+
+
+const uint8_t *
+aiobs_json_document(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
+{
+    while (p < last && !j->failure) {
 
         if (j->state == AIOBS_JSON_KEY || j->state == AIOBS_JSON_NEXT_KEY) {
             p = aiobs_json_members(j, p, last);
 
-            if (p == last) {
+            if (p == last || aiobs_json_idle(j)) {
                 break;
             }
         }
 
         p = aiobs_json_step(j, p, last);
+
+        if (aiobs_json_idle(j)) {
+            break;
+        }
     }
+
+    return p;
 }
 
 

@@ -19,6 +19,7 @@
 #define AIOBS_JSON_DEPTH    512     /* nested containers at most */
 #define AIOBS_JSON_PATH     10      /* levels of a path at most */
 #define AIOBS_JSON_SCALAR   128     /* bytes of a scalar that are kept */
+#define AIOBS_JSON_DIGITS   12      /* of a number without anything else */
 #define AIOBS_JSON_SPANS    24      /* noted of one document */
 #define AIOBS_JSON_MEMBERS  64      /* of a document, that are foreseen */
 #define AIOBS_JSON_NAME      32      /* bytes of such a key, ":" included */
@@ -54,6 +55,8 @@ typedef struct {
     /* p: not terminated; cut at AIOBS_JSON_SCALAR */
     void  (*scalar)(void *data, const aiobs_node_t *node, const char *p,
                     size_t len, int string);
+    /* a NUMBER of 1 to AIOBS_JSON_DIGITS digits: as scalar() of these */
+    void  (*figure)(void *data, const aiobs_node_t *node, int64_t n);
     /* pieces of a string as they stand there, escapes included */
     void  (*text)(void *data, const aiobs_node_t *node, const uint8_t *p,
                   size_t len);
@@ -105,6 +108,7 @@ typedef struct {
     void                        *data;
 
     aiobs_spans_t               *spans;     /* to be filled, or NULL */
+    const aiobs_node_t         **nodes;     /* of these, or NULL */
     const uint8_t               *start;     /* of the value under way */
 
     const aiobs_node_t          *stack[AIOBS_JSON_PATH + 1];
@@ -135,6 +139,10 @@ void aiobs_json_reset(aiobs_json_t *j);
 
 /* failures are kept in j->failure; nothing is read after one */
 void aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len);
+
+/* the same, but not further than to the end of a document; where that is */
+const uint8_t *aiobs_json_document(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
 
 /* true between documents, false inside of one */
 int aiobs_json_idle(const aiobs_json_t *j);

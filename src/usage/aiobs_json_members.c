@@ -262,14 +262,20 @@ static const uint8_t *
 aiobs_json_member_scalar(aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last)
 {
-    size_t          len;
-    const uint8_t  *end;
+    size_t               len;
+    uint64_t             n;
+    const uint8_t       *end, *digits;
+    const aiobs_node_t  *node;
 
     if (!aiobs_json_scalar_start(*p)) {
         return p;
     }
 
-    for (end = p + 1; end < last && aiobs_json_scalar_byte(*end); end++) {
+    for (n = 0, end = p; end < last && *end >= '0' && *end <= '9'; end++) {
+        n = n * 10 + (*end - '0');
+    }
+
+    for (digits = end; end < last && aiobs_json_scalar_byte(*end); end++) {
         /* void */
     }
 
@@ -280,13 +286,21 @@ aiobs_json_member_scalar(aiobs_json_t *j, const uint8_t *p,
         return p;
     }
 
-    if (j->node) {
-        len = end - p;
-        len = len < AIOBS_JSON_SCALAR ? len : AIOBS_JSON_SCALAR;
-        j->handler->scalar(j->data, j->node, (const char *) p, len, 0);
+    node = j->node;
+    len = end - p;
+
+    if (node == NULL) {
+        aiobs_json_note(j, p, end, AIOBS_SPAN_SCALAR);
+
+    } else if (node->type == AIOBS_NODE_NUMBER && end == digits
+               && len <= AIOBS_JSON_DIGITS)
+    {
+        j->start = p + 1;
+        j->handler->figure(j->data, node, (int64_t) n);
 
     } else {
-        aiobs_json_note(j, p, end, AIOBS_SPAN_SCALAR);
+        len = len < AIOBS_JSON_SCALAR ? len : AIOBS_JSON_SCALAR;
+        j->handler->scalar(j->data, node, (const char *) p, len, 0);
     }
 
     return end;

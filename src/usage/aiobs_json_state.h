@@ -121,6 +121,10 @@ aiobs_json_note(aiobs_json_t *j, const uint8_t *start, const uint8_t *end,
         return;
     }
 
+    if (j->nodes) {
+        j->nodes[spans->n] = j->node;
+    }
+
     span = &spans->span[spans->n++];
 
     span->start = (uint16_t) (start - spans->base);

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "aiobs_apis.h"
+#include "aiobs_forms.h"
 
 
 struct aiobs_request_s {
+    aiobs_place_t           place;
     aiobs_json_t            json;
     aiobs_request_record_t  rec;
     uint64_t                bytes;      /* of text */
@@ -21,13 +23,18 @@ struct aiobs_request_s {
     uint32_t                unit;       /* of the escape under way */
     uint8_t                 escape;     /* bytes of it so far */
     uint8_t                 done;       /* the first document is over */
+    uint8_t                 speaks;     /* characters are counted */
 };
 
 
 static void aiobs_request_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
+static void aiobs_request_figure(void *data, const aiobs_node_t *node,
+    int64_t n);
 static void aiobs_request_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
+static void aiobs_request_wide(aiobs_request_t *q, const uint8_t *p,
+    size_t len);
 static void aiobs_request_escape(aiobs_request_t *q, uint8_t c);
 static void aiobs_request_group(void *data, const aiobs_node_t *node,
     int open);
@@ -35,8 +42,8 @@ static void aiobs_request_document(void *data, int begin);
 
 
 static const aiobs_json_handler_t  aiobs_request_handler = {
-    aiobs_request_scalar, aiobs_request_text, aiobs_request_group,
-    aiobs_request_document
+    aiobs_request_scalar, aiobs_request_figure, aiobs_request_text,
+    aiobs_request_group, aiobs_request_document
 };
 
 
@@ -52,6 +59,7 @@ aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
 {
     memset(q, 0, sizeof(aiobs_request_t));
 
+    q->speaks = aiobs_api_speaks(api);
     q->rec.stream = -1;
     q->rec.include_usage = -1;
     q->rec.background = -1;
@@ -62,11 +70,27 @@ aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
 }
 
 
+/* the characters of a text to be spoken are counted by the reader only */
+
+void
+aiobs_request_forms(aiobs_request_t *q, aiobs_forms_t *forms)
+{
+    if (!q->speaks) {
+        q->place.forms = forms;
+    }
+}
+
+
 void
 aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
 {
-    if (!q->done) {
-        aiobs_json_feed(&q->json, data, len);
+    const uint8_t *p = data;
+
+    const uint8_t  *last;
+
+    for (last = p + len; p < last && !q->done && !q->json.failure; /* void */ )
+    {
+        p = aiobs_forms_document(&q->place, &q->json, p, last);
     }
 }
 
@@ -84,7 +108,10 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
         rec->failure = AIOBS_FAILURE_JSON;
     }
 
-    rec->characters = q->bytes - q->behind - q->escapes;
+    if (q->speaks) {
+        rec->characters = q->bytes - q->behind - q->escapes;
+    }
+
     rec->text_tokens = (q->bytes - q->wide) / 4 + q->wide / 3;
 
     if (q->bytes && rec->text_tokens == 0) {
@@ -141,36 +168,55 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
 
 
 static void
+aiobs_request_figure(void *data, const aiobs_node_t *node, int64_t n)
+{
+    aiobs_request_t *q = data;
+
+    if (node->slot == AIOBS_F_MAX_TOKENS) {
+        q->rec.max_tokens = n;
+    }
+}
+
+
+static void
 aiobs_request_text(void *data, const aiobs_node_t *node, const uint8_t *p,
     size_t len)
 {
     aiobs_request_t *q = data;
 
-    size_t    i, wide, behind;
-    uint64_t  eight;
+    size_t    i;
+    uint64_t  eight, high;
 
-    wide = 0;
-    behind = 0;
+    high = 0;
 
     for (i = 0; len - i >= 8; i += 8) {
         memcpy(&eight, p + i, 8);
-        wide += __builtin_popcountll(eight & 0x8080808080808080ULL);
-        behind += __builtin_popcountll(eight & ~(eight << 1)
-                                       & 0x8080808080808080ULL);
+        high |= eight;
     }
 
     for ( /* void */ ; i < len; i++) {
-        wide += p[i] >> 7;
-        behind += (p[i] & 0xc0) == 0x80;
+        high |= p[i];
     }
 
-    if (q->escape || *p == '\\') {
+    q->bytes += len;
+
+    if (high & 0x8080808080808080ULL) {
+        aiobs_request_wide(q, p, len);
+    }
+
+    if (q->speaks && (q->escape || *p == '\\')) {
         aiobs_request_escape(q, *p);
     }
+}
 
-    q->behind += behind;
-    q->bytes += len;
-    q->wide += wide;
+
+static void
+aiobs_request_wide(aiobs_request_t *q, const uint8_t *p, size_t len)
+{
+    for ( /* void */ ; len; p++, len--) {
+        q->wide += *p >> 7;
+        q->behind += (*p & 0xc0) == 0x80;
+    }
 }
 
 

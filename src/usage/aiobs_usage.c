@@ -43,6 +43,13 @@ aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status)
 
 
 void
+aiobs_usage_forms(aiobs_usage_t *u, aiobs_forms_t *forms)
+{
+    u->place.forms = forms;
+}
+
+
+void
 aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
     const char *value, size_t value_len)
 {
@@ -227,7 +234,7 @@ aiobs_usage_plain(void *data, const uint8_t *p, size_t len)
         break;
 
     case AIOBS_FRAMING_JSON:
-        aiobs_json_feed(&u->json, p, last - p);
+        aiobs_forms_feed(&u->place, &u->json, p, last);
         break;
 
     case AIOBS_FRAMING_AWS:

@@ -156,7 +156,7 @@ typedef struct {
     int8_t            models_differ;    /* several are named */
     int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
-    int64_t           characters;       /* of it */
+    int64_t           characters;       /* of it, where that is billed */
     aiobs_failure_e   failure;
 } aiobs_request_record_t;
 
@@ -199,12 +199,27 @@ const char *aiobs_source_name(aiobs_source_e source);
 const char *aiobs_failure_name(aiobs_failure_e failure);
 
 
+/*
+ * --- what is known of documents ---
+ *
+ * Requests and answers mostly look like those before.  What they have in
+ * common is kept here, about 100 KB, for all that one thread reads: readers
+ * that were given it come to the same, sooner.  It has to outlive them.
+ */
+
+typedef struct aiobs_forms_s  aiobs_forms_t;
+
+aiobs_forms_t *aiobs_forms_create(void);    /* NULL: no memory */
+void aiobs_forms_destroy(aiobs_forms_t *forms);
+
+
 /* --- the request's body --- */
 
 typedef struct aiobs_request_s  aiobs_request_t;
 
 size_t aiobs_request_size(void);        /* bytes, at most 4 KB */
 void aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api);
+void aiobs_request_forms(aiobs_request_t *q, aiobs_forms_t *forms);
 void aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len);
 void aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec);
 
@@ -215,6 +230,9 @@ typedef struct aiobs_usage_s  aiobs_usage_t;
 
 size_t aiobs_usage_size(void);          /* bytes, at most 16 KB */
 void aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status);
+
+/* after init; NULL, or not called: documents are read without */
+void aiobs_usage_forms(aiobs_usage_t *u, aiobs_forms_t *forms);
 
 /*
  * Response headers worth knowing: content-type, content-encoding,

@@ -18,6 +18,7 @@ static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
 static void aiobs_value_number(aiobs_usage_t *u, int slot, const char *p,
     size_t len, int string);
+static void aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n);
 
 
 void
@@ -165,6 +166,33 @@ aiobs_value_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
         n = slot == AIOBS_F_COST ? aiobs_amount(p, len) : aiobs_number(p, len);
     }
 
+    aiobs_value_n(u, slot, n);
+}
+
+
+/* whole numbers of what others give as an amount, too */
+
+void
+aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n)
+{
+    aiobs_usage_t *u = data;
+
+    int  slot;
+
+    slot = node->slot;
+
+    if (slot == AIOBS_F_COST || slot == AIOBS_F_MILLISECONDS) {
+        n = n > INT64_MAX / 1000000000 ? AIOBS_ABSENT
+            : n * (slot == AIOBS_F_COST ? 1000000000 : 1000);
+    }
+
+    aiobs_value_n(u, slot, n);
+}
+
+
+static inline void
+aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n)
+{
     switch (slot) {
 
     case AIOBS_F_INDEX:
@@ -199,17 +227,14 @@ aiobs_value_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
         return;
     }
 
-    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_ADD_OUTPUT
-        && u->report[slot] != AIOBS_ABSENT)
-    {
-        n += u->report[slot];
+    if (slot >= AIOBS_F_SUM_INPUT && slot <= AIOBS_F_ADD_OUTPUT) {
+        n += u->reports & 1ULL << slot ? u->report[slot] : 0;
 
     } else if (slot == AIOBS_F_MAX_INPUT && u->figures[slot] > n) {
         n = u->figures[slot];
     }
 
-    u->report[slot] = n;
-    u->figures_here = 1;
+    aiobs_value_count(u, slot, n);
 }
 
 

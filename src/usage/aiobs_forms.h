@@ -1,0 +1,130 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Documents that are filled-in forms.  Answers of one model to one API have
+ * the same members in the same order; only some values differ.  A form is what
+ * they have in common: bytes that stay, blanks between them, and what the
+ * reader of JSON tells of all that.  A document that fits a form is compared
+ * with it instead of being read.
+ *
+ * A fit is a proof, no guess: outside of the blanks the bytes are those of a
+ * document that was read before; in a blank stands a string or a scalar, with
+ * the bounds that the reader would have found; so the reader would tell the
+ * same, with other values.  What does not fit is read.
+ */
+
+
+#ifndef _AIOBS_FORMS_H_INCLUDED_
+#define _AIOBS_FORMS_H_INCLUDED_
+
+
+#include "aiobs_json.h"
+
+
+#define AIOBS_FORMS        16       /* that a worker knows */
+#define AIOBS_FORM_BYTES   2048     /* outside of blanks, at most */
+#define AIOBS_FORM_BLANKS  48
+#define AIOBS_FORM_PARTS   112      /* values and groups */
+#define AIOBS_FORM_FIXED   64       /* bytes; longer values are blanks */
+#define AIOBS_FORM_KINDS   16       /* of documents, a guess each */
+#define AIOBS_FORM_CREDIT  64
+#define AIOBS_FORM_PRICE   4        /* of learning, in documents that fit */
+
+
+typedef enum {
+    AIOBS_PART_VALUE = 0,           /* a string or a scalar */
+    AIOBS_PART_STRING,              /* a value that stays: it is told ... */
+    AIOBS_PART_SCALAR,              /* ... as what it is */
+    AIOBS_PART_FIGURE,
+    AIOBS_PART_OPEN,                /* a group */
+    AIOBS_PART_CLOSE
+} aiobs_part_e;
+
+
+typedef struct {
+    const aiobs_node_t  *node;      /* or NULL: nobody asks for it */
+    uint16_t             at;        /* of a value: with its quotes */
+    uint16_t             len;       /* 0 in a form: a blank */
+    uint8_t              kind;      /* aiobs_part_e */
+    uint8_t              blank;     /* it is one */
+} aiobs_part_t;
+
+
+/* of the parts those of which somebody has to be told */
+
+typedef struct {
+    const aiobs_node_t  *node;
+    int64_t              number;    /* a figure that stays */
+    uint16_t             at;        /* a value that stays: without quotes */
+    uint16_t             len;
+    uint8_t              kind;
+    uint8_t              blank;     /* which */
+} aiobs_form_event_t;
+
+
+typedef struct {
+    const aiobs_node_t  *node;
+    uint16_t             at;        /* the bytes that stand before it */
+    uint16_t             len;
+    uint8_t              event;     /* the first that is not before it */
+} aiobs_blank_t;
+
+
+typedef struct {
+    const aiobs_node_t  *root;      /* NULL: not in use */
+    uint32_t             generation;    /* another: another form */
+    uint32_t             used;      /* when, by the clock of fits */
+    uint8_t              blanks;
+    uint8_t              events;
+    uint8_t              parts;
+    uint16_t             len;
+    aiobs_blank_t        blank[AIOBS_FORM_BLANKS + 1];  /* the end as well */
+    aiobs_form_event_t   event[AIOBS_FORM_PARTS];
+    uint8_t              bytes[AIOBS_FORM_BYTES + 16];
+    aiobs_part_t         part[AIOBS_FORM_PARTS];    /* to compare forms */
+} aiobs_form_t;
+
+
+struct aiobs_forms_s {
+    aiobs_form_t         form[AIOBS_FORMS];
+    uint8_t              guess[AIOBS_FORM_KINDS];   /* by root */
+    uint32_t             generation;
+    uint32_t             clock;
+    int                  credit;    /* for learning */
+    unsigned             missed;    /* documents while there was none */
+};
+
+
+/* a reader's place in a form, between two pieces of a document */
+
+typedef struct {
+    aiobs_forms_t       *forms;     /* NULL: documents are read */
+    const aiobs_form_t  *form;      /* NULL: in none */
+    uint32_t             generation;
+    uint8_t              blank;     /* inside of a string that is one */
+} aiobs_place_t;
+
+
+/* as aiobs_json_document() and aiobs_json_feed(): they come to the same */
+const uint8_t *aiobs_forms_document(aiobs_place_t *at, aiobs_json_t *j,
+    const uint8_t *p, const uint8_t *last);
+void aiobs_forms_feed(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *last);
+
+
+/* --- aiobs_forms_learn.c --- */
+
+/* p to end: a document that was read, from its first brace to its last */
+void aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
+    const uint8_t *p, const uint8_t *end);
+
+
+static inline unsigned
+aiobs_forms_kind(const aiobs_node_t *root)
+{
+    return ((uintptr_t) root >> 5) % AIOBS_FORM_KINDS;
+}
+
+
+#endif /* _AIOBS_FORMS_H_INCLUDED_ */
