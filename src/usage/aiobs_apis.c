@@ -12,37 +12,40 @@
 
 
 static int aiobs_api_makes(const char *path, size_t len);
-static int aiobs_api_match(const char *suffix, const char *path, size_t len);
+static int aiobs_api_match(const aiobs_api_t *api, const char *path,
+    size_t len);
 static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 
 
+#define AIOBS_SUFFIX(suffix)  suffix, sizeof(suffix) - 1
+
 #define AIOBS_OPENAI(suffix, operation, countable, text)                      \
-    { suffix, "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
+    { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
       countable, text, aiobs_openai_answer, aiobs_any_request }
 
 #define AIOBS_MEDIA(suffix, operation, answer)                                \
-    { suffix, "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
+    { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
       1, 0, answer, aiobs_any_request }
 
 #define AIOBS_ANTHROPIC(suffix, operation, countable, text)                   \
-    { suffix, "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
+    { AIOBS_SUFFIX(suffix), "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
       AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
       aiobs_any_request }
 
 #define AIOBS_GEMINI(suffix, operation, countable, text)                      \
-    { suffix, "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
+    { AIOBS_SUFFIX(suffix), "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
       countable, text, aiobs_gemini_answer, aiobs_any_request }
 
 #define AIOBS_BEDROCK(suffix, operation, countable, text, answer)             \
-    { suffix, "bedrock", operation, AIOBS_DIALECT_BEDROCK,                    \
+    { AIOBS_SUFFIX(suffix), "bedrock", operation, AIOBS_DIALECT_BEDROCK,                    \
       AIOBS_RULE_BEDROCK, countable, text, answer, aiobs_any_request }
 
 #define AIOBS_COHERE(suffix, operation, countable, text)                      \
-    { suffix, "cohere", operation, AIOBS_DIALECT_COHERE, AIOBS_RULE_COHERE,   \
+    { AIOBS_SUFFIX(suffix), "cohere", operation, AIOBS_DIALECT_COHERE, AIOBS_RULE_COHERE,   \
       countable, text, aiobs_cohere_answer, aiobs_any_request }
 
 #define AIOBS_OLLAMA(suffix, operation, countable, text)                      \
-    { suffix, "ollama", operation, AIOBS_DIALECT_OLLAMA, AIOBS_RULE_NONE,     \
+    { AIOBS_SUFFIX(suffix), "ollama", operation, AIOBS_DIALECT_OLLAMA, AIOBS_RULE_NONE,     \
       countable, text, aiobs_ollama_answer, aiobs_any_request }
 
 
@@ -71,10 +74,11 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),
     AIOBS_GEMINI(":batchEmbedContents", "embeddings", 1, 0),
     AIOBS_GEMINI(":countTokens", "count_tokens", 0, 0),
-    { ":predict", "gemini", "embeddings", AIOBS_DIALECT_GEMINI,
+    { AIOBS_SUFFIX(":predict"), "gemini", "embeddings", AIOBS_DIALECT_GEMINI,
       AIOBS_RULE_NONE, 1, 0, aiobs_predict_answer, aiobs_any_request },
-    { "/interactions", "gemini", "generate_content", AIOBS_DIALECT_GEMINI,
-      AIOBS_RULE_GEMINI, 1, 1, aiobs_interactions_answer, aiobs_any_request },
+    { AIOBS_SUFFIX("/interactions"), "gemini", "generate_content",
+      AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI, 1, 1, aiobs_interactions_answer,
+      aiobs_any_request },
     AIOBS_BEDROCK("/model/*/converse", "chat", 1, 1, aiobs_converse_answer),
     AIOBS_BEDROCK("/model/*/converse-stream", "chat", 1, 1,
                   aiobs_converse_answer),
@@ -93,14 +97,14 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
     AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0),
-    { "/generate", "huggingface", "text_completion", AIOBS_DIALECT_OPENAI,
+    { AIOBS_SUFFIX("/generate"), "huggingface", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 0, aiobs_tgi_answer, aiobs_any_request },
-    { "/generate_stream", "huggingface", "text_completion",
+    { AIOBS_SUFFIX("/generate_stream"), "huggingface", "text_completion",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_tgi_answer,
       aiobs_any_request },
-    { "/text/generation", "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
+    { AIOBS_SUFFIX("/text/generation"), "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer, aiobs_any_request },
-    { "/text/generation_stream", "watsonx", "text_completion",
+    { AIOBS_SUFFIX("/text/generation_stream"), "watsonx", "text_completion",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer,
       aiobs_any_request }
 };
@@ -124,7 +128,7 @@ static const aiobs_api_t  aiobs_unknown[] = {
 /* POST to unknown paths: the answer tells, see aiobs_usage_api() */
 
 #define AIOBS_BY_BODY(dialect)                                                \
-    { "", "openai", "", dialect, AIOBS_RULE_OPENAI, 0, 0, aiobs_any_answer,   \
+    { AIOBS_SUFFIX(""), "openai", "", dialect, AIOBS_RULE_OPENAI, 0, 0, aiobs_any_answer,   \
       aiobs_any_request }
 
 static const aiobs_api_t  aiobs_by_body[] = {
@@ -170,7 +174,7 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
     for (i = 0; i < sizeof(aiobs_apis) / sizeof(aiobs_apis[0]); i++) {
         api = &aiobs_apis[i];
 
-        if (!aiobs_api_match(api->suffix, path, path_len)) {
+        if (!aiobs_api_match(api, path, path_len)) {
             continue;
         }
 
@@ -184,7 +188,7 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
     }
 
     if (found == NULL && method_len == 3 && memcmp(method, "GET", 3) == 0
-        && aiobs_api_match(aiobs_fetch.suffix, path, path_len))
+        && aiobs_api_match(&aiobs_fetch, path, path_len))
     {
         return &aiobs_fetch;
     }
@@ -339,9 +343,9 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
 
     last = path + path_len;
 
-    for (p = path; p < last; p++) {
+    for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
 
-        if (*p != '/' || last - p < 2 || (p[1] != 'm' && p[1] != 'd')) {
+        if (last - p < 2 || (p[1] != 'm' && p[1] != 'd')) {
             continue;
         }
 
@@ -432,20 +436,30 @@ aiobs_api_makes(const char *path, size_t len)
 /* the pattern fits the path's end; "*" is one segment */
 
 static int
-aiobs_api_match(const char *suffix, const char *path, size_t len)
+aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)
 {
-    size_t       at, n;
-    const char  *star;
+    char    c;
+    size_t  at, n;
 
-    star = strchr(suffix, '*');
+    n = api->suffix_len;
+    c = api->suffix[n - 1];
 
-    if (star == NULL) {
-        n = strlen(suffix);
-        return len >= n && memcmp(path + len - n, suffix, n) == 0;
+    if (len == 0 || (c != path[len - 1] && c != '*')) {
+        return 0;
+    }
+
+    if (len >= n && memcmp(path + len - n, api->suffix, n) == 0) {
+        return 1;
+    }
+
+    if (c != '*' && memchr(api->suffix, '*', n) == NULL) {
+        return 0;
     }
 
     for (at = 0; at < len; at++) {
-        if (path[at] == '/' && aiobs_api_starts(suffix, path + at, len - at)) {
+        if (path[at] == '/'
+            && aiobs_api_starts(api->suffix, path + at, len - at))
+        {
             return 1;
         }
     }

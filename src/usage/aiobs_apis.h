@@ -127,6 +127,7 @@ typedef enum {
 
 struct aiobs_api_s {
     const char          *suffix;    /* of the path; "*" stands for a segment */
+    size_t               suffix_len;
     const char          *provider;
     const char          *operation;
     aiobs_dialect_e      dialect;

@@ -12,6 +12,9 @@
 #include "aiobs_answer.h"
 
 
+#define AIOBS_TYPE(name)  name, sizeof(name) - 1
+
+
 static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
     size_t len);
 static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
@@ -55,6 +58,23 @@ aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
 {
     int  failure;
 
+    /* there are a dozen, and nearly all are of no interest */
+
+    if (name_len < sizeof("content-type") - 1
+        || (name[0] != 'c' && name[0] != 'x'))
+    {
+        return;
+    }
+
+    if (name[0] == 'x') {
+
+        if (memcmp(name, "x-amzn-", 7) == 0) {
+            aiobs_aws_header(u, name, name_len, value, value_len);
+        }
+
+        return;
+    }
+
     if (name_len == sizeof("content-type") - 1
         && memcmp(name, "content-type", name_len) == 0)
     {
@@ -66,9 +86,6 @@ aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
         failure = aiobs_decoder_create(&u->decoder, value, value_len);
         aiobs_usage_fail(u, failure);
         u->unread = (failure != AIOBS_FAILURE_NONE);
-
-    } else if (name_len && name[0] == 'x') {
-        aiobs_aws_header(u, name, name_len, value, value_len);
     }
 }
 
@@ -188,21 +205,23 @@ aiobs_usage_content_type(aiobs_usage_t *u, const char *value, size_t len)
 
     static const struct {
         const char  *name;
+        uint8_t      len;
         uint8_t      type;
     } types[] = {
-        { "text/event-stream", AIOBS_TYPE_SSE },
-        { "application/x-ndjson", AIOBS_TYPE_NDJSON },
-        { "application/stream+json", AIOBS_TYPE_NDJSON },
-        { "application/vnd.amazon.eventstream", AIOBS_TYPE_AWS },
-        { NULL, AIOBS_TYPE_OTHER }
+        { AIOBS_TYPE("text/event-stream"), AIOBS_TYPE_SSE },
+        { AIOBS_TYPE("application/x-ndjson"), AIOBS_TYPE_NDJSON },
+        { AIOBS_TYPE("application/stream+json"), AIOBS_TYPE_NDJSON },
+        { AIOBS_TYPE("application/vnd.amazon.eventstream"), AIOBS_TYPE_AWS },
+        { NULL, 0, AIOBS_TYPE_OTHER }
     }, *t;
 
     u->type = AIOBS_TYPE_OTHER;
 
     for (t = types; t->name; t++) {
-        n = strlen(t->name);
+        n = t->len;
 
-        if (len >= n && strncasecmp(value, t->name, n) == 0
+        if (len >= n && (value[n - 1] | 0x20) == t->name[n - 1]
+            && strncasecmp(value, t->name, n) == 0
             && (len == n || value[n] == ';' || value[n] == ' '))
         {
             u->type = t->type;
