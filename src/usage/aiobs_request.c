@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "aiobs_apis.h"
+#include "aiobs_ascii.h"
 #include "aiobs_forms.h"
 
 
 struct aiobs_request_s {
     aiobs_place_t           place;
-    aiobs_json_t            json;
     aiobs_request_record_t  rec;
     uint64_t                bytes;      /* of text */
     uint64_t                wide;       /* of these, outside of ASCII */
@@ -24,6 +24,10 @@ struct aiobs_request_s {
     uint8_t                 escape;     /* bytes of it so far */
     uint8_t                 done;       /* the first document is over */
     uint8_t                 speaks;     /* characters are counted */
+
+    /* what is above is zero at first */
+
+    aiobs_json_t            json;
 };
 
 
@@ -57,7 +61,7 @@ aiobs_request_size(void)
 void
 aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
 {
-    memset(q, 0, sizeof(aiobs_request_t));
+    memset(q, 0, offsetof(aiobs_request_t, json));
 
     q->speaks = aiobs_api_speaks(api);
     q->rec.stream = -1;
@@ -102,10 +106,8 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
 {
     *rec = q->rec;
 
-    rec->failure = q->json.failure;
-
-    if (!q->done && rec->failure == AIOBS_FAILURE_NONE) {
-        rec->failure = AIOBS_FAILURE_JSON;
+    if (!q->done) {
+        rec->failure = q->json.failure ? q->json.failure : AIOBS_FAILURE_JSON;
     }
 
     if (q->speaks) {
@@ -127,6 +129,10 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
     aiobs_request_t *q = data;
 
     int  flag;
+
+    if (q->done) {
+        return;                     /* of another document in a list */
+    }
 
     if (node->type == AIOBS_NODE_NUMBER) {
 
@@ -172,7 +178,7 @@ aiobs_request_figure(void *data, const aiobs_node_t *node, int64_t n)
 {
     aiobs_request_t *q = data;
 
-    if (node->slot == AIOBS_F_MAX_TOKENS) {
+    if (node->slot == AIOBS_F_MAX_TOKENS && !q->done) {
         q->rec.max_tokens = n;
     }
 }
@@ -184,23 +190,13 @@ aiobs_request_text(void *data, const aiobs_node_t *node, const uint8_t *p,
 {
     aiobs_request_t *q = data;
 
-    size_t    i;
-    uint64_t  eight, high;
-
-    high = 0;
-
-    for (i = 0; len - i >= 8; i += 8) {
-        memcpy(&eight, p + i, 8);
-        high |= eight;
-    }
-
-    for ( /* void */ ; i < len; i++) {
-        high |= p[i];
+    if (q->done) {
+        return;
     }
 
     q->bytes += len;
 
-    if (high & 0x8080808080808080ULL) {
+    if (!aiobs_ascii(p, len)) {
         aiobs_request_wide(q, p, len);
     }
 
