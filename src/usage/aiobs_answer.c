@@ -58,9 +58,9 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     rec->id_len = u->id_len;
     rec->error_len = u->error_len;
 
-    memcpy(rec->model, u->model, u->model_len);
-    memcpy(rec->id, u->id, u->id_len);
-    memcpy(rec->error, u->error, u->error_len);
+    aiobs_copy(rec->model, u->model, u->model_len);
+    aiobs_copy(rec->id, u->id, u->id_len);
+    aiobs_copy(rec->error, u->error, u->error_len);
 
     rec->finish_len = aiobs_answer_finish(u, rec->finish);
 
@@ -338,7 +338,7 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
             p[len++] = ',';
         }
 
-        memcpy(p + len, u->reason[i], n);
+        aiobs_copy(p + len, u->reason[i], n);
         len += n;
     }
 

@@ -10,6 +10,7 @@
 #define _AIOBS_ANSWER_H_INCLUDED_
 
 
+#include <string.h>
 #include <strings.h>
 
 #include "aiobs_apis.h"
@@ -176,9 +177,45 @@ aiobs_value_count(aiobs_usage_t *u, int slot, int64_t n)
 }
 
 
+/* names are short: no call for those of up to 32 bytes */
+
+static inline void
+aiobs_copy(char *to, const char *p, size_t len)
+{
+    if (len > 32) {
+        memcpy(to, p, len);
+
+    } else if (len >= 16) {
+        memcpy(to, p, 16);
+        memcpy(to + len - 16, p + len - 16, 16);
+
+    } else if (len >= 8) {
+        memcpy(to, p, 8);
+        memcpy(to + len - 8, p + len - 8, 8);
+
+    } else if (len >= 4) {
+        memcpy(to, p, 4);
+        memcpy(to + len - 4, p + len - 4, 4);
+
+    } else {
+        while (len--) {
+            to[len] = p[len];
+        }
+    }
+}
+
+
 /* as much as fits */
-void aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
-    size_t len);
+
+static inline void
+aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
+    size_t len)
+{
+    len = len < max ? len : max;
+
+    aiobs_copy(to, p, len);
+    *to_len = (uint8_t) len;
+}
 
 
 #endif /* _AIOBS_ANSWER_H_INCLUDED_ */

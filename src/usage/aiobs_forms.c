@@ -356,12 +356,36 @@ aiobs_form_fill(const aiobs_form_t *form, unsigned k, const uint8_t *p,
 }
 
 
+/* most strings are short: no call for them */
+
+static inline const uint8_t *
+aiobs_form_quote(const uint8_t *p, const uint8_t *last)
+{
+#if defined(__SSE2__)
+    int      i, mask;
+    __m128i  v;
+
+    for (i = 0; i < 4 && last - p >= 16; i++, p += 16) {
+        v = _mm_loadu_si128((const __m128i *) p);
+        mask = _mm_movemask_epi8(
+                         _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                      _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+        if (mask) {
+            return p + __builtin_ctz(mask);
+        }
+    }
+#endif
+
+    return aiobs_find.quote(p, last);
+}
+
+
 /*
  * From inside of a string.  Only one of which nobody takes more than its bytes
  * may have escapes in it, or go on in the next piece: then stop is set.
  */
 
-static const uint8_t *
+static inline const uint8_t *
 aiobs_form_string(const aiobs_form_t *form, unsigned k, const uint8_t *p,
     const uint8_t *last, aiobs_fit_t *fit)
 {
@@ -371,7 +395,7 @@ aiobs_form_string(const aiobs_form_t *form, unsigned k, const uint8_t *p,
     node = form->blank[k].node;
     fit->start[k] = p;
 
-    q = aiobs_find_quote(p, last);
+    q = aiobs_form_quote(p, last);
 
     if (q == last || *q != '"') {
 
@@ -447,37 +471,41 @@ static void
 aiobs_form_tell(const aiobs_form_t *form, unsigned event, aiobs_json_t *j,
     const aiobs_fit_t *fit)
 {
-    unsigned                   k, last;
-    const aiobs_form_event_t  *e;
+    void                        *data;
+    unsigned                     k;
+    const aiobs_form_event_t    *e, *last;
+    const aiobs_json_handler_t  *to;
 
-    last = fit->whole ? form->events : form->blank[fit->blank].event;
+    to = j->handler;
+    data = j->data;
+    e = &form->event[event];
+    last = &form->event[fit->whole ? form->events
+                                   : form->blank[fit->blank].event];
 
-    for ( /* void */ ; event < last; event++) {
-        e = &form->event[event];
+    for ( /* void */ ; e < last; e++) {
 
         switch (e->kind) {
 
-        case AIOBS_PART_OPEN:
-        case AIOBS_PART_CLOSE:
-            j->handler->group(j->data, e->node, e->kind == AIOBS_PART_OPEN);
+        case AIOBS_PART_FIGURE:
+            to->figure(data, e->node, e->number);
             break;
 
-        case AIOBS_PART_FIGURE:
-            j->handler->figure(j->data, e->node, e->number);
+        case AIOBS_PART_OPEN:
+        case AIOBS_PART_CLOSE:
+            to->group(data, e->node, e->kind == AIOBS_PART_OPEN);
             break;
 
         case AIOBS_PART_STRING:
         case AIOBS_PART_SCALAR:
-            j->handler->scalar(j->data, e->node,
-                               (const char *) form->bytes + e->at, e->len,
-                               e->kind == AIOBS_PART_STRING);
+            to->scalar(data, e->node, (const char *) form->bytes + e->at,
+                       e->len, e->kind == AIOBS_PART_STRING);
             break;
 
         default:
             k = e->blank;
 
             if (fit->figures >> k & 1 && e->node->type == AIOBS_NODE_NUMBER) {
-                j->handler->figure(j->data, e->node, fit->number[k]);
+                to->figure(data, e->node, fit->number[k]);
                 break;
             }
 

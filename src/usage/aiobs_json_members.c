@@ -310,7 +310,7 @@ aiobs_json_member_scalar(aiobs_json_t *j, const uint8_t *p,
 static inline const uint8_t *
 aiobs_json_blank(const uint8_t *p, const uint8_t *last)
 {
-    while (p < last && aiobs_json_space(*p)) {
+    while (p < last && *p <= ' ' && aiobs_json_space(*p)) {
         p++;
     }
 

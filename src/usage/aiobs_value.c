@@ -170,6 +170,17 @@ aiobs_value_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
 }
 
 
+/* figures that are just kept, whatever else is reported */
+
+#define AIOBS_FIGURES_KEPT                                                    \
+    (((1ULL << AIOBS_F_FIGURES) - 1)                                          \
+     & ~(1ULL << AIOBS_F_COST | 1ULL << AIOBS_F_MILLISECONDS                  \
+         | 1ULL << AIOBS_F_MAX_INPUT | 1ULL << AIOBS_F_ADD_INPUT              \
+         | 1ULL << AIOBS_F_ADD_OUTPUT | 1ULL << AIOBS_F_SUM_INPUT             \
+         | 1ULL << AIOBS_F_SUM_OUTPUT | 1ULL << AIOBS_F_SUM_CACHE_READ        \
+         | 1ULL << AIOBS_F_SUM_CACHE_WRITE))
+
+
 /* whole numbers of what others give as an amount, too */
 
 void
@@ -180,6 +191,11 @@ aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n)
     int  slot;
 
     slot = node->slot;
+
+    if (AIOBS_FIGURES_KEPT >> slot & 1) {
+        aiobs_value_count(u, slot, n);
+        return;
+    }
 
     if (slot == AIOBS_F_COST || slot == AIOBS_F_MILLISECONDS) {
         n = n > INT64_MAX / 1000000000 ? AIOBS_ABSENT
@@ -238,12 +254,3 @@ aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n)
 }
 
 
-void
-aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
-    size_t len)
-{
-    len = len < max ? len : max;
-
-    memcpy(to, p, len);
-    *to_len = (uint8_t) len;
-}
