@@ -269,6 +269,63 @@ Aiobs::spew($t->dir . '/metrics', $t->get(1, '/metrics')->{body});
 my $lint = `promtool check metrics < ${\$t->dir}/metrics 2>&1`;
 is($?, 0, 'promtool check metrics') or diag($lint);
 
+# --- a table that is looked at in several turns of the event loop ---
+
+{
+    my $many = Aiobs->new;
+
+    $many->start(<<'EOF_CONF', workers => 2);
+aiobs_zone 16m series=2000 sessions=10000;
+keepalive_requests 100000;
+upstream here { server 127.0.0.1:%%PORT_0%%; keepalive 8; }
+server { listen 127.0.0.1:%%PORT_0%%; access_log off; return 200 "x"; }
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    access_log off;
+    aiobs on;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    location /first/ { aiobs_agent_session $arg_id ttl=1h; proxy_pass http://here; }
+    location /last/ { aiobs_agent_session $arg_id ttl=10s; proxy_pass http://here; }
+    location = /metrics { aiobs_metrics; }
+}
+EOF_CONF
+
+    my $ask = sub {
+        my ($path, $n) = @_;
+        my $c = $many->connect(1);
+        $c->syswrite(join '', map { "GET /$path/?id=$_ HTTP/1.1\r\nHost: x\r\n"
+            . ($_ == $n ? "Connection: close\r\n" : '') . "\r\n" } 1 .. $n);
+        return scalar(() = Aiobs::read_all($c, 60) =~ m{HTTP/1\.1 200}g);
+    };
+    my $have = sub {
+        return {$many->get(1, '/metrics')->{body}
+            =~ /^(agent_session\w*\{endpoint="\/\w+\/"\}) (\S+)$/mg};
+    };
+
+    is($ask->('first', 9000), 9000, 'many sessions');
+    is($ask->('last', 500), 500, 'and a few behind them');
+
+    # a client may see the end of an answer before it is counted
+
+    Aiobs::wait_for(sub {
+        $have->()->{'agent_sessions_active{endpoint="/last/"}'} == 500 }, 5);
+    my $s = $have->();
+    is($s->{'agent_sessions_active{endpoint="/first/"}'}, 9000, 'all are seen');
+    is($s->{'agent_session_calls_max{endpoint="/first/"}'}, 1, 'with their calls');
+
+    my $gz = $many->get(1, '/metrics', 'Accept-Encoding', 'gzip');
+    is($gz->{status}, 200, 'nothing comes at first, compressed too');
+
+    Aiobs::wait_for(sub {
+        !$have->()->{'agent_sessions_active{endpoint="/last/"}'} }, 30);
+    $s = $have->();
+    is($s->{'agent_sessions_active{endpoint="/last/"}'}, 0, 'those behind end in time');
+    is($s->{'agent_session_calls_count{endpoint="/last/"}'}, 500, 'each once');
+    is($s->{'agent_sessions_active{endpoint="/first/"}'}, 9000, 'the others go on');
+    $many->finish;
+}
+
 # --- configuration ---
 
 for my $case (

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_aiobs_agents_zone.h"
+#include "../metrics/ngx_http_aiobs_exposition.h"
 
 
 static ngx_int_t ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
@@ -255,7 +256,32 @@ ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
 }
 
 
-/* one look at all of them serves the three families, which follow each other */
+/* one look at all of them serves the three families */
+
+ngx_int_t
+ngx_http_aiobs_collect_begin(ngx_http_aiobs_scrape_t *scrape)
+{
+    if (ngx_http_aiobs_agents == NULL
+        || ngx_http_aiobs_agents->sessions == NULL)
+    {
+        return NGX_OK;
+    }
+
+    if (scrape->sessions == NULL) {
+        scrape->sessions = ngx_pcalloc(scrape->request->pool,
+                                       NGX_HTTP_AIOBS_ENDPOINTS_MAX
+                                   * sizeof(ngx_http_aiobs_session_stats_t));
+        if (scrape->sessions == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    scrape->sessions_next = ngx_http_aiobs_session_sweep(scrape->sessions_next,
+                                                         scrape->sessions);
+
+    return scrape->sessions_next ? NGX_AGAIN : NGX_OK;
+}
+
 
 void
 ngx_http_aiobs_collect_sessions(ngx_http_aiobs_scrape_t *scrape,
@@ -266,28 +292,18 @@ ngx_http_aiobs_collect_sessions(ngx_http_aiobs_scrape_t *scrape,
     ngx_http_aiobs_endpoint_t       *e;
     ngx_http_aiobs_session_stats_t  *st;
 
-    static ngx_http_aiobs_session_stats_t  *stats;
-
-    if (ngx_http_aiobs_agents == NULL
-        || ngx_http_aiobs_agents->sessions == NULL)
-    {
+    if (scrape->sessions == NULL) {
         return;
     }
 
-    if (stats == NULL
-        || f == &ngx_http_aiobs_families[NGX_HTTP_AIOBS_SESSIONS_ACTIVE])
-    {
-        stats = ngx_http_aiobs_session_sweep();
-    }
+    st = scrape->sessions;
 
-    for (i = 0; i < ngx_http_aiobs_agents->n; i++) {
+    for (i = 0; i < ngx_http_aiobs_agents->n; i++, st++) {
         e = ngx_http_aiobs_agents->endpoints[i];
 
         if (e->ttl == 0) {
             continue;
         }
-
-        st = &stats[i];
 
         switch (f - ngx_http_aiobs_families) {
 

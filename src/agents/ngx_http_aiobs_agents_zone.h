@@ -18,6 +18,7 @@
 #define NGX_HTTP_AIOBS_RAG_SLICES      60   /* of a window */
 #define NGX_HTTP_AIOBS_SESSION_ID_LEN  16   /* of a SHA-256 */
 #define NGX_HTTP_AIOBS_SESSION_SLICE   256  /* entries looked at under a lock */
+#define NGX_HTTP_AIOBS_SESSION_TURN    4096 /* the same in one turn */
 #define NGX_HTTP_AIOBS_SESSION_AHEAD   2000 /* ms that a call under way is good for */
 
 
@@ -117,8 +118,13 @@ ngx_int_t ngx_http_aiobs_rag_mean(ngx_http_aiobs_endpoint_t *e,
 
 ngx_int_t ngx_http_aiobs_session_init_process(ngx_log_t *log);
 
-/* ends what is over; what is live by number of endpoint, until the next */
-ngx_http_aiobs_session_stats_t *ngx_http_aiobs_session_sweep(void);
+/*
+ * One turn of a sweep, from entry number "from" on: ends what is over and adds
+ * what is live to stats (by number of endpoint; NULL: not asked for).  Returns
+ * where to go on; 0: that was all.
+ */
+ngx_uint_t ngx_http_aiobs_session_sweep(ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats);
 
 
 /* --- ngx_http_aiobs_session_table.c: each takes the pool's mutex --- */
@@ -149,14 +155,15 @@ void ngx_http_aiobs_session_seen(ngx_slab_pool_t *shpool,
     uint64_t tokens, ngx_uint_t over, ngx_http_aiobs_session_end_t *end);
 
 /*
- * One slice of the entries from number "from": those over their ttl end, told
- * in ends (n of them), those live are added to stats.  Returns where to go on,
- * 0: this was the last.
+ * Entries from number "from" on, NGX_HTTP_AIOBS_SESSION_TURN of them at most:
+ * those over their ttl end and are told, without the lock, those live are
+ * added to stats, if it is not NULL.  Returns where to go on, 0: these were
+ * the last.
  */
 ngx_uint_t ngx_http_aiobs_session_expire(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *sessions, ngx_uint_t from,
-    ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
-    ngx_uint_t *n);
+    ngx_http_aiobs_session_stats_t *stats,
+    void (*told)(ngx_http_aiobs_session_end_t *end));
 
 
 #endif /* _NGX_HTTP_AIOBS_AGENTS_ZONE_H_INCLUDED_ */

@@ -16,7 +16,8 @@
 #define NGX_HTTP_AIOBS_SESSION_HEX       16     /* digits of those */
 #define NGX_HTTP_AIOBS_SESSION_TICK      250    /* ms */
 #define NGX_HTTP_AIOBS_SESSION_INTERVAL  1000   /* between sweeps, ms */
-#define NGX_HTTP_AIOBS_SESSION_FULL      100    /* the same without room */
+#define NGX_HTTP_AIOBS_SESSION_FULL      100    /* looks for room, ms */
+#define NGX_HTTP_AIOBS_SESSION_PAUSE     1      /* in a sweep, ms */
 
 
 static ngx_int_t ngx_http_aiobs_session_digest(ngx_str_t *user, ngx_str_t *id,
@@ -25,8 +26,10 @@ static ngx_int_t ngx_http_aiobs_session_text(ngx_pool_t *pool, ngx_str_t *id,
     ngx_str_t *text);
 static ngx_uint_t ngx_http_aiobs_session_asks_end(ngx_http_request_t *r,
     ngx_http_complex_value_t *end);
+static void ngx_http_aiobs_session_room(ngx_http_aiobs_sessions_t *s);
 static void ngx_http_aiobs_session_ended(ngx_http_aiobs_session_end_t *end);
 static void ngx_http_aiobs_session_timer(ngx_event_t *ev);
+static void ngx_http_aiobs_session_keep_calls(ngx_http_aiobs_sessions_t *s);
 
 
 static EVP_MD       *ngx_http_aiobs_session_md;
@@ -90,10 +93,8 @@ ngx_http_aiobs_session_start(ngx_http_request_t *r,
 
     s = ngx_http_aiobs_agents->sessions;
 
-    if (s->live == s->capacity
-        && ngx_current_msec - s->swept > NGX_HTTP_AIOBS_SESSION_FULL)
-    {
-        (void) ngx_http_aiobs_session_sweep();
+    if (s->live == s->capacity) {
+        ngx_http_aiobs_session_room(s);
     }
 
     rc = ngx_http_aiobs_session_call(ngx_http_aiobs_agents_pool, s,
@@ -148,35 +149,52 @@ ngx_http_aiobs_session_forget(ngx_http_aiobs_agent_t *agent)
 }
 
 
-ngx_http_aiobs_session_stats_t *
-ngx_http_aiobs_session_sweep(void)
+ngx_uint_t
+ngx_http_aiobs_session_sweep(ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats)
 {
-    ngx_uint_t                  next, i, n;
     ngx_http_aiobs_sessions_t  *s;
 
-    static ngx_http_aiobs_session_end_t
-        ends[NGX_HTTP_AIOBS_SESSION_SLICE];
-    static ngx_http_aiobs_session_stats_t
-        stats[NGX_HTTP_AIOBS_ENDPOINTS_MAX];
-
     s = ngx_http_aiobs_agents->sessions;
-    next = 0;
 
-    ngx_memzero(stats, sizeof(stats));
+    if (from == 0) {
+        s->swept = ngx_current_msec;
+    }
 
-    do {
+    return ngx_http_aiobs_session_expire(ngx_http_aiobs_agents_pool, s, from,
+                                         stats, ngx_http_aiobs_session_ended);
+}
+
+
+/*
+ * All are in use: what is over makes room rather than what is live.  It is
+ * looked for no further than needed, and not again soon when there is none.
+ */
+
+static void
+ngx_http_aiobs_session_room(ngx_http_aiobs_sessions_t *s)
+{
+    ngx_uint_t  looked;
+
+    static ngx_uint_t  next;
+    static ngx_msec_t  none;
+
+    if (ngx_current_msec - none < NGX_HTTP_AIOBS_SESSION_FULL) {
+        return;
+    }
+
+    for (looked = 0; looked < s->capacity;
+         looked += NGX_HTTP_AIOBS_SESSION_TURN)
+    {
         next = ngx_http_aiobs_session_expire(ngx_http_aiobs_agents_pool, s,
-                                             next, stats, ends, &n);
-
-        for (i = 0; i < n; i++) {
-            ngx_http_aiobs_session_ended(&ends[i]);
+                                             next, NULL,
+                                             ngx_http_aiobs_session_ended);
+        if (s->live < s->capacity) {
+            return;
         }
+    }
 
-    } while (next);
-
-    s->swept = ngx_current_msec;
-
-    return stats;
+    none = ngx_current_msec;
 }
 
 
@@ -277,18 +295,43 @@ ngx_http_aiobs_session_ended(ngx_http_aiobs_session_end_t *end)
 
 /*
  * Sessions end without traffic too: whichever worker comes first in an
- * interval looks for them.  A session whose call takes longer than its ttl is
- * not over; if this worker dies, it will be.
+ * interval looks for them, in as many turns as it takes.
  */
 
 static void
 ngx_http_aiobs_session_timer(ngx_event_t *ev)
 {
-    ngx_queue_t                *q;
-    ngx_http_aiobs_agent_t     *agent;
     ngx_http_aiobs_sessions_t  *s;
 
+    static ngx_uint_t  next;                    /* of a sweep; 0: none */
+
     s = ngx_http_aiobs_agents->sessions;
+
+    if (next == 0) {
+        ngx_http_aiobs_session_keep_calls(s);
+    }
+
+    if (next || (s->live && ngx_current_msec - s->swept
+                            >= NGX_HTTP_AIOBS_SESSION_INTERVAL))
+    {
+        next = ngx_http_aiobs_session_sweep(next, NULL);
+    }
+
+    ngx_add_timer(ev, next ? NGX_HTTP_AIOBS_SESSION_PAUSE
+                           : NGX_HTTP_AIOBS_SESSION_TICK);
+}
+
+
+/*
+ * A session whose call takes longer than its ttl is not over; if this worker
+ * dies, it will be.
+ */
+
+static void
+ngx_http_aiobs_session_keep_calls(ngx_http_aiobs_sessions_t *s)
+{
+    ngx_queue_t             *q;
+    ngx_http_aiobs_agent_t  *agent;
 
     for (q = ngx_queue_head(&ngx_http_aiobs_session_calls);
          q != ngx_queue_sentinel(&ngx_http_aiobs_session_calls);
@@ -299,12 +342,4 @@ ngx_http_aiobs_session_timer(ngx_event_t *ev)
         ngx_http_aiobs_session_keep(ngx_http_aiobs_agents_pool, s,
                                     &agent->ref);
     }
-
-    if (s->live && ngx_current_msec - s->swept
-                   >= NGX_HTTP_AIOBS_SESSION_INTERVAL)
-    {
-        (void) ngx_http_aiobs_session_sweep();
-    }
-
-    ngx_add_timer(ev, NGX_HTTP_AIOBS_SESSION_TICK);
 }

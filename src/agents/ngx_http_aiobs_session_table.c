@@ -14,6 +14,10 @@
 #define NGX_HTTP_AIOBS_SESSION_SAMPLE  16   /* entries, for one to evict */
 
 
+static ngx_uint_t ngx_http_aiobs_session_slice(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
+    ngx_uint_t *n);
 static void ngx_http_aiobs_session_lock(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *s);
 static void ngx_http_aiobs_session_unlock(ngx_slab_pool_t *shpool,
@@ -168,6 +172,32 @@ ngx_http_aiobs_session_seen(ngx_slab_pool_t *shpool,
 ngx_uint_t
 ngx_http_aiobs_session_expire(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats,
+    void (*told)(ngx_http_aiobs_session_end_t *end))
+{
+    ngx_uint_t                    i, n, last;
+    ngx_http_aiobs_session_end_t  ends[NGX_HTTP_AIOBS_SESSION_SLICE];
+
+    last = from + NGX_HTTP_AIOBS_SESSION_TURN;
+
+    do {
+        from = ngx_http_aiobs_session_slice(shpool, s, from, stats, ends, &n);
+
+        for (i = 0; i < n; i++) {
+            told(&ends[i]);
+        }
+
+    } while (from && from < last);
+
+    return from;
+}
+
+
+/* ended ones are in ends, n of them */
+
+static ngx_uint_t
+ngx_http_aiobs_session_slice(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
     ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
     ngx_uint_t *n)
 {
@@ -193,11 +223,13 @@ ngx_http_aiobs_session_expire(ngx_slab_pool_t *shpool,
             continue;
         }
 
-        st = &stats[e->endpoint->number];
+        if (stats) {
+            st = &stats[e->endpoint->number];
 
-        st->active++;
-        st->calls_max = ngx_max(st->calls_max, e->calls);
-        st->tokens_max = ngx_max(st->tokens_max, e->tokens);
+            st->active++;
+            st->calls_max = ngx_max(st->calls_max, e->calls);
+            st->tokens_max = ngx_max(st->tokens_max, e->tokens);
+        }
     }
 
     last = last < s->used ? last : 0;

@@ -28,12 +28,22 @@ static void ngx_http_aiobs_expose_begin(ngx_http_aiobs_scrape_t *scrape,
 ngx_int_t
 ngx_http_aiobs_expose(ngx_http_aiobs_scrape_t *scrape)
 {
+    ngx_int_t                       rc;
     ngx_uint_t                      family;
     const ngx_http_aiobs_family_t  *f;
 
     scrape->out = NULL;
     scrape->tail = NULL;
     scrape->size = 0;
+
+    if (!scrape->begun) {
+        rc = ngx_http_aiobs_collect_begin(scrape);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        scrape->begun = 1;
+    }
 
     while (ngx_http_aiobs_expose_size(scrape) < NGX_HTTP_AIOBS_PIECE
            && !scrape->failed)

@@ -77,6 +77,10 @@ struct ngx_http_aiobs_scrape_s {
     ngx_uint_t                       created;   /* is asked for */
     ngx_http_aiobs_gzip_t           *gzip;      /* NULL: sent as it is */
 
+    void                            *sessions;  /* looked at by the agents */
+    ngx_uint_t                       sessions_next;
+    ngx_uint_t                       begun;     /* what is first is done */
+
     ngx_uint_t                       next;      /* family, the cursor */
     ngx_http_aiobs_series_t         *series;    /* the cursor inside */
     ngx_str_t                        name;      /* of the family */

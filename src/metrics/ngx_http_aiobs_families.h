@@ -301,6 +301,12 @@ void ngx_http_aiobs_expose_sample(ngx_http_aiobs_scrape_t *scrape,
 
 /* --- src/agents: what the agents room keeps --- */
 
+/*
+ * Before a scrape, until it is NGX_OK: a turn's worth of looking at sessions.
+ * NGX_AGAIN: there is more, NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_aiobs_collect_begin(ngx_http_aiobs_scrape_t *scrape);
+
 void ngx_http_aiobs_collect_rag_mean(ngx_http_aiobs_scrape_t *scrape,
     const ngx_http_aiobs_family_t *f);
 void ngx_http_aiobs_collect_sessions(ngx_http_aiobs_scrape_t *scrape,

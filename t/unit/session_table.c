@@ -103,14 +103,17 @@ count(ngx_http_aiobs_session_end_t *end)
 static void
 sweep(ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_session_stats_t *stats)
 {
-    ngx_uint_t                    from = 0, i, n;
-    ngx_http_aiobs_session_end_t  ends[NGX_HTTP_AIOBS_SESSION_SLICE];
+    ngx_uint_t  from = 0, last;
 
     do {
-        from = ngx_http_aiobs_session_expire(&pool, s, from, stats, ends, &n);
+        last = from;
+        from = ngx_http_aiobs_session_expire(&pool, s, from, stats, count);
 
-        for (i = 0; i < n; i++) {
-            count(&ends[i]);
+        if (from > last + NGX_HTTP_AIOBS_SESSION_TURN
+            || (from && from <= last))
+        {
+            printf("a turn from %d to %d\n", (int) last, (int) from);
+            exit(1);
         }
 
     } while (from);
