@@ -158,6 +158,7 @@ sub features {
             . 'access_log %%DIR%%/bench.log bench buffer=64k flush=1s;', $auth . $llm],
         recorder => ['auth', 'aiobs on; aiobs_recorder 1000;', $auth . $llm],
         sessions => ['auth', 'aiobs on;', $auth . $llm . 'aiobs_agent_session $connection;'],
+        trace0 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=0;'],
         trace10 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
         trace100 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=1;'],
         hang => ['trace100', "aiobs on; $dead", $auth . $llm . 'aiobs_trace on ratio=1;'],

@@ -60,7 +60,7 @@ static ngx_http_aiobs_name_t  ngx_http_aiobs_x_user_id =
 static ngx_http_aiobs_name_t  ngx_http_aiobs_x_key_name =
     ngx_http_aiobs_name("X-Key-Name", "x-key-name");
 
-static ngx_http_aiobs_name_t  ngx_http_aiobs_traceparent =
+static ngx_http_aiobs_name_t  ngx_http_aiobs_traceparent_name =
     ngx_http_aiobs_name("traceparent", "traceparent");
 
 static ngx_http_aiobs_name_t  ngx_http_aiobs_tracestate =
@@ -381,9 +381,8 @@ ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
     n = 0;
     t = ngx_http_aiobs_trace(ctx);
 
-    add[n].name = &ngx_http_aiobs_traceparent;
-    add[n].value.data = t->header;
-    add[n++].value.len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
+    add[n].name = &ngx_http_aiobs_traceparent_name;
+    ngx_http_aiobs_traceparent(t, &add[n++].value);
 
     if (t->state.len) {
         add[n].name = &ngx_http_aiobs_tracestate;

@@ -32,6 +32,7 @@ typedef struct {
     u_char                      header[NGX_HTTP_AIOBS_TRACEPARENT_LEN];
 
     u_char                      client_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
+                                                /* see ..._trace_client() */
     ngx_str_t                   state;          /* tracestate, as it came */
     unsigned                    begun:1;
     unsigned                    sampled:1;
@@ -249,6 +250,16 @@ ngx_http_aiobs_trace(ngx_http_aiobs_ctx_t *ctx)
  */
 void ngx_http_aiobs_trace_decide(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+/* whether the random part of the trace id is below ratio, of ..._TRACE_ALL */
+ngx_uint_t ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t,
+    uint64_t ratio);
+
+/* the span id of the try that counts */
+u_char *ngx_http_aiobs_trace_client(ngx_http_aiobs_trace_t *t);
+
+/* what an upstream is told once it is decided; value: of t */
+void ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value);
 
 /* an id of 16 or 32 lower-case hex digits */
 void ngx_http_aiobs_random_hex(u_char *p, size_t len);

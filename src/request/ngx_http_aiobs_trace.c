@@ -17,9 +17,6 @@
 static ngx_uint_t ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
     ngx_http_aiobs_trace_conf_t *conf, uint64_t *ratio);
 static void ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t);
-static uint64_t ngx_http_aiobs_trace_number(ngx_http_aiobs_trace_t *t);
-static void ngx_http_aiobs_trace_header(ngx_http_aiobs_trace_t *t,
-    u_char *span_id);
 static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
@@ -47,7 +44,6 @@ ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx)
     }
 
     ngx_http_aiobs_random_hex(t->span_id, sizeof(t->span_id));
-    ngx_http_aiobs_trace_header(t, t->span_id);
 }
 
 
@@ -88,11 +84,8 @@ ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     if (!t->has_parent || !conf->parent_based) {
-        t->sampled = ngx_http_aiobs_trace_number(t) < ratio;
+        t->sampled = ngx_http_aiobs_trace_below(t, ratio);
     }
-
-    ngx_http_aiobs_random_hex(t->client_id, sizeof(t->client_id));
-    ngx_http_aiobs_trace_header(t, t->client_id);
 }
 
 
@@ -137,38 +130,62 @@ ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
 }
 
 
-/* the random part of a trace id, W3C Trace Context Level 2: its last 56 bits */
+/*
+ * The random part of a trace id, W3C Trace Context Level 2, is its last 56
+ * bits: compared digit by digit, the first of them nearly always decides.
+ */
 
-static uint64_t
-ngx_http_aiobs_trace_number(ngx_http_aiobs_trace_t *t)
+ngx_uint_t
+ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t, uint64_t ratio)
 {
-    u_char    c;
-    size_t    i;
-    uint64_t  n;
+    u_char      c, *p;
+    ngx_uint_t  n, shift;
 
-    n = 0;
-
-    for (i = NGX_HTTP_AIOBS_TRACE_ID_LEN - 14; i < NGX_HTTP_AIOBS_TRACE_ID_LEN;
-         i++)
-    {
-        c = t->trace_id[i];
-        n = n << 4 | (uint64_t) (c <= '9' ? c - '0' : c - 'a' + 10);
+    if (ratio >= NGX_HTTP_AIOBS_TRACE_ALL) {
+        return 1;
     }
 
-    return n;
+    p = t->trace_id + NGX_HTTP_AIOBS_TRACE_ID_LEN - 14;
+
+    for (shift = 56; shift; /* void */ ) {
+        shift -= 4;
+        c = *p++;
+        n = c <= '9' ? c - '0' : c - 'a' + 10;
+
+        if (n != (ratio >> shift & 0xf)) {
+            return n < (ratio >> shift & 0xf);
+        }
+    }
+
+    return 0;
 }
 
 
-static void
-ngx_http_aiobs_trace_header(ngx_http_aiobs_trace_t *t, u_char *span_id)
+u_char *
+ngx_http_aiobs_trace_client(ngx_http_aiobs_trace_t *t)
+{
+    if (t->client_id[0] == '\0') {
+        ngx_http_aiobs_random_hex(t->client_id, sizeof(t->client_id));
+    }
+
+    return t->client_id;
+}
+
+
+void
+ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
 {
     u_char  *p;
 
     p = ngx_cpymem(t->header, "00-", 3);
     p = ngx_cpymem(p, t->trace_id, sizeof(t->trace_id));
     *p++ = '-';
-    p = ngx_cpymem(p, span_id, NGX_HTTP_AIOBS_SPAN_ID_LEN);
+    p = ngx_cpymem(p, t->traced ? ngx_http_aiobs_trace_client(t) : t->span_id,
+                   NGX_HTTP_AIOBS_SPAN_ID_LEN);
     ngx_memcpy(p, t->sampled ? "-01" : "-00", 3);
+
+    value->data = t->header;
+    value->len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
 }
 
 

@@ -20,14 +20,57 @@
 #define AIOBS_PB_LENGTH   3         /* bytes of the length of a message */
 
 
+#define AIOBS_PB_SHORT    0x7f      /* the most that a byte holds */
+#define AIOBS_PB_ONES     0x0101010101010101ULL
+
+
+static unsigned char *aiobs_pb_short(aiobs_pb_t *pb, int field,
+    const aiobs_pb_key_t *key, size_t len);
+static void aiobs_pb_value_text(aiobs_pb_t *pb, int field, const char *key,
+    size_t key_len, const void *data, size_t len);
 static size_t aiobs_pb_clean(unsigned char *text, const void *data,
     size_t len);
-static int aiobs_pb_room(aiobs_pb_t *pb, size_t size);
-static void aiobs_pb_tag(aiobs_pb_t *pb, int field, int wire);
 static void aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key,
-    size_t len);
+    size_t key_len, size_t len);
 static int aiobs_pb_get(const unsigned char **p, const unsigned char *end,
     uint64_t *n);
+
+
+static inline int
+aiobs_pb_room(aiobs_pb_t *pb, size_t size)
+{
+    if (pb->full || (size_t) (pb->end - pb->pos) < size) {
+        pb->full = 1;
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static inline void
+aiobs_pb_tag(aiobs_pb_t *pb, int field, int wire)
+{
+    if (field < 16) {
+        *pb->pos++ = (unsigned char) (field << 3 | wire);
+        return;
+    }
+
+    pb->pos = aiobs_pb_put(pb->pos, (uint64_t) field << 3 | wire);
+}
+
+
+static inline unsigned char *
+aiobs_pb_little(unsigned char *p, uint64_t n, size_t size)
+{
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    n = __builtin_bswap64(n);
+#endif
+
+    memcpy(p, &n, size);
+
+    return p + size;
+}
 
 
 void
@@ -43,14 +86,9 @@ aiobs_pb_varint(aiobs_pb_t *pb, int field, uint64_t n)
 void
 aiobs_pb_fixed32(aiobs_pb_t *pb, int field, uint32_t n)
 {
-    int  i;
-
     if (aiobs_pb_room(pb, 14)) {
         aiobs_pb_tag(pb, field, AIOBS_PB_FIXED32);
-
-        for (i = 0; i < 4; i++, n >>= 8) {
-            *pb->pos++ = (unsigned char) n;
-        }
+        pb->pos = aiobs_pb_little(pb->pos, n, 4);
     }
 }
 
@@ -58,14 +96,9 @@ aiobs_pb_fixed32(aiobs_pb_t *pb, int field, uint32_t n)
 void
 aiobs_pb_fixed64(aiobs_pb_t *pb, int field, uint64_t n)
 {
-    int  i;
-
     if (aiobs_pb_room(pb, 18)) {
         aiobs_pb_tag(pb, field, AIOBS_PB_FIXED64);
-
-        for (i = 0; i < 8; i++, n >>= 8) {
-            *pb->pos++ = (unsigned char) n;
-        }
+        pb->pos = aiobs_pb_little(pb->pos, n, 8);
     }
 }
 
@@ -123,31 +156,126 @@ aiobs_pb_end(aiobs_pb_t *pb, unsigned char *mark)
 }
 
 
+/*
+ * Nearly all attributes take less than 128 bytes: each length then is a byte,
+ * at a place that is known.
+ */
+
 void
-aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
+aiobs_pb_key_text(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
     const void *data, size_t len)
 {
-    unsigned char  text[AIOBS_PB_TEXT_MAX];
+    unsigned char  *p;
 
-    len = aiobs_pb_clean(text, data, len);
+    p = len < AIOBS_PB_SHORT ? aiobs_pb_short(pb, field, key, 2 + len) : NULL;
 
-    aiobs_pb_attr(pb, field, key, 1 + aiobs_pb_size(len) + len);
-    aiobs_pb_bytes(pb, 1, text, len);
+    if (p == NULL) {
+        aiobs_pb_value_text(pb, field, key->name, key->len, data, len);
+        return;
+    }
+
+    *p++ = 1 << 3 | AIOBS_PB_BYTES;
+    *p++ = (unsigned char) len;
+    pb->pos = p + aiobs_pb_clean(p, data, len);
 }
 
 
 void
-aiobs_pb_attr_bool(aiobs_pb_t *pb, int field, const char *key, int n)
+aiobs_pb_key_int(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    int64_t n)
 {
-    aiobs_pb_attr(pb, field, key, 2);
-    aiobs_pb_varint(pb, 2, n != 0);
+    unsigned char  *p;
+
+    p = aiobs_pb_short(pb, field, key, 1 + aiobs_pb_size((uint64_t) n));
+
+    if (p) {
+        *p++ = 3 << 3 | AIOBS_PB_VARINT;
+        pb->pos = aiobs_pb_put(p, (uint64_t) n);
+    }
+}
+
+
+void
+aiobs_pb_key_double(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    double n)
+{
+    uint64_t        bits;
+    unsigned char  *p;
+
+    memcpy(&bits, &n, sizeof(bits));
+
+    p = aiobs_pb_short(pb, field, key, 9);
+
+    if (p) {
+        *p++ = 4 << 3 | AIOBS_PB_FIXED64;
+        pb->pos = aiobs_pb_little(p, bits, 8);
+    }
+}
+
+
+void
+aiobs_pb_key_bool(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key, int n)
+{
+    unsigned char  *p;
+
+    p = aiobs_pb_short(pb, field, key, 2);
+
+    if (p) {
+        *p++ = 2 << 3 | AIOBS_PB_VARINT;
+        *p++ = (n != 0);
+        pb->pos = p;
+    }
+}
+
+
+/*
+ * Up to the content of the value, of len bytes; NULL: it is none of the short
+ * ones, or has no room.  The key is copied with what lies behind it.
+ */
+
+static unsigned char *
+aiobs_pb_short(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    size_t len)
+{
+    size_t          size;
+    unsigned char  *p;
+
+    size = 2 + key->len + 2 + len;
+
+    if (size > AIOBS_PB_SHORT
+        || !aiobs_pb_room(pb, sizeof(aiobs_pb_key_t) + 2 + size))
+    {
+        return NULL;
+    }
+
+    p = pb->pos;
+
+    *p++ = (unsigned char) (field << 3 | AIOBS_PB_BYTES);
+    *p++ = (unsigned char) size;
+
+    memcpy(p, key, sizeof(aiobs_pb_key_t));
+    p += 2 + key->len;
+
+    *p++ = 2 << 3 | AIOBS_PB_BYTES;
+    *p++ = (unsigned char) len;
+
+    return p;
+}
+
+
+void
+aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
+    const void *data, size_t len)
+{
+    aiobs_pb_value_text(pb, field, key, strlen(key), data, len);
 }
 
 
 void
 aiobs_pb_attr_int(aiobs_pb_t *pb, int field, const char *key, int64_t n)
 {
-    aiobs_pb_attr(pb, field, key, 1 + aiobs_pb_size((uint64_t) n));
+    aiobs_pb_attr(pb, field, key, strlen(key),
+                  1 + aiobs_pb_size((uint64_t) n));
     aiobs_pb_varint(pb, 3, (uint64_t) n);
 }
 
@@ -159,8 +287,21 @@ aiobs_pb_attr_double(aiobs_pb_t *pb, int field, const char *key, double n)
 
     memcpy(&bits, &n, sizeof(bits));
 
-    aiobs_pb_attr(pb, field, key, 9);
+    aiobs_pb_attr(pb, field, key, strlen(key), 9);
     aiobs_pb_fixed64(pb, 4, bits);
+}
+
+
+static void
+aiobs_pb_value_text(aiobs_pb_t *pb, int field, const char *key,
+    size_t key_len, const void *data, size_t len)
+{
+    unsigned char  text[AIOBS_PB_TEXT_MAX];
+
+    len = aiobs_pb_clean(text, data, len);
+
+    aiobs_pb_attr(pb, field, key, key_len, 1 + aiobs_pb_size(len) + len);
+    aiobs_pb_bytes(pb, 1, text, len);
 }
 
 
@@ -199,50 +340,64 @@ aiobs_pb_attr_list(aiobs_pb_t *pb, int field, const char *key,
 /* up to the content of the value, which takes len bytes */
 
 static void
-aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key, size_t len)
+aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key, size_t key_len,
+    size_t len)
 {
-    size_t  n;
-
-    n = strlen(key);
-
-    if (aiobs_pb_room(pb, 40 + n + len)) {
+    if (aiobs_pb_room(pb, 40 + key_len + len)) {
         aiobs_pb_tag(pb, field, AIOBS_PB_BYTES);
-        pb->pos = aiobs_pb_put(pb->pos, 1 + aiobs_pb_size(n) + n
+        pb->pos = aiobs_pb_put(pb->pos, 1 + aiobs_pb_size(key_len) + key_len
                                         + 1 + aiobs_pb_size(len) + len);
-        aiobs_pb_bytes(pb, 1, key, n);
+        aiobs_pb_bytes(pb, 1, key, key_len);
         aiobs_pb_tag(pb, 2, AIOBS_PB_BYTES);
         pb->pos = aiobs_pb_put(pb->pos, len);
     }
 }
 
 
-/* most are short, and labels are copied by words */
+/*
+ * Printable ASCII, nearly all there is, is copied by words: the last one may
+ * take bytes of the one before once more.  Only what is too long changes its
+ * length: a byte that is none of a character becomes one.
+ */
 
 static size_t
 aiobs_pb_clean(unsigned char *text, const void *data, size_t len)
 {
-    return len <= AIOBS_LABEL_MAX
-           ? aiobs_text_label(text, data, len)
-           : aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len);
-}
+    size_t                i;
+    uint64_t              word, dirty;
+    const unsigned char  *p;
 
-
-static int
-aiobs_pb_room(aiobs_pb_t *pb, size_t size)
-{
-    if (pb->full || (size_t) (pb->end - pb->pos) < size) {
-        pb->full = 1;
-        return 0;
+    if (len > AIOBS_PB_TEXT_MAX) {
+        return aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len);
     }
 
-    return 1;
-}
+    p = data;
+    dirty = 0;
 
+    if (len >= sizeof(word)) {
 
-static void
-aiobs_pb_tag(aiobs_pb_t *pb, int field, int wire)
-{
-    pb->pos = aiobs_pb_put(pb->pos, (uint64_t) field << 3 | wire);
+        for (i = 0; i < len; i += sizeof(word)) {
+            i = i < len - sizeof(word) ? i : len - sizeof(word);
+
+            memcpy(&word, p + i, sizeof(word));
+            memcpy(text + i, &word, sizeof(word));
+
+            /* bytes < 0x20, 0x7f and >= 0x80 leave a high bit */
+
+            dirty |= ((word - AIOBS_PB_ONES * 0x20) | (word + AIOBS_PB_ONES)
+                      | word)
+                     & AIOBS_PB_ONES << 7;
+        }
+
+    } else {
+
+        for (i = 0; i < len; i++) {
+            text[i] = p[i];
+            dirty |= p[i] < 0x20 || p[i] > 0x7e;
+        }
+    }
+
+    return dirty ? aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len) : len;
 }
 
 

@@ -20,6 +20,7 @@
 
 
 #define AIOBS_PB_TEXT_MAX  512      /* bytes of a text, the rest is cut */
+#define AIOBS_PB_KEY_MAX   46       /* bytes of a key that is a constant */
 
 
 /* what does not fit sets "full"; nothing is ever written past end */
@@ -46,13 +47,34 @@ void aiobs_pb_text(aiobs_pb_t *pb, int field, const void *data, size_t len);
 unsigned char *aiobs_pb_begin(aiobs_pb_t *pb, int field);
 void aiobs_pb_end(aiobs_pb_t *pb, unsigned char *mark);
 
-/* KeyValue of opentelemetry.proto.common.v1; key: ends with NUL */
+/*
+ * KeyValue of opentelemetry.proto.common.v1, field: 15 at most.  Keys that are
+ * known beforehand are constants that hold the field as it is written.
+ */
+
+typedef struct {
+    unsigned char  tag;
+    unsigned char  len;
+    char           name[AIOBS_PB_KEY_MAX];      /* need not end with NUL */
+} aiobs_pb_key_t;
+
+#define aiobs_pb_key(name)  { 1 << 3 | 2, sizeof(name) - 1, name }
+
+void aiobs_pb_key_text(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    const void *data, size_t len);
+void aiobs_pb_key_int(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    int64_t n);
+void aiobs_pb_key_double(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    double n);
+void aiobs_pb_key_bool(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    int n);
+
+/* the same for any key, which ends with NUL */
 void aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
     const void *data, size_t len);
 void aiobs_pb_attr_int(aiobs_pb_t *pb, int field, const char *key, int64_t n);
 void aiobs_pb_attr_double(aiobs_pb_t *pb, int field, const char *key,
     double n);
-void aiobs_pb_attr_bool(aiobs_pb_t *pb, int field, const char *key, int n);
 
 /* an array of texts, separated by commas in data */
 void aiobs_pb_attr_list(aiobs_pb_t *pb, int field, const char *key,

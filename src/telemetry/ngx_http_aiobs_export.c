@@ -155,6 +155,21 @@ ngx_http_aiobs_export_exit_process(ngx_array_t *exporters)
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_export_full(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
+    ngx_uint_t n)
+{
+    if (e->items < e->limits.queue) {
+        return 0;
+    }
+
+    ngx_http_aiobs_export_lose(e, kind, n, "queue_full");
+    ngx_http_aiobs_export_complain(e, "the queue is full");
+
+    return 1;
+}
+
+
 ngx_http_aiobs_item_t *
 ngx_http_aiobs_export_item(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
     ngx_uint_t n, size_t len)

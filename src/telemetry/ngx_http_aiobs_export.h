@@ -129,6 +129,13 @@ ngx_int_t ngx_http_aiobs_export_init_process(ngx_array_t *exporters,
 void ngx_http_aiobs_export_exit_process(ngx_array_t *exporters);
 
 /*
+ * Event loop: whether there is no room for any item; n are counted as dropped
+ * if so.
+ */
+ngx_uint_t ngx_http_aiobs_export_full(ngx_http_aiobs_exporter_t *e,
+    ngx_uint_t kind, ngx_uint_t n);
+
+/*
  * Event loop: an item with room for len bytes of data.  NULL: no room; n are
  * counted as dropped.
  */

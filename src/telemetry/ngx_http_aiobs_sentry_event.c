@@ -170,20 +170,11 @@ ngx_http_aiobs_sentry_breadcrumbs(ngx_http_aiobs_sentry_out_t *out,
 {
     uint64_t                    ms;
     ngx_uint_t                  i;
-    ngx_time_t                 *tp;
     ngx_http_aiobs_try_t       *t;
     ngx_http_aiobs_spans_t      s;
     ngx_http_upstream_state_t  *state;
 
-    tp = ngx_timeofday();
-
-    s.request = r;
-    s.ctx = ctx;
-    s.offset = (int64_t) tp->sec * 1000 + tp->msec - (int64_t) ngx_current_msec;
-    s.end = ngx_current_msec;
-    s.start = s.end - ngx_http_aiobs_elapsed(r);
-
-    ngx_http_aiobs_span_tries(&s);
+    ngx_http_aiobs_spans_begin(&s, r, ctx);
 
     ngx_http_aiobs_sentry_put(out, ",\"breadcrumbs\":{\"values\":[");
 

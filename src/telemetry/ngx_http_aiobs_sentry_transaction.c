@@ -18,8 +18,6 @@
 
 static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s);
-static ngx_uint_t ngx_http_aiobs_sentry_sampled(
-    ngx_http_aiobs_sentry_t *sentry, ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns);
 static void ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t);
@@ -33,13 +31,13 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 {
     u_char                       id[NGX_HTTP_AIOBS_SENTRY_ID_LEN];
     ngx_uint_t                   i;
-    ngx_time_t                  *tp;
     ngx_http_aiobs_spans_t       s;
     ngx_http_aiobs_sentry_out_t  out;
 
     static u_char                buf[NGX_HTTP_AIOBS_SENTRY_SIZE];
 
-    if (!ngx_http_aiobs_sentry_sampled(sentry, ctx)) {
+    if (!ngx_http_aiobs_trace_below(ngx_http_aiobs_trace(ctx),
+                                    sentry->traces_sample_rate)) {
         ngx_http_aiobs_sentry_discard(sentry,
                                       NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
                                       NGX_HTTP_AIOBS_SENTRY_SAMPLE_RATE, 1);
@@ -51,15 +49,7 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
         return;
     }
 
-    tp = ngx_timeofday();
-
-    s.request = r;
-    s.ctx = ctx;
-    s.offset = (int64_t) tp->sec * 1000 + tp->msec - (int64_t) ngx_current_msec;
-    s.end = ngx_current_msec;
-    s.start = s.end - ngx_http_aiobs_elapsed(r);
-
-    ngx_http_aiobs_span_tries(&s);
+    ngx_http_aiobs_spans_begin(&s, r, ctx);
     ngx_http_aiobs_random_hex(id, sizeof(id));
 
     out.p = buf;
@@ -122,31 +112,6 @@ ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
 }
 
 
-/* the last 56 bits of the trace id are random (W3C Trace Context, level 2) */
-
-static ngx_uint_t
-ngx_http_aiobs_sentry_sampled(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_ctx_t *ctx)
-{
-    u_char                   c;
-    uint64_t                 n;
-    ngx_uint_t               i;
-    ngx_http_aiobs_trace_t  *t;
-
-    n = 0;
-    t = ngx_http_aiobs_trace(ctx);
-
-    for (i = NGX_HTTP_AIOBS_TRACE_ID_LEN - 14; i < NGX_HTTP_AIOBS_TRACE_ID_LEN;
-         i++)
-    {
-        c = t->trace_id[i];
-        n = n << 4 | (c >= 'a' ? c - 'a' + 10 : c - '0');
-    }
-
-    return n < sentry->traces_sample_rate;
-}
-
-
 static void
 ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns)
 {
@@ -171,8 +136,8 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
 
     trace = &s->ctx->trace;
 
-    if (t->last && trace->client_id[0]) {
-        ngx_memcpy(id, trace->client_id, sizeof(id));
+    if (t->last && trace->traced) {
+        ngx_memcpy(id, ngx_http_aiobs_trace_client(trace), sizeof(id));
 
     } else {
         ngx_http_aiobs_random_hex(id, sizeof(id));

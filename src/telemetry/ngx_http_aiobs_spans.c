@@ -20,29 +20,30 @@ static void ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_id(u_char *id, u_char *hex, size_t len);
 static void ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex,
     size_t len);
-static void ngx_http_aiobs_span_value(ngx_http_aiobs_spans_t *s,
-    const char *key, ngx_http_aiobs_value_t *v);
+static void ngx_http_aiobs_span_value(aiobs_pb_t *pb,
+    const aiobs_pb_key_t *key, ngx_http_aiobs_value_t *v);
 
 
 static ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
-    { "path", "url.path", NULL },
-    { "status_code", "http.response.status_code", NULL },
-    { "request_bytes", "http.request.size", NULL },
-    { "response_bytes", "http.response.size", NULL },
-    { "client_ip", "client.address", NULL },
-    { "user_agent", "user_agent.original", NULL },
-    { "user_id", "user.id", NULL },
-    { "end_user_id", "aiobs.end_user_id", NULL },
-    { "request_id", "aiobs.request_id", NULL },
-    { "endpoint", "aiobs.endpoint", NULL },
-    { "key_name", "aiobs.key_name", NULL },
-    { "key_id", "aiobs.key_id", NULL },
-    { "agent_session", "session.id", NULL },
-    { "upstream_cache_status", "aiobs.cache_status", NULL },
-    { "rag_score", "aiobs.rag_score", NULL },
-    { NULL, NULL, NULL }
+    { "path", aiobs_pb_key("url.path"), NULL },
+    { "status_code", aiobs_pb_key("http.response.status_code"), NULL },
+    { "request_bytes", aiobs_pb_key("http.request.size"), NULL },
+    { "response_bytes", aiobs_pb_key("http.response.size"), NULL },
+    { "client_ip", aiobs_pb_key("client.address"), NULL },
+    { "user_agent", aiobs_pb_key("user_agent.original"), NULL },
+    { "user_id", aiobs_pb_key("user.id"), NULL },
+    { "end_user_id", aiobs_pb_key("aiobs.end_user_id"), NULL },
+    { "request_id", aiobs_pb_key("aiobs.request_id"), NULL },
+    { "endpoint", aiobs_pb_key("aiobs.endpoint"), NULL },
+    { "key_name", aiobs_pb_key("aiobs.key_name"), NULL },
+    { "key_id", aiobs_pb_key("aiobs.key_id"), NULL },
+    { "agent_session", aiobs_pb_key("session.id"), NULL },
+    { "upstream_cache_status", aiobs_pb_key("aiobs.cache_status"), NULL },
+    { "rag_score", aiobs_pb_key("aiobs.rag_score"), NULL },
+    { NULL, aiobs_pb_key(""), NULL }
 };
 
 
@@ -50,7 +51,6 @@ void
 ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     size_t                        len;
-    ngx_time_t                   *tp;
     ngx_http_aiobs_item_t        *item;
     ngx_http_aiobs_spans_t        s;
     ngx_http_aiobs_main_conf_t   *amcf;
@@ -63,20 +63,22 @@ ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return;
     }
 
-    tp = ngx_timeofday();
+    ngx_http_aiobs_spans_begin(&s, r, ctx);
 
-    s.request = r;
-    s.ctx = ctx;
+    if (!ctx->location->trace.server_timing
+        && ngx_http_aiobs_export_full(amcf->otlp->exporter, 0, 1 + s.ntries))
+    {
+        return;
+    }
+
     s.n = 0;
     s.pb.pos = buf;
     s.pb.end = buf + sizeof(buf);
     s.pb.full = 0;
-    s.offset = (int64_t) tp->sec * 1000 + tp->msec
-               - (int64_t) ngx_current_msec;
-    s.end = ngx_current_msec;
-    s.start = ngx_current_msec - ngx_http_aiobs_elapsed(r);
 
-    ngx_http_aiobs_span_tries(&s);
+    ngx_http_aiobs_span_id(s.trace_id, ctx->trace.trace_id,
+                           NGX_HTTP_AIOBS_TRACE_ID_LEN);
+
     ngx_http_aiobs_span_server(&s);
     ngx_http_aiobs_span_clients(&s);
 
@@ -87,6 +89,25 @@ ngx_http_aiobs_spans(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_memcpy(item->data, buf, len);
         ngx_http_aiobs_export_push(amcf->otlp->exporter, item);
     }
+}
+
+
+void
+ngx_http_aiobs_spans_begin(ngx_http_aiobs_spans_t *s, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    s->request = r;
+    s->ctx = ctx;
+    s->offset = (int64_t) tp->sec * 1000 + tp->msec
+                - (int64_t) ngx_current_msec;
+    s->end = ngx_current_msec;
+    s->start = s->end - ngx_http_aiobs_elapsed(r);
+
+    ngx_http_aiobs_span_tries(s);
 }
 
 
@@ -129,7 +150,9 @@ ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
     p = r->method == NGX_HTTP_UNKNOWN
         ? ngx_cpymem(buf, "HTTP", 4)
         : ngx_cpymem(buf, method->data, ngx_min(method->len, 32));
-    p = ngx_snprintf(p, buf + sizeof(buf) - p, " %V", &ctx->location->handler);
+    *p++ = ' ';
+    p = ngx_cpymem(p, ctx->location->handler.data,
+                   ngx_min(ctx->location->handler.len, sizeof(buf) - 64));
 
     name.data = buf;
     name.len = p - buf;
@@ -266,8 +289,8 @@ ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s, ngx_uint_t kind,
 
     mark = aiobs_pb_begin(pb, 2);       /* ScopeSpans { spans = 2 } */
 
-    ngx_http_aiobs_span_hex(pb, NGX_HTTP_AIOBS_SPAN_TRACE_ID, t->trace_id,
-                            sizeof(t->trace_id));
+    aiobs_pb_bytes(pb, NGX_HTTP_AIOBS_SPAN_TRACE_ID, s->trace_id,
+                   sizeof(s->trace_id));
     ngx_http_aiobs_span_hex(pb, NGX_HTTP_AIOBS_SPAN_SPAN_ID, span_id,
                             NGX_HTTP_AIOBS_SPAN_ID_LEN);
 
@@ -331,41 +354,27 @@ ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms)
 }
 
 
+/* hex: lower-case digits, len of them */
+
+static void
+ngx_http_aiobs_span_id(u_char *id, u_char *hex, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i += 2) {
+        *id++ = (u_char) (((hex[i] & 0xf) + 9 * (hex[i] >> 6)) << 4
+                          | ((hex[i + 1] & 0xf) + 9 * (hex[i + 1] >> 6)));
+    }
+}
+
+
 static void
 ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex, size_t len)
 {
-    size_t  i;
     u_char  id[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
 
-    for (i = 0; i < len / 2; i++) {
-        id[i] = (u_char) ngx_hextoi(hex + 2 * i, 2);
-    }
-
+    ngx_http_aiobs_span_id(id, hex, len);
     aiobs_pb_bytes(pb, field, id, len / 2);
-}
-
-
-void
-ngx_http_aiobs_span_text(ngx_http_aiobs_spans_t *s, const char *key,
-    const void *data, size_t len)
-{
-    aiobs_pb_attr_text(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, data, len);
-}
-
-
-void
-ngx_http_aiobs_span_int(ngx_http_aiobs_spans_t *s, const char *key, int64_t n)
-{
-    aiobs_pb_attr_int(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, n);
-}
-
-
-void
-ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
-    ngx_msec_t ms)
-{
-    aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
-                         (double) ms / 1000);
 }
 
 
@@ -383,7 +392,7 @@ ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
             continue;
         }
 
-        ngx_http_aiobs_span_value(s, table->key,
+        ngx_http_aiobs_span_value(&s->pb, &table->key,
                                   ngx_http_aiobs_value(s->request, s->ctx,
                                                        table->field));
     }
@@ -391,32 +400,32 @@ ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
 
 
 static void
-ngx_http_aiobs_span_value(ngx_http_aiobs_spans_t *s, const char *key,
+ngx_http_aiobs_span_value(aiobs_pb_t *pb, const aiobs_pb_key_t *key,
     ngx_http_aiobs_value_t *v)
 {
     switch (v->type) {
 
     case NGX_HTTP_AIOBS_VALUE_STRING:
-        ngx_http_aiobs_span_text(s, key, v->str.data, v->str.len);
+        aiobs_pb_key_text(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, v->str.data,
+                          v->str.len);
         break;
 
     case NGX_HTTP_AIOBS_VALUE_INTEGER:
-        ngx_http_aiobs_span_int(s, key, v->n);
+        aiobs_pb_key_int(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, v->n);
         break;
 
     case NGX_HTTP_AIOBS_VALUE_SECONDS:
-        aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
-                             (double) v->n / 1000000);
+        aiobs_pb_key_double(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                            (double) v->n / 1000000);
         break;
 
     case NGX_HTTP_AIOBS_VALUE_USD:
-        aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
-                             (double) v->n / 1000000000);
+        aiobs_pb_key_double(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
+                            (double) v->n / 1000000000);
         break;
 
     case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
-        aiobs_pb_attr_bool(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key,
-                           v->n != 0);
+        aiobs_pb_key_bool(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, v->n != 0);
         break;
 
     default:

@@ -54,6 +54,7 @@ typedef struct {
     ngx_http_aiobs_ctx_t        *ctx;
     aiobs_pb_t                   pb;
     ngx_uint_t                   n;             /* spans written */
+    u_char                       trace_id[NGX_HTTP_AIOBS_TRACE_ID_LEN / 2];
 
     int64_t                      offset;        /* ms to Unix time */
     ngx_msec_t                   start;         /* of the request */
@@ -68,12 +69,36 @@ typedef struct {
 
 typedef struct {
     const char                     *name;
-    const char                     *key;
+    aiobs_pb_key_t                  key;
     const ngx_http_aiobs_field_t   *field;      /* found at its first use */
 } ngx_http_aiobs_attribute_t;
 
 
+/* attributes whose keys are literals */
+
+#define ngx_http_aiobs_span_put(type, s, literal, ...)                        \
+    do {                                                                      \
+        static const aiobs_pb_key_t  key = aiobs_pb_key(literal);             \
+                                                                              \
+        aiobs_pb_key_##type(&(s)->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, &key,    \
+                            __VA_ARGS__);                                     \
+    } while (0)
+
+#define ngx_http_aiobs_span_text(s, literal, data, len)                       \
+    ngx_http_aiobs_span_put(text, s, literal, data, len)
+
+#define ngx_http_aiobs_span_int(s, literal, n)                                \
+    ngx_http_aiobs_span_put(int, s, literal, n)
+
+#define ngx_http_aiobs_span_seconds(s, literal, ms)                           \
+    ngx_http_aiobs_span_put(double, s, literal, (double) (ms) / 1000)
+
+
 /* --- ngx_http_aiobs_spans.c --- */
+
+/* the times of a finished request and its tries */
+void ngx_http_aiobs_spans_begin(ngx_http_aiobs_spans_t *s,
+    ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 /*
  * Begins a span, up to its times; span_id: hex, NULL: a new one; parent: hex,
@@ -86,13 +111,6 @@ void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
 
 /* nanoseconds of Unix time, within those of the request */
 uint64_t ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms);
-
-void ngx_http_aiobs_span_text(ngx_http_aiobs_spans_t *s, const char *key,
-    const void *data, size_t len);
-void ngx_http_aiobs_span_int(ngx_http_aiobs_spans_t *s, const char *key,
-    int64_t n);
-void ngx_http_aiobs_span_seconds(ngx_http_aiobs_spans_t *s, const char *key,
-    ngx_msec_t ms);
 
 /* attributes of the record, as many of the table as are there; NULL ends */
 void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,

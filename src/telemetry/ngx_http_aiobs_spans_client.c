@@ -35,28 +35,28 @@ static void ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx,
 
 
 static ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
-    { "operation", "gen_ai.operation.name", NULL },
-    { "request_model", "gen_ai.request.model", NULL },
-    { "stream", "gen_ai.request.stream", NULL },
-    { "model", "gen_ai.response.model", NULL },
-    { "response_id", "gen_ai.response.id", NULL },
-    { "ttft", "gen_ai.response.time_to_first_chunk", NULL },
-    { "input_tokens", "gen_ai.usage.input_tokens", NULL },
-    { "output_tokens", "gen_ai.usage.output_tokens", NULL },
-    { "cache_read_tokens", "gen_ai.usage.cache_read.input_tokens", NULL },
-    { "cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", NULL },
-    { "reasoning_tokens", "gen_ai.usage.reasoning.output_tokens", NULL },
-    { "agent_session", "gen_ai.conversation.id", NULL },
-    { "usage_source", "aiobs.usage_source", NULL },
-    { "cost_usd", "aiobs.cost_usd", NULL },
-    { "time_per_output_token", "aiobs.time_per_output_token", NULL },
-    { NULL, NULL, NULL }
+    { "operation", aiobs_pb_key("gen_ai.operation.name"), NULL },
+    { "request_model", aiobs_pb_key("gen_ai.request.model"), NULL },
+    { "stream", aiobs_pb_key("gen_ai.request.stream"), NULL },
+    { "model", aiobs_pb_key("gen_ai.response.model"), NULL },
+    { "response_id", aiobs_pb_key("gen_ai.response.id"), NULL },
+    { "ttft", aiobs_pb_key("gen_ai.response.time_to_first_chunk"), NULL },
+    { "input_tokens", aiobs_pb_key("gen_ai.usage.input_tokens"), NULL },
+    { "output_tokens", aiobs_pb_key("gen_ai.usage.output_tokens"), NULL },
+    { "cache_read_tokens", aiobs_pb_key("gen_ai.usage.cache_read.input_tokens"), NULL },
+    { "cache_write_tokens", aiobs_pb_key("gen_ai.usage.cache_creation.input_tokens"), NULL },
+    { "reasoning_tokens", aiobs_pb_key("gen_ai.usage.reasoning.output_tokens"), NULL },
+    { "agent_session", aiobs_pb_key("gen_ai.conversation.id"), NULL },
+    { "usage_source", aiobs_pb_key("aiobs.usage_source"), NULL },
+    { "cost_usd", aiobs_pb_key("aiobs.cost_usd"), NULL },
+    { "time_per_output_token", aiobs_pb_key("aiobs.time_per_output_token"), NULL },
+    { NULL, aiobs_pb_key(""), NULL }
 };
 
 
 static ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
-    { "provider_request_id", "aiobs.provider_request_id", NULL },
-    { NULL, NULL, NULL }
+    { "provider_request_id", aiobs_pb_key("aiobs.provider_request_id"), NULL },
+    { NULL, aiobs_pb_key(""), NULL }
 };
 
 
@@ -138,7 +138,8 @@ ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s)
         if (t->last && s->ctx->location->trace.server_timing
             && ngx_http_aiobs_try_answered(t))
         {
-            ngx_http_aiobs_span_steps(s, t, s->ctx->trace.client_id);
+            ngx_http_aiobs_span_steps(s, t,
+                                ngx_http_aiobs_trace_client(&s->ctx->trace));
         }
     }
 }
@@ -181,7 +182,8 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     name.len = p - buf;
 
     mark = ngx_http_aiobs_span_begin(s, NGX_HTTP_AIOBS_KIND_CLIENT,
-                                     t->last ? ctx->trace.client_id : NULL,
+                                     t->last ? ngx_http_aiobs_trace_client(&ctx->trace)
+                                             : NULL,
                                      ctx->trace.span_id, &name,
                                      ngx_http_aiobs_span_time(s, t->start),
                                      ngx_http_aiobs_span_time(s, t->end));

@@ -110,15 +110,16 @@ ngx_http_aiobs_span_step_params(ngx_http_aiobs_spans_t *s,
         param = &step->params[i];
 
         if (aiobs_timing_integer(param->value, param->len, &n)) {
-            ngx_http_aiobs_span_int(s, param->name, n);
+            aiobs_pb_attr_int(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE,
+                              param->name, n);
 
         } else if (aiobs_timing_number(param->value, param->len, &number)) {
             aiobs_pb_attr_double(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE,
                                  param->name, number);
 
         } else {
-            ngx_http_aiobs_span_text(s, param->name, param->value,
-                                     param->len);
+            aiobs_pb_attr_text(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE,
+                               param->name, param->value, param->len);
         }
     }
 }
