@@ -149,7 +149,7 @@ sub attributes {
 my $parent = '0af7651916cd43dd8448eb211c80319c';
 my $header = "00-$parent-b7ad6b7169203331-01";
 
-$t->start(conf('http', ''));
+$t->start(conf('http', 'compression gzip;'));
 
 # --- a call that a second server answers ---
 
@@ -338,7 +338,7 @@ is_deeply([grep { $ids{$_} } 'never', 'unsampled', 'off', map { "var-$_" } qw(of
     ['var-on', 'var-1'], 'what is not to be traced is not; a variable says so');
 
 my ($sampled, $total) = (0, 400);
-reload(conf('http', '') =~ s/location \/never \{ aiobs_trace on ratio=0;/location \/never { aiobs_trace on ratio=0.25;/r);
+reload(conf('http', 'compression gzip;') =~ s/location \/never \{ aiobs_trace on ratio=0;/location \/never { aiobs_trace on ratio=0.25;/r);
 for (1 .. $total / 20) {
     my $all = join '', map { "GET /never HTTP/1.1\r\nHost: x\r\nConnection: " . ($_ == 20 ? 'close' : 'keep-alive') . "\r\n\r\n" } 1 .. 20;
     $sampled += () = $t->raw(1, $all) =~ /traceparent: \S+-01/g;
@@ -353,7 +353,7 @@ is($export->{headers}{'content-encoding'}, 'gzip', 'compressed');
 is($export->{headers}{'x-token'}, 's3cret-token', 'with the header of a file');
 like($export->{headers}{'user-agent'}, qr{^OTel-OTLP-Exporter-aiobs/\d}, 'and who sends them');
 
-reload(conf('grpc', ''));
+reload(conf('grpc', 'compression gzip;'));
 $t->get(1, '/', 'X-Request-ID', 'grpc');
 is((kind(spans_of('grpc'), 2))[0]{via}, 'grpc', 'by gRPC');
 ($export) = grep { $_->{export} && $_->{via} eq 'grpc' } lines();

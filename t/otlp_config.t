@@ -50,6 +50,10 @@ server {
     ssl_certificate_key key.pem;
     location / { proxy_pass http://127.0.0.1:%%PORT_5%%; }
 }
+server {
+    listen 127.0.0.1:%%PORT_4%%;
+    location / { proxy_pass http://127.0.0.1:%%PORT_5%%; }
+}
 E
 
 sub lines { my ($file) = @_; return map { decode_json($_) } Aiobs::slurp($file) =~ /^(.*)\n/mg }
@@ -64,7 +68,7 @@ sub run_with {
     my ($block, %env) = @_;
     local %ENV = (%ENV, %env);
     $t->stop;
-    $t->start("aiobs_otlp { interval 50ms; $block }\n$server");
+    $t->start("aiobs_otlp { interval 50ms; $block }\n$server", main => 'env http_proxy; env no_proxy;');
 }
 
 sub header { my ($name) = @_; my ($e) = reverse grep { $_->{export} } lines($spans); return $e->{headers}{$name} }
@@ -122,6 +126,25 @@ run_with('', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => "$http/v1/traces", OTEL_TRACE
 $t->get(1, '/', 'X-Request-ID', 'env-off');
 $t->get(1, '/never');
 unlike($t->get(1, '/metrics')->{body}, qr/aiobs_export_queue_length\{exporter="otlp"\} [1-9]/, 'OTEL_TRACES_SAMPLER');
+
+# --- compression: where bytes cost something ---
+
+for (["endpoint $http;", undef, 'none to an address of this machine'],
+    ["endpoint $http; compression gzip;", 'gzip', 'unless it is asked for'],
+    ['endpoint http://user@LocalHost:%%PORT_5%%;', undef, 'localhost'],
+    ['endpoint http://[::1]:%%PORT_5%%;', undef, '::1', 'elsewhere'],
+    ['endpoint http://127.example.com;', 'gzip', 'a name that only begins so', 'elsewhere'],
+    ['endpoint http://localhost.example.com/;', 'gzip', 'another one', 'elsewhere'],
+    ['endpoint http://10.1.2.3:4318;', 'gzip', 'another machine', 'elsewhere']) {
+    my ($block, $want, $name, $elsewhere) = @$_;
+    my $proxy = 'http://127.0.0.1:' . $t->port(4);      # libcurl asks it for what is elsewhere
+
+    (my $id = $name) =~ tr/a-z0-9/-/c;
+    run_with($block, $elsewhere ? (http_proxy => $proxy, no_proxy => '') : ());
+    $t->get(1, '/', 'X-Request-ID', $id);
+    ok(arrives($spans, $id), "$name: arrives");
+    is(header('content-encoding'), $want, "$name: how");
+}
 
 # --- a receiver of somebody else; it wants no gzip ---
 

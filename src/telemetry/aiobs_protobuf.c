@@ -28,8 +28,6 @@ static unsigned char *aiobs_pb_short(aiobs_pb_t *pb, int field,
     const aiobs_pb_key_t *key, size_t len);
 static void aiobs_pb_value_text(aiobs_pb_t *pb, int field, const char *key,
     size_t key_len, const void *data, size_t len);
-static size_t aiobs_pb_clean(unsigned char *text, const void *data,
-    size_t len);
 static void aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key,
     size_t key_len, size_t len);
 static int aiobs_pb_get(const unsigned char **p, const unsigned char *end,
@@ -70,6 +68,66 @@ aiobs_pb_little(unsigned char *p, uint64_t n, size_t size)
     memcpy(p, &n, size);
 
     return p + size;
+}
+
+
+/* a high bit for every byte that is no printable ASCII */
+
+static inline uint64_t
+aiobs_pb_dirty(uint64_t word)
+{
+    return ((word - AIOBS_PB_ONES * 0x20) | (word + AIOBS_PB_ONES) | word)
+           & AIOBS_PB_ONES << 7;
+}
+
+
+/*
+ * Printable ASCII, nearly all there is, is copied by words: the last one may
+ * take bytes of the one before once more.  Only what is too long changes its
+ * length: a byte that is none of a character becomes one.
+ */
+
+static inline size_t
+aiobs_pb_clean(unsigned char *text, const void *data, size_t len)
+{
+    size_t                i;
+    uint32_t              half[2];
+    uint64_t              word, dirty;
+    const unsigned char  *p;
+
+    p = data;
+    dirty = 0;
+
+    if (len > AIOBS_PB_TEXT_MAX) {
+        return aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len);
+    }
+
+    if (len >= 8) {
+
+        for (i = 0; i < len; i += 8) {
+            i = i < len - 8 ? i : len - 8;
+
+            memcpy(&word, p + i, 8);
+            memcpy(text + i, &word, 8);
+            dirty |= aiobs_pb_dirty(word);
+        }
+
+    } else if (len >= 4) {
+        memcpy(&half[0], p, 4);
+        memcpy(&half[1], p + len - 4, 4);
+        memcpy(text, &half[0], 4);
+        memcpy(text + len - 4, &half[1], 4);
+        dirty = aiobs_pb_dirty((uint64_t) half[0] << 32 | half[1]);
+
+    } else {
+
+        for (i = 0; i < len; i++) {
+            text[i] = p[i];
+            dirty |= p[i] < 0x20 || p[i] > 0x7e;
+        }
+    }
+
+    return dirty ? aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len) : len;
 }
 
 
@@ -119,6 +177,13 @@ void
 aiobs_pb_text(aiobs_pb_t *pb, int field, const void *data, size_t len)
 {
     unsigned char  text[AIOBS_PB_TEXT_MAX];
+
+    if (len <= AIOBS_PB_SHORT && aiobs_pb_room(pb, 12 + len)) {
+        aiobs_pb_tag(pb, field, AIOBS_PB_BYTES);
+        *pb->pos++ = (unsigned char) len;
+        pb->pos += aiobs_pb_clean(pb->pos, data, len);
+        return;
+    }
 
     len = aiobs_pb_clean(text, data, len);
     aiobs_pb_bytes(pb, field, text, len);
@@ -305,30 +370,47 @@ aiobs_pb_value_text(aiobs_pb_t *pb, int field, const char *key,
 }
 
 
+/* AnyValue { array_value = 5 }, ArrayValue { values = 1 } */
+
 void
-aiobs_pb_attr_list(aiobs_pb_t *pb, int field, const char *key,
+aiobs_pb_key_list(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
     const void *data, size_t len)
 {
-    unsigned char        *attr, *value, *array, *item;
-    const unsigned char  *p, *end, *comma;
+    unsigned char        *p, *attr, *value, *array, *item;
+    const unsigned char  *text, *end, *comma;
+
+    if (len <= AIOBS_PB_SHORT / 2 && memchr(data, ',', len) == NULL) {
+        p = aiobs_pb_short(pb, field, key, 6 + len);
+
+        if (p) {
+            *p++ = 5 << 3 | AIOBS_PB_BYTES;
+            *p++ = (unsigned char) (4 + len);
+            *p++ = 1 << 3 | AIOBS_PB_BYTES;
+            *p++ = (unsigned char) (2 + len);
+            *p++ = 1 << 3 | AIOBS_PB_BYTES;
+            *p++ = (unsigned char) len;
+            pb->pos = p + aiobs_pb_clean(p, data, len);
+            return;
+        }
+    }
 
     attr = aiobs_pb_begin(pb, field);
-    aiobs_pb_bytes(pb, 1, key, strlen(key));
+    aiobs_pb_bytes(pb, 1, key->name, key->len);
     value = aiobs_pb_begin(pb, 2);
     array = aiobs_pb_begin(pb, 5);
 
-    p = data;
-    end = p + len;
+    text = data;
+    end = text + len;
 
-    while (p < end) {
-        comma = memchr(p, ',', end - p);
+    while (text < end) {
+        comma = memchr(text, ',', end - text);
         comma = comma ? comma : end;
 
         item = aiobs_pb_begin(pb, 1);
-        aiobs_pb_text(pb, 1, p, comma - p);
+        aiobs_pb_text(pb, 1, text, comma - text);
         aiobs_pb_end(pb, item);
 
-        p = comma + 1;
+        text = comma + 1;
     }
 
     aiobs_pb_end(pb, array);
@@ -354,63 +436,10 @@ aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key, size_t key_len,
 }
 
 
-/*
- * Printable ASCII, nearly all there is, is copied by words: the last one may
- * take bytes of the one before once more.  Only what is too long changes its
- * length: a byte that is none of a character becomes one.
- */
-
-static size_t
-aiobs_pb_clean(unsigned char *text, const void *data, size_t len)
-{
-    size_t                i;
-    uint64_t              word, dirty;
-    const unsigned char  *p;
-
-    if (len > AIOBS_PB_TEXT_MAX) {
-        return aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len);
-    }
-
-    p = data;
-    dirty = 0;
-
-    if (len >= sizeof(word)) {
-
-        for (i = 0; i < len; i += sizeof(word)) {
-            i = i < len - sizeof(word) ? i : len - sizeof(word);
-
-            memcpy(&word, p + i, sizeof(word));
-            memcpy(text + i, &word, sizeof(word));
-
-            /* bytes < 0x20, 0x7f and >= 0x80 leave a high bit */
-
-            dirty |= ((word - AIOBS_PB_ONES * 0x20) | (word + AIOBS_PB_ONES)
-                      | word)
-                     & AIOBS_PB_ONES << 7;
-        }
-
-    } else {
-
-        for (i = 0; i < len; i++) {
-            text[i] = p[i];
-            dirty |= p[i] < 0x20 || p[i] > 0x7e;
-        }
-    }
-
-    return dirty ? aiobs_text_clean(text, AIOBS_PB_TEXT_MAX, data, len) : len;
-}
-
-
 size_t
 aiobs_pb_size(uint64_t n)
 {
-    size_t  size;
-
-    for (size = 1; n > 0x7f; size++) {
-        n >>= 7;
-    }
-
-    return size;
+    return (size_t) (70 - __builtin_clzll(n | 1)) / 7;      /* 7 bits each */
 }
 
 

@@ -69,16 +69,16 @@ void aiobs_pb_key_double(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
 void aiobs_pb_key_bool(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
     int n);
 
+/* an array of texts, separated by commas in data */
+void aiobs_pb_key_list(aiobs_pb_t *pb, int field, const aiobs_pb_key_t *key,
+    const void *data, size_t len);
+
 /* the same for any key, which ends with NUL */
 void aiobs_pb_attr_text(aiobs_pb_t *pb, int field, const char *key,
     const void *data, size_t len);
 void aiobs_pb_attr_int(aiobs_pb_t *pb, int field, const char *key, int64_t n);
 void aiobs_pb_attr_double(aiobs_pb_t *pb, int field, const char *key,
     double n);
-
-/* an array of texts, separated by commas in data */
-void aiobs_pb_attr_list(aiobs_pb_t *pb, int field, const char *key,
-    const void *data, size_t len);
 
 /* bytes that n takes as a varint; writes it, returns what follows */
 size_t aiobs_pb_size(uint64_t n);

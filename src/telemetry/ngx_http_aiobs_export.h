@@ -152,6 +152,13 @@ void ngx_http_aiobs_export_push(ngx_http_aiobs_exporter_t *e,
 /* room for size bytes in batch->buf; NULL: no memory; what is there stays */
 u_char *ngx_http_aiobs_batch_room(ngx_http_aiobs_batch_t *batch, size_t size);
 
+/* bytes that len of them take at most, compressed */
+size_t ngx_http_aiobs_batch_gzip_bound(size_t len);
+
+/* to: room for *size bytes, which becomes what is used; NGX_ERROR: no memory */
+ngx_int_t ngx_http_aiobs_batch_gzip(u_char *from, size_t len, u_char *to,
+    size_t *size);
+
 /*
  * The verdict on an answer by HTTP's status, as OTLP/HTTP has it: 2xx done;
  * 429, 502, 503, 504 and what fails on the way are tried again, after

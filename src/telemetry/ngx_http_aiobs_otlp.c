@@ -10,8 +10,6 @@
 #include "ngx_http_aiobs_otlp.h"
 #include "aiobs_protobuf.h"
 
-#include <zlib.h>
-
 
 #define NGX_HTTP_AIOBS_OTLP_PREFIX   5          /* of a gRPC message */
 #define NGX_HTTP_AIOBS_OTLP_AROUND   64         /* tags and lengths */
@@ -22,8 +20,8 @@ static ngx_int_t ngx_http_aiobs_otlp_build(void *conf,
     ngx_http_aiobs_batch_t *batch, aiobs_http_request_t *request);
 static u_char *ngx_http_aiobs_otlp_message(ngx_http_aiobs_otlp_t *otlp,
     ngx_http_aiobs_batch_t *batch, u_char *p, size_t spans);
-static ngx_int_t ngx_http_aiobs_otlp_gzip(u_char *from, size_t len, u_char *to,
-    size_t *size);
+static void ngx_http_aiobs_otlp_request(ngx_http_aiobs_otlp_t *otlp,
+    u_char *body, size_t size, aiobs_http_request_t *request);
 static void ngx_http_aiobs_otlp_judge(void *conf,
     ngx_http_aiobs_batch_t *batch, const aiobs_http_answer_t *answer,
     ngx_http_aiobs_export_verdict_t *verdict);
@@ -46,7 +44,7 @@ ngx_http_aiobs_otlp_build(void *conf, ngx_http_aiobs_batch_t *batch,
     aiobs_http_request_t *request)
 {
     size_t                  spans, size, packed;
-    u_char                 *body, *end, *p;
+    u_char                 *body, *end;
     ngx_http_aiobs_item_t  *item;
     ngx_http_aiobs_otlp_t  *otlp;
 
@@ -60,9 +58,10 @@ ngx_http_aiobs_otlp_build(void *conf, ngx_http_aiobs_batch_t *batch,
 
     size = NGX_HTTP_AIOBS_OTLP_PREFIX + NGX_HTTP_AIOBS_OTLP_AROUND
            + otlp->resource.len + otlp->scope.len + spans;
-    packed = NGX_HTTP_AIOBS_OTLP_PREFIX + compressBound(size) + 32;
+    packed = otlp->gzip ? ngx_http_aiobs_batch_gzip_bound(size) : 0;
 
-    body = ngx_http_aiobs_batch_room(batch, size + packed);
+    body = ngx_http_aiobs_batch_room(batch, size + NGX_HTTP_AIOBS_OTLP_PREFIX
+                                            + packed);
     if (body == NULL) {
         return NGX_ERROR;
     }
@@ -73,20 +72,31 @@ ngx_http_aiobs_otlp_build(void *conf, ngx_http_aiobs_batch_t *batch,
     size = end - body - NGX_HTTP_AIOBS_OTLP_PREFIX;
 
     if (otlp->gzip) {
-        p = end;
-        packed -= NGX_HTTP_AIOBS_OTLP_PREFIX;
 
-        if (ngx_http_aiobs_otlp_gzip(body + NGX_HTTP_AIOBS_OTLP_PREFIX, size,
-                                     p + NGX_HTTP_AIOBS_OTLP_PREFIX, &packed)
+        if (ngx_http_aiobs_batch_gzip(body + NGX_HTTP_AIOBS_OTLP_PREFIX, size,
+                                      end + NGX_HTTP_AIOBS_OTLP_PREFIX,
+                                      &packed)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        body = p;
+        body = end;
         size = packed;
     }
 
+    ngx_http_aiobs_otlp_request(otlp, body, size, request);
+
+    return NGX_OK;
+}
+
+
+/* body: a prefix, then a message of size bytes */
+
+static void
+ngx_http_aiobs_otlp_request(ngx_http_aiobs_otlp_t *otlp, u_char *body,
+    size_t size, aiobs_http_request_t *request)
+{
     if (otlp->grpc) {
         body[0] = otlp->gzip;
         body[1] = (u_char) (size >> 24);
@@ -110,8 +120,6 @@ ngx_http_aiobs_otlp_build(void *conf, ngx_http_aiobs_batch_t *batch,
     request->ca_file = (char *) otlp->ca.data;
     request->cert_file = (char *) otlp->certificate.data;
     request->cert_key_file = (char *) otlp->certificate_key.data;
-
-    return NGX_OK;
 }
 
 
@@ -144,37 +152,6 @@ ngx_http_aiobs_otlp_message(ngx_http_aiobs_otlp_t *otlp,
     }
 
     return p;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_otlp_gzip(u_char *from, size_t len, u_char *to, size_t *size)
-{
-    int       rc;
-    z_stream  zs;
-
-    ngx_memzero(&zs, sizeof(z_stream));
-
-    /* the fastest: keys and ids repeat, there is little more to find */
-
-    if (deflateInit2(&zs, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
-                     Z_DEFAULT_STRATEGY)
-        != Z_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    zs.next_in = from;
-    zs.avail_in = (uInt) len;
-    zs.next_out = to;
-    zs.avail_out = (uInt) *size;
-
-    rc = deflate(&zs, Z_FINISH);
-    *size = zs.total_out;
-
-    deflateEnd(&zs);
-
-    return rc == Z_STREAM_END ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -15,6 +15,11 @@
 #include "ngx_http_aiobs_export.h"
 
 
+#define NGX_HTTP_AIOBS_OTLP_NONE  0
+#define NGX_HTTP_AIOBS_OTLP_GZIP  1
+#define NGX_HTTP_AIOBS_OTLP_AUTO  2     /* unless it is on this machine */
+
+
 struct ngx_http_aiobs_otlp_s {
     ngx_http_aiobs_exporter_t       *exporter;
 

@@ -27,13 +27,19 @@ static char *ngx_http_aiobs_otlp_check(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 static char *ngx_http_aiobs_otlp_url(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
+static u_char *ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp,
+    ngx_uint_t *tls);
+static char *ngx_http_aiobs_otlp_target(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, u_char *host, u_char *end);
+static ngx_uint_t ngx_http_aiobs_otlp_local(u_char *target);
 static char *ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
 
 static ngx_conf_enum_t  ngx_http_aiobs_otlp_compression[] = {
-    { ngx_string("none"), 0 },
-    { ngx_string("gzip"), 1 },
+    { ngx_string("none"), NGX_HTTP_AIOBS_OTLP_NONE },
+    { ngx_string("gzip"), NGX_HTTP_AIOBS_OTLP_GZIP },
+    { ngx_string("auto"), NGX_HTTP_AIOBS_OTLP_AUTO },
     { ngx_null_string, 0 }
 };
 
@@ -321,13 +327,11 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     limits = &otlp->limits;
 
     ngx_conf_init_msec_value(otlp->timeout, 10000);
-    ngx_conf_init_uint_value(otlp->compression, 1);
+    ngx_conf_init_uint_value(otlp->compression, NGX_HTTP_AIOBS_OTLP_AUTO);
     ngx_conf_init_msec_value(limits->interval, 5000);
     ngx_conf_init_uint_value(limits->batch, 512);
     ngx_conf_init_uint_value(limits->queue, 2048);
     ngx_conf_init_size_value(limits->bytes, 8 * 1024 * 1024);
-
-    otlp->gzip = otlp->compression;
 
     if (limits->batch == 0 || limits->queue == 0 || otlp->timeout == 0) {
         return "has a \"batch_size\", \"queue\" or \"timeout\" of 0";
@@ -342,22 +346,17 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 static char *
 ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    u_char      *p, *host, *path, *last;
+    u_char      *p, *path, *last;
     ngx_str_t    s;
+    ngx_uint_t   tls;
     const char  *add;
 
     s = otlp->endpoint;
     last = s.data + s.len;
 
-    otlp->grpc = ngx_strncmp(s.data, "grpc", 4) == 0;
-    p = (u_char *) ngx_strstr(s.data, "://");
+    p = ngx_http_aiobs_otlp_scheme(otlp, &tls);
 
-    if (p == NULL || p + 3 == last
-        || (ngx_strncmp(s.data, "http://", 7) != 0
-            && ngx_strncmp(s.data, "https://", 8) != 0
-            && ngx_strncmp(s.data, "grpc://", 7) != 0
-            && ngx_strncmp(s.data, "grpcs://", 8) != 0))
-    {
+    if (p == NULL || p + 3 == last) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid endpoint \"%V\" of \"aiobs_otlp\": "
                            "\"http://\", \"https://\", \"grpc://\" or "
@@ -365,8 +364,7 @@ ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         return NGX_CONF_ERROR;
     }
 
-    host = p + 3;
-    path = ngx_strlchr(host, last, '/');
+    path = ngx_strlchr(p + 3, last, '/');
     path = path ? path : last;
 
     while (last > path && last[-1] == '/' && !otlp->exact) {
@@ -387,24 +385,88 @@ ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     }
 
     otlp->url.data = ngx_pnalloc(cf->pool, s.len + 100);
-    otlp->target.data = ngx_pnalloc(cf->pool, s.len);
-
-    if (otlp->url.data == NULL || otlp->target.data == NULL) {
+    if (otlp->url.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_sprintf(otlp->url.data, "http%s%*s%s%Z",
-                p[-1] == 's' && (otlp->grpc || p - s.data == 5) ? "s" : "",
+    ngx_sprintf(otlp->url.data, "http%s%*s%s%Z", tls ? "s" : "",
                 (size_t) (last - p), p, add);
 
-    /* the log gets no credentials that may stand before the host */
+    return ngx_http_aiobs_otlp_target(cf, otlp, p + 3, path);
+}
 
-    p = ngx_strlchr(host, path, '@');
+
+/* NULL: none of the four; what follows it, from "://" on */
+
+static u_char *
+ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp, ngx_uint_t *tls)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    static const char  *schemes[] = { "http://", "https://", "grpc://",
+                                      "grpcs://" };
+
+    for (i = 0; i < 4; i++) {
+        len = ngx_strlen(schemes[i]);
+
+        if (ngx_strncmp(otlp->endpoint.data, schemes[i], len) == 0) {
+            otlp->grpc = i > 1;
+            *tls = i & 1;
+            return otlp->endpoint.data + len - 3;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * What the log shows, without credentials that may stand before the host.  To
+ * a receiver on this machine bytes cost less than to compress them.
+ */
+
+static char *
+ngx_http_aiobs_otlp_target(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
+    u_char *host, u_char *end)
+{
+    u_char  *p;
+
+    p = ngx_strlchr(host, end, '@');
     host = p ? p + 1 : host;
-    otlp->target.len = path - host;
-    ngx_memcpy(otlp->target.data, host, otlp->target.len);
+
+    otlp->target.len = end - host;
+    otlp->target.data = ngx_pnalloc(cf->pool, otlp->target.len + 1);
+    if (otlp->target.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *ngx_cpymem(otlp->target.data, host, otlp->target.len) = '\0';
+
+    otlp->gzip = otlp->compression == NGX_HTTP_AIOBS_OTLP_AUTO
+                 ? !ngx_http_aiobs_otlp_local(otlp->target.data)
+                 : otlp->compression;
 
     return ngx_http_aiobs_otlp_own_headers(cf, otlp);
+}
+
+
+/* target: a host and perhaps a port; ends with NUL */
+
+static ngx_uint_t
+ngx_http_aiobs_otlp_local(u_char *target)
+{
+    size_t  len;
+
+    if (ngx_strncmp(target, "127.", 4) == 0) {
+        len = strspn((char *) target, "0123456789.");
+
+    } else {
+        len = ngx_strncmp(target, "[::1]", 5) == 0 ? 5
+            : ngx_strncasecmp(target, (u_char *) "localhost", 9) == 0 ? 9 : 0;
+    }
+
+    return len && (target[len] == ':' || target[len] == '\0');
 }
 
 

@@ -10,9 +10,11 @@
 #include "ngx_http_aiobs_sender.h"
 
 #include <curl/curl.h>
+#include <zlib.h>
 
 
 #define NGX_HTTP_AIOBS_SENDER_KEPT   (1024 * 1024)  /* bytes of a buffer */
+#define NGX_HTTP_AIOBS_SENDER_GZIP   32             /* bytes beyond zlib's */
 #define NGX_HTTP_AIOBS_RETRY_MAX     3600           /* seconds */
 
 
@@ -153,6 +155,44 @@ ngx_http_aiobs_batch_room(ngx_http_aiobs_batch_t *batch, size_t size)
     }
 
     return p;
+}
+
+
+size_t
+ngx_http_aiobs_batch_gzip_bound(size_t len)
+{
+    return compressBound(len) + NGX_HTTP_AIOBS_SENDER_GZIP;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_batch_gzip(u_char *from, size_t len, u_char *to, size_t *size)
+{
+    int       rc;
+    z_stream  zs;
+
+    ngx_memzero(&zs, sizeof(z_stream));
+
+    /* the fastest: keys and ids repeat, there is little more to find */
+
+    if (deflateInit2(&zs, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
+                     Z_DEFAULT_STRATEGY)
+        != Z_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    zs.next_in = from;
+    zs.avail_in = (uInt) len;
+    zs.next_out = to;
+    zs.avail_out = (uInt) *size;
+
+    rc = deflate(&zs, Z_FINISH);
+    *size = zs.total_out;
+
+    deflateEnd(&zs);
+
+    return rc == Z_STREAM_END ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -354,16 +354,34 @@ ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms)
 }
 
 
-/* hex: lower-case digits, len of them */
+/* hex: lower-case digits, len of them; a pair of digits is a byte */
 
 static void
 ngx_http_aiobs_span_id(u_char *id, u_char *hex, size_t len)
 {
-    size_t  i;
+    size_t    i;
+    uint32_t  half;
+    uint64_t  n;
 
-    for (i = 0; i < len; i += 2) {
-        *id++ = (u_char) (((hex[i] & 0xf) + 9 * (hex[i] >> 6)) << 4
-                          | ((hex[i + 1] & 0xf) + 9 * (hex[i + 1] >> 6)));
+    for (i = 0; i < len; i += 8) {
+        ngx_memcpy(&n, hex + i, 8);
+
+#if !(NGX_HAVE_LITTLE_ENDIAN)
+        n = __builtin_bswap64(n);
+#endif
+
+        /* digits, pairs of them, and those moved together */
+
+        n = (n & 0x0f0f0f0f0f0f0f0f) + 9 * (n >> 6 & 0x0101010101010101);
+        n = (n << 4 | n >> 8) & 0x00ff00ff00ff00ff;
+        n = (n | n >> 8) & 0x0000ffff0000ffff;
+        half = (uint32_t) (n | n >> 16);
+
+#if !(NGX_HAVE_LITTLE_ENDIAN)
+        half = __builtin_bswap32(half);
+#endif
+
+        ngx_memcpy(id + i / 2, &half, 4);
     }
 }
 

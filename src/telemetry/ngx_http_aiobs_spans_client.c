@@ -30,8 +30,8 @@ static void ngx_http_aiobs_span_events(ngx_http_aiobs_spans_t *s,
 static u_char *ngx_http_aiobs_span_event(ngx_http_aiobs_spans_t *s,
     const char *name, ngx_msec_t ms);
 static ngx_uint_t ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s);
-static void ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *model);
+static void ngx_http_aiobs_call_name(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *name, u_char buf[AIOBS_PB_TEXT_MAX]);
 
 
 static ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
@@ -158,8 +158,8 @@ ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t)
 static void
 ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
-    u_char                *mark, *p;
-    ngx_str_t              name, model;
+    u_char                *mark;
+    ngx_str_t              name;
     ngx_uint_t             gen_ai;
     ngx_http_aiobs_ctx_t  *ctx;
 
@@ -169,17 +169,11 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     gen_ai = ngx_http_aiobs_gen_ai(s);
 
     if (gen_ai) {
-        ngx_http_aiobs_call_model(ctx, &model);
-        p = ngx_snprintf(buf, sizeof(buf), model.len ? "%s %V" : "%s",
-                         aiobs_api_operation(ctx->api), &model);
+        ngx_http_aiobs_call_name(ctx, &name, buf);
 
     } else {
-        p = ngx_snprintf(buf, sizeof(buf), "%V",
-                         ngx_http_aiobs_method(s->request));
+        name = *ngx_http_aiobs_method(s->request);
     }
-
-    name.data = buf;
-    name.len = p - buf;
 
     mark = ngx_http_aiobs_span_begin(s, NGX_HTTP_AIOBS_KIND_CLIENT,
                                      t->last ? ngx_http_aiobs_trace_client(&ctx->trace)
@@ -318,9 +312,8 @@ ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
     }
 
     if (rec->finish_len) {
-        aiobs_pb_attr_list(&s->pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE,
-                           "gen_ai.response.finish_reasons", rec->finish,
-                           rec->finish_len);
+        ngx_http_aiobs_span_put(list, s, "gen_ai.response.finish_reasons",
+                                rec->finish, rec->finish_len);
     }
 }
 
@@ -415,13 +408,35 @@ ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s)
 }
 
 
-static void
-ngx_http_aiobs_call_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
-{
-    model->data = (u_char *) ctx->asked.model;
-    model->len = ctx->asked.model_len;
+/* operation and model, as far as it is told */
 
-    if (model->len == 0) {
-        *model = ctx->path_model;
+static void
+ngx_http_aiobs_call_name(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *name,
+    u_char buf[AIOBS_PB_TEXT_MAX])
+{
+    u_char      *p;
+    size_t       len;
+    ngx_str_t    model;
+    const char  *operation;
+
+    model.data = (u_char *) ctx->asked.model;
+    model.len = ctx->asked.model_len;
+
+    if (model.len == 0) {
+        model = ctx->path_model;
     }
+
+    operation = aiobs_api_operation(ctx->api);
+    len = ngx_strlen(operation);
+
+    p = ngx_cpymem(buf, operation, len);
+
+    if (model.len) {
+        *p++ = ' ';
+        p = ngx_cpymem(p, model.data,
+                       ngx_min(model.len, AIOBS_PB_TEXT_MAX - 1 - len));
+    }
+
+    name->data = buf;
+    name->len = p - buf;
 }
