@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Writing and reading of protobuf messages.
+ * Writing of protobuf messages.
  */
 
 
@@ -11,11 +11,6 @@
 #include "aiobs_protobuf.h"
 #include "../metrics/aiobs_text.h"
 
-
-#define AIOBS_PB_VARINT   0
-#define AIOBS_PB_FIXED64  1
-#define AIOBS_PB_BYTES    2
-#define AIOBS_PB_FIXED32  5
 
 #define AIOBS_PB_LENGTH   3         /* bytes of the length of a message */
 
@@ -30,8 +25,6 @@ static void aiobs_pb_value_text(aiobs_pb_t *pb, int field, const char *key,
     size_t key_len, const void *data, size_t len);
 static void aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key,
     size_t key_len, size_t len);
-static int aiobs_pb_get(const unsigned char **p, const unsigned char *end,
-    uint64_t *n);
 
 
 static inline int
@@ -454,75 +447,4 @@ aiobs_pb_put(unsigned char *p, uint64_t n)
     *p++ = (unsigned char) n;
 
     return p;
-}
-
-
-int
-aiobs_pb_next(const unsigned char **p, const unsigned char *end,
-    aiobs_pb_field_t *field)
-{
-    uint64_t  n;
-
-    if (*p == end) {
-        return 0;
-    }
-
-    if (!aiobs_pb_get(p, end, &n) || n >> 3 == 0 || n >> 3 > 0x1fffffff) {
-        return -1;
-    }
-
-    field->number = (int) (n >> 3);
-    field->wire = (int) (n & 7);
-
-    switch (field->wire) {
-
-    case AIOBS_PB_VARINT:
-        return aiobs_pb_get(p, end, &field->n) ? 1 : -1;
-
-    case AIOBS_PB_FIXED64:
-        n = 8;
-        break;
-
-    case AIOBS_PB_FIXED32:
-        n = 4;
-        break;
-
-    case AIOBS_PB_BYTES:
-        if (!aiobs_pb_get(p, end, &n)) {
-            return -1;
-        }
-        break;
-
-    default:
-        return -1;
-    }
-
-    if (n > (uint64_t) (end - *p)) {
-        return -1;
-    }
-
-    field->data = *p;
-    field->len = (size_t) n;
-    *p += n;
-
-    return 1;
-}
-
-
-static int
-aiobs_pb_get(const unsigned char **p, const unsigned char *end, uint64_t *n)
-{
-    int  shift;
-
-    *n = 0;
-
-    for (shift = 0; *p < end && shift < 64; shift += 7) {
-        *n |= (uint64_t) (**p & 0x7f) << shift;
-
-        if (*(*p)++ < 0x80) {
-            return 1;
-        }
-    }
-
-    return 0;
 }

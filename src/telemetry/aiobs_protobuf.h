@@ -23,6 +23,13 @@
 #define AIOBS_PB_KEY_MAX   46       /* bytes of a key that is a constant */
 
 
+/* wire types */
+#define AIOBS_PB_VARINT   0
+#define AIOBS_PB_FIXED64  1
+#define AIOBS_PB_BYTES    2
+#define AIOBS_PB_FIXED32  5
+
+
 /* what does not fit sets "full"; nothing is ever written past end */
 
 typedef struct {
@@ -89,11 +96,13 @@ unsigned char *aiobs_pb_put(unsigned char *p, uint64_t n);
 
 typedef struct {
     int                   number;
-    int                   wire;     /* 0 varint, 1 fixed64, 2 bytes, 5 fixed32 */
-    uint64_t              n;        /* of wire type 0 */
+    int                   wire;     /* type */
+    uint64_t              n;        /* of a varint */
     const unsigned char  *data;     /* of the others */
     size_t                len;
 } aiobs_pb_field_t;
+
+/* --- aiobs_protobuf_read.c --- */
 
 /* 1: a field; 0: the end; -1: no message */
 int aiobs_pb_next(const unsigned char **p, const unsigned char *end,
