@@ -181,7 +181,8 @@ ngx_module_t  ngx_http_aiobs_module = {
 static ngx_int_t
 ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
 {
-    ngx_http_aiobs_loc_conf_t  *lcf;
+    ngx_http_aiobs_loc_conf_t   *lcf;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
@@ -190,7 +191,11 @@ ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
         ngx_http_aiobs_query_mask(r);
     }
 
-    ngx_http_aiobs_login_mask(r);
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->login.used) {
+        ngx_http_aiobs_login_mask(r);
+    }
 
     return NGX_DECLINED;
 }
@@ -212,25 +217,33 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ngx_http_aiobs_refusal_stands(ctx);             /* this is its error_page */
+    if (ctx->undecided) {
+        ngx_http_aiobs_refusal_stands(ctx);         /* this is its error_page */
+    }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
-    if (ngx_http_aiobs_login_hide(r) != NGX_OK) {
+    if (lcf->login.provider && ngx_http_aiobs_login_hide(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_aiobs_identify(r, ctx);
+    if (lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF || lcf->user) {
+        rc = ngx_http_aiobs_identify(r, ctx);
 
-    if (rc == NGX_AGAIN) {
-        return NGX_AGAIN;
+        if (rc != NGX_OK) {
+            return rc == NGX_AGAIN ? NGX_AGAIN : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
-    if (rc != NGX_OK || ngx_http_aiobs_prepare_headers(r, ctx) == NGX_ERROR) {
+    if (ctx->prepared != lcf
+        && ngx_http_aiobs_prepare_headers(r, ctx) == NGX_ERROR)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_aiobs_llm_arrive(r, ctx, lcf);
+    if (lcf->llm != AIOBS_DIALECT_OFF && ctx->llm != lcf) {
+        ngx_http_aiobs_llm_arrive(r, ctx, lcf);
+    }
 
     return NGX_DECLINED;
 }
@@ -297,7 +310,10 @@ ngx_http_aiobs_header_filter(ngx_http_request_t *r)
 
         if (ctx) {
             ngx_http_aiobs_llm_header(r, ctx);
-            ngx_http_aiobs_flight_update(r, ctx, 1);
+
+            if (ctx->flight) {
+                ngx_http_aiobs_flight_update(r, ctx, 1);
+            }
 
             if (ngx_http_aiobs_answer_headers(r, ctx) != NGX_OK) {
                 return NGX_ERROR;
@@ -334,7 +350,8 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 {
-    ngx_http_aiobs_ctx_t  *ctx;
+    ngx_http_aiobs_ctx_t        *ctx;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     if (r != r->main) {
         return NGX_OK;
@@ -342,19 +359,41 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_aiobs_active_ctx(r);
 
-    if (ctx && !ctx->finished) {
+    if (ctx == NULL || ctx->finished) {
+        return NGX_OK;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (ctx->undecided) {
         ngx_http_aiobs_refusal_stands(ctx);
-        ngx_http_aiobs_finish(r, ctx);
+    }
+
+    ngx_http_aiobs_finish(r, ctx);
+
+    if (amcf->agents.locations) {
         ngx_http_aiobs_agent_finish(r, ctx);
-        ngx_http_aiobs_count(r, ctx);
+    }
+
+    ngx_http_aiobs_count(r, ctx);
+
+    if (ctx->identity) {
         ngx_http_aiobs_settle(r, ctx);
+    }
 
-        ngx_http_aiobs_values_changed();
-        ctx->complete = 1;
+    ngx_http_aiobs_values_changed();
+    ctx->complete = 1;
 
+    if (ctx->location->log.logs) {
         ngx_http_aiobs_log_write(r, ctx);
+    }
+
+    if (amcf->exporters) {
         ngx_http_aiobs_spans(r, ctx);
         ngx_http_aiobs_sentry(r, ctx);
+    }
+
+    if (amcf->recorder.capacity) {
         ngx_http_aiobs_record(r, ctx);
     }
 

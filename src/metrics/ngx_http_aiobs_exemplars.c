@@ -32,16 +32,17 @@ static ngx_uint_t ngx_http_aiobs_exemplar_lock(ngx_http_aiobs_exemplar_t *e);
 
 
 static struct {
-    u_char      *trace_id;                  /* NULL: no request */
-    ngx_str_t    id;
-    uint64_t     now;                       /* milliseconds, UTC */
-    u_char       sampled;
+    ngx_http_aiobs_trace_id_pt   trace_id;  /* NULL: no request */
+    void                        *data;
+    ngx_str_t                    id;
+    uint64_t                     now;       /* milliseconds, UTC */
+    u_char                       sampled;
 } ngx_http_aiobs_counted;
 
 
 void
-ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
-    ngx_uint_t sampled)
+ngx_http_aiobs_metrics_request(ngx_http_aiobs_trace_id_pt trace_id, void *data,
+    ngx_str_t *request_id, ngx_uint_t sampled)
 {
     ngx_time_t  *tp;
 
@@ -50,6 +51,7 @@ ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
     if (trace_id) {
         tp = ngx_timeofday();
 
+        ngx_http_aiobs_counted.data = data;
         ngx_http_aiobs_counted.id = *request_id;
         ngx_http_aiobs_counted.now = (uint64_t) tp->sec * 1000 + tp->msec;
         ngx_http_aiobs_counted.sampled = (u_char) sampled;
@@ -120,7 +122,10 @@ static void
 ngx_http_aiobs_exemplar_write(ngx_http_aiobs_exemplar_t *e, ngx_uint_t bucket,
     uint64_t value)
 {
-    size_t  len;
+    size_t   len;
+    u_char  *trace_id;
+
+    trace_id = ngx_http_aiobs_counted.trace_id(ngx_http_aiobs_counted.data);
 
     if (!ngx_http_aiobs_exemplar_lock(e)) {
         return;
@@ -140,8 +145,7 @@ ngx_http_aiobs_exemplar_write(ngx_http_aiobs_exemplar_t *e, ngx_uint_t bucket,
     e->bucket = (u_char) bucket;
     e->sampled = ngx_http_aiobs_counted.sampled;
     e->id_len = (u_char) len;
-    ngx_memcpy(e->trace_id, ngx_http_aiobs_counted.trace_id,
-               NGX_HTTP_AIOBS_EXEMPLAR_TRACE);
+    ngx_memcpy(e->trace_id, trace_id, NGX_HTTP_AIOBS_EXEMPLAR_TRACE);
     ngx_memcpy(e->id, ngx_http_aiobs_counted.id.data, len);
 
     ngx_memory_barrier();

@@ -262,12 +262,15 @@ ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
 
 /* --- ngx_http_aiobs_exemplars.c --- */
 
+/* the trace of a request, when it is asked for: 32 hex digits */
+typedef u_char *(*ngx_http_aiobs_trace_id_pt)(void *data);
+
 /*
- * The request that is counted from here on, for exemplars; NULL: none.
- * trace_id: 32 hex digits.  Read until it is set anew.
+ * The request that is counted from here on, for exemplars; trace_id NULL: none.
+ * Read until it is set anew.
  */
-void ngx_http_aiobs_metrics_request(u_char *trace_id, ngx_str_t *request_id,
-    ngx_uint_t sampled);
+void ngx_http_aiobs_metrics_request(ngx_http_aiobs_trace_id_pt trace_id,
+    void *data, ngx_str_t *request_id, ngx_uint_t sampled);
 
 
 /* --- ngx_http_aiobs_gauges.c --- */

@@ -24,6 +24,8 @@
 #define ngx_http_aiobs_answer_maybe(len)                                      \
     ((len) >= 32 || (NGX_HTTP_AIOBS_ANSWER_LENGTHS & (1U << (len))))
 
+#define ngx_http_aiobs_answer_read(len)  ((len) == 16 || (len) >= 32)
+
 
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
@@ -92,9 +94,8 @@ void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_str_t         id;
-    ngx_uint_t        i;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t  *h, *last;
 
     ngx_str_null(&id);
 
@@ -107,20 +108,23 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     for ( /* void */ ; part; part = part->next) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; i++) {
+        for (last = h + part->nelts; h < last; h++) {
 
-            switch (ngx_http_aiobs_header_own(&h[i])) {
+            switch (ngx_http_aiobs_header_own(h)) {
+
+            case 0:
+                break;
 
             case NGX_HTTP_AIOBS_HEADER_REQUEST_ID:
-                ngx_http_aiobs_first(&id, &h[i]);
+                ngx_http_aiobs_first(&id, h);
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
-                ngx_http_aiobs_first(&ctx->traceparent, &h[i]);
+                ngx_http_aiobs_first(&ctx->traceparent, h);
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
-                ngx_http_aiobs_first(&ctx->tracestate, &h[i]);
+                ngx_http_aiobs_first(&ctx->tracestate, h);
                 break;
             }
         }
@@ -220,22 +224,23 @@ static ngx_uint_t
 ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
     ngx_table_elt_t **old, ngx_uint_t n)
 {
-    ngx_uint_t        i, m;
+    ngx_uint_t        m, keys;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t  *h, *last;
 
     m = 0;
+    keys = (drop->identity != NULL);
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; i++) {
-            if ((ngx_http_aiobs_header_own(&h[i]) & drop->own)
-                || (drop->identity && ngx_http_aiobs_drop_header(&h[i], drop)))
+        for (last = h + part->nelts; h < last; h++) {
+            if (keys ? ngx_http_aiobs_drop_header(h, drop)
+                     : ngx_http_aiobs_header_own(h) & drop->own)
             {
 
                 if (m < n) {
-                    old[m] = &h[i];
+                    old[m] = h;
                 }
 
                 m++;
@@ -402,9 +407,9 @@ void
 ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     aiobs_usage_t *usage)
 {
-    ngx_uint_t        i, name, best;
+    ngx_uint_t        name, best;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *own;
+    ngx_table_elt_t  *h, *last, *own;
 
     own = NULL;
     best = NGX_HTTP_AIOBS_PROVIDER_IDS;
@@ -413,30 +418,31 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     for (part = &r->headers_out.headers.part; part; part = part->next) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; i++) {
+        for (last = h + part->nelts; h < last; h++) {
 
-            if (!ngx_http_aiobs_answer_maybe(h[i].key.len)) {
+            if (!ngx_http_aiobs_answer_maybe(h->key.len)) {
                 continue;
             }
 
-            if (usage && h[i].hash && h[i].lowcase_key) {
-                aiobs_usage_header(usage, (char *) h[i].lowcase_key,
-                                   h[i].key.len, (char *) h[i].value.data,
-                                   h[i].value.len);
+            if (usage && ngx_http_aiobs_answer_read(h->key.len)
+                && h->hash && h->lowcase_key)
+            {
+                aiobs_usage_header(usage, (char *) h->lowcase_key, h->key.len,
+                                   (char *) h->value.data, h->value.len);
             }
 
-            name = ngx_http_aiobs_provider_name(&h[i]);
+            name = ngx_http_aiobs_provider_name(h);
 
-            if (name < best && ngx_http_aiobs_is_provider_id(ctx, &h[i])) {
+            if (name < best && ngx_http_aiobs_is_provider_id(ctx, h)) {
                 best = name;
-                ctx->provider_request_id = h[i].value;
+                ctx->provider_request_id = h->value;
             }
 
             if (name == 0) {
-                h[i].hash = 0;
+                h->hash = 0;
 
             } else if (name == NGX_HTTP_AIOBS_PROVIDER_IDS) {
-                own = &h[i];
+                own = h;
             }
         }
     }

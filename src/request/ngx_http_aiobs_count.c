@@ -10,6 +10,7 @@
 #include "ngx_http_aiobs_counts.h"
 
 
+static u_char *ngx_http_aiobs_count_trace_id(void *data);
 static void ngx_http_aiobs_count_http(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts);
 static void ngx_http_aiobs_count_http_new(ngx_http_request_t *r,
@@ -71,7 +72,7 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     otel = amcf->metrics.names & NGX_HTTP_AIOBS_OTEL;
     counts = ngx_http_aiobs_counts(ctx->location);
 
-    ngx_http_aiobs_metrics_request(ngx_http_aiobs_trace(ctx)->trace_id,
+    ngx_http_aiobs_metrics_request(ngx_http_aiobs_count_trace_id, ctx,
                                    &ctx->request_id, ctx->trace.sampled);
 
     if (!ctx->location->metrics) {
@@ -86,7 +87,14 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_count_called(r, ctx, counts, otel);
     }
 
-    ngx_http_aiobs_metrics_request(NULL, NULL, 0);
+    ngx_http_aiobs_metrics_request(NULL, NULL, NULL, 0);
+}
+
+
+static u_char *
+ngx_http_aiobs_count_trace_id(void *data)
+{
+    return ngx_http_aiobs_trace(data)->trace_id;
 }
 
 

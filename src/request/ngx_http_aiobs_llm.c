@@ -10,6 +10,22 @@
 #include "ngx_http_aiobs_request.h"
 
 
+/* a path without a model in it, and what it says */
+
+#define NGX_HTTP_AIOBS_PATHS     64         /* per worker */
+#define NGX_HTTP_AIOBS_PATH_MAX  64         /* bytes */
+
+typedef struct {
+    ngx_uint_t          dialect;
+    ngx_uint_t          method;
+    const aiobs_api_t  *api;
+    size_t              len;                /* 0: none */
+    u_char              path[NGX_HTTP_AIOBS_PATH_MAX];
+} ngx_http_aiobs_known_path_t;
+
+
+static void ngx_http_aiobs_llm_path(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
     size_t size);
 static ngx_uint_t ngx_http_aiobs_llm_reads(ngx_http_request_t *r,
@@ -29,27 +45,12 @@ void
 ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf)
 {
-    u_char  *p;
-    size_t   len;
-
     if (lcf->llm == AIOBS_DIALECT_OFF || ctx->llm == lcf) {
         return;
     }
 
     ctx->llm = lcf;
-    ctx->api = aiobs_api_find(lcf->llm, (char *) r->method_name.data,
-                              r->method_name.len, (char *) r->uri.data,
-                              r->uri.len);
-
-    ctx->path_model.len = 0;
-
-    p = ngx_pnalloc(r->pool, AIOBS_MODEL_MAX);
-    if (p) {
-        len = aiobs_api_path_model(ctx->api, (char *) r->uri.data, r->uri.len,
-                                   (char *) p);
-        ctx->path_model.data = p;
-        ctx->path_model.len = len;
-    }
+    ngx_http_aiobs_llm_path(r, ctx);
 
     if (ctx->reader == NULL && !ctx->asked_done
         && (aiobs_api_countable(ctx->api) || aiobs_api_by_body(ctx->api)))
@@ -64,6 +65,55 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
         ngx_http_aiobs_count_call_up(ctx);
+    }
+}
+
+
+/* what the path says: most are that of a request before */
+
+static void
+ngx_http_aiobs_llm_path(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    size_t                        len;
+    u_char                        model[AIOBS_MODEL_MAX];
+    ngx_http_aiobs_known_path_t  *known;
+
+    static ngx_http_aiobs_known_path_t  paths[NGX_HTTP_AIOBS_PATHS];
+
+    ctx->path_model.len = 0;
+
+    known = &paths[(r->uri.len + ctx->llm->llm) % NGX_HTTP_AIOBS_PATHS];
+
+    if (known->len == r->uri.len && known->dialect == ctx->llm->llm
+        && known->method == r->method
+        && ngx_memcmp(known->path, r->uri.data, r->uri.len) == 0)
+    {
+        ctx->api = known->api;
+        return;
+    }
+
+    ctx->api = aiobs_api_find(ctx->llm->llm, (char *) r->method_name.data,
+                              r->method_name.len, (char *) r->uri.data,
+                              r->uri.len);
+
+    len = aiobs_api_path_model(ctx->api, (char *) r->uri.data, r->uri.len,
+                               (char *) model);
+    if (len) {
+        ctx->path_model.data = ngx_pnalloc(r->pool, len);
+
+        if (ctx->path_model.data) {
+            ctx->path_model.len = len;
+            ngx_memcpy(ctx->path_model.data, model, len);
+        }
+
+    } else if (r->method != NGX_HTTP_UNKNOWN
+               && r->uri.len <= NGX_HTTP_AIOBS_PATH_MAX)
+    {
+        known->dialect = ctx->llm->llm;
+        known->method = r->method;
+        known->api = ctx->api;
+        known->len = r->uri.len;
+        ngx_memcpy(known->path, r->uri.data, r->uri.len);
     }
 }
 

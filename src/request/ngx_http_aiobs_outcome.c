@@ -282,7 +282,17 @@ ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx)
 void
 ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec)
 {
-    ngx_memzero(rec, sizeof(aiobs_usage_record_t));
+    u_char  *p;
+    size_t   len, texts;
+
+    /* of the texts only the lengths */
+
+    p = (u_char *) rec;
+    len = offsetof(aiobs_usage_record_t, model);
+    texts = offsetof(aiobs_usage_record_t, model_len);
+
+    ngx_memzero(p, len);
+    ngx_memzero(p + texts, sizeof(aiobs_usage_record_t) - texts);
 
     rec->input = AIOBS_ABSENT;
     rec->output = AIOBS_ABSENT;
@@ -356,7 +366,7 @@ ngx_http_aiobs_speech(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     rec = &ctx->answer;
 
-    if (aiobs_api_speaks(ctx->api) && rec->input == AIOBS_ABSENT
+    if (rec->input == AIOBS_ABSENT && aiobs_api_speaks(ctx->api)
         && r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE
         && ctx->asked.characters > 0)
     {

@@ -63,6 +63,11 @@ ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     t->decided = 1;
+
+    if (conf->mode == NGX_HTTP_AIOBS_TRACE_OFF) {
+        return;
+    }
+
     t->traced = ngx_http_aiobs_trace_wanted(r, conf, &ratio);
 
     if (!t->traced) {
