@@ -19,7 +19,7 @@
 
 static double  bench_now(void);
 static size_t  bench_once(aiobs_usage_t *u, const aiobs_api_t *api,
-    const char *type, const char *body, size_t len, size_t buffer,
+    aiobs_forms_t *forms, const char *type, const char *body, size_t len, size_t buffer,
     aiobs_usage_record_t *rec);
 
 
@@ -32,6 +32,7 @@ main(int argc, char **argv)
     size_t                 len, buffer;
     double                 best, t;
     aiobs_usage_t         *u;
+    aiobs_forms_t         *forms;
     const aiobs_api_t     *api;
     aiobs_usage_record_t   rec;
 
@@ -54,6 +55,7 @@ main(int argc, char **argv)
     api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, argv[2],
                          strlen(argv[2]));
     u = malloc(aiobs_usage_size());
+    forms = aiobs_forms_create();
     buffer = strtoul(argv[4], NULL, 10);
     n = 20000000 / len + 1;
     best = 1e9;
@@ -64,7 +66,7 @@ main(int argc, char **argv)
         t = bench_now();
 
         for (k = 0; k < n; k++) {
-            bench_once(u, api, argv[3], body, len, buffer, &rec);
+            bench_once(u, api, forms, argv[3], body, len, buffer, &rec);
         }
 
         t = (bench_now() - t) / n;
@@ -82,12 +84,13 @@ main(int argc, char **argv)
 
 
 static size_t
-bench_once(aiobs_usage_t *u, const aiobs_api_t *api, const char *type,
-    const char *body, size_t len, size_t buffer, aiobs_usage_record_t *rec)
+bench_once(aiobs_usage_t *u, const aiobs_api_t *api, aiobs_forms_t *forms,
+    const char *type, const char *body, size_t len, size_t buffer, aiobs_usage_record_t *rec)
 {
     size_t  i, n;
 
     aiobs_usage_init(u, api, 200);
+    aiobs_usage_forms(u, forms);
     aiobs_usage_header(u, "content-type", 12, type, strlen(type));
 
     for (i = 0; i < len; i += n) {

@@ -30,6 +30,7 @@
 #define AIOBS_FORM_KINDS   16       /* of documents, a guess each */
 #define AIOBS_FORM_CREDIT  64
 #define AIOBS_FORM_PRICE   4        /* of learning, in documents that fit */
+#define AIOBS_FORM_LOOKS   6        /* at half a document, in vain */
 
 
 typedef enum {
@@ -111,6 +112,36 @@ const uint8_t *aiobs_forms_document(aiobs_place_t *at, aiobs_json_t *j,
     const uint8_t *p, const uint8_t *last);
 void aiobs_forms_feed(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last);
+
+
+/* --- aiobs_forms_fit.c --- */
+
+/* how far the bytes fit, and where their values stand */
+
+typedef struct {
+    const uint8_t  *start[AIOBS_FORM_BLANKS];
+    const uint8_t  *end[AIOBS_FORM_BLANKS];
+    int64_t         number[AIOBS_FORM_BLANKS];
+    uint64_t        strings;        /* bit: that value is a string */
+    uint64_t        figures;        /* or digits only: in "number" */
+    const uint8_t  *stop;           /* behind what fits */
+    const uint8_t  *looked;         /* at the bytes before, if they do not */
+    unsigned        blank;          /* in which the bytes end */
+    int             whole;          /* they do not: here ends the document */
+} aiobs_fit_t;
+
+
+/*
+ * From the document's first byte on.  0: the bytes do not fit, or end where
+ * that is not to be seen; that may be in a string of which nobody takes more
+ * than its bytes.
+ */
+int aiobs_form_fits(const aiobs_form_t *form, const uint8_t *p,
+    const uint8_t *last, aiobs_fit_t *fit);
+
+/* the same, from inside of a string that is blank k */
+int aiobs_form_goes_on(const aiobs_form_t *form, unsigned k,
+    const uint8_t *p, const uint8_t *last, aiobs_fit_t *fit);
 
 
 /* --- aiobs_forms_learn.c --- */

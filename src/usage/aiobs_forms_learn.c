@@ -45,7 +45,8 @@ static void aiobs_learner_document(void *data, int begin);
 static void aiobs_learner_spans(aiobs_learner_t *l);
 static void aiobs_learner_part(aiobs_learner_t *l, aiobs_part_e kind,
     const aiobs_node_t *node, const uint8_t *start, const uint8_t *end);
-static int aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l);
+static int aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l,
+    int *new);
 static int aiobs_learner_fits(const aiobs_learner_t *l);
 static void aiobs_form_make(aiobs_form_t *form, const aiobs_learner_t *l);
 static void aiobs_form_events(aiobs_form_t *form);
@@ -64,6 +65,7 @@ void
 aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
     const uint8_t *p, const uint8_t *end)
 {
+    int               new;
     unsigned          i;
     aiobs_form_t     *form;
     aiobs_learner_t   l;
@@ -72,15 +74,17 @@ aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
         return;
     }
 
+    new = 1;
+
     for (i = 0; i < AIOBS_FORMS; i++) {
         form = &f->form[i];
 
-        if (form->root == root && aiobs_form_alike(form, &l)) {
+        if (form->root == root && aiobs_form_alike(form, &l, &new)) {
             break;
         }
     }
 
-    if (!aiobs_learner_fits(&l)) {
+    if (!new || !aiobs_learner_fits(&l)) {
         return;
     }
 
@@ -270,11 +274,12 @@ aiobs_learner_part(aiobs_learner_t *l, aiobs_part_e kind,
 
 
 /*
- * The same bytes between the same parts.  Sets which values are not to stay.
+ * The same bytes between the same parts.  Sets which values are not to stay;
+ * new: whether these are more than before.
  */
 
 static int
-aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l)
+aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l, int *new)
 {
     size_t               a, b, n;
     unsigned             i;
@@ -318,15 +323,23 @@ aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l)
         return 0;
     }
 
+    *new = 0;
+
     for (i = 0; i < l->parts; i++) {
         part = &form->part[i];
         to = &l->part[i];
 
-        to->blank |= part->blank
-                     || (to->kind == AIOBS_PART_VALUE
-                         && (part->len != to->len
-                             || memcmp(bytes + part->at, l->base + to->at,
-                                       to->len) != 0));
+        if (part->blank) {
+            to->blank = 1;
+
+        } else if (to->kind == AIOBS_PART_VALUE
+                   && (to->blank || part->len != to->len
+                       || memcmp(bytes + part->at, l->base + to->at,
+                                 to->len) != 0))
+        {
+            to->blank = 1;
+            *new = 1;
+        }
     }
 
     return 1;
