@@ -44,7 +44,7 @@ aiobs_answer_init(aiobs_usage_t *u)
 void
 aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 {
-    memset(rec, 0, sizeof(aiobs_usage_record_t));
+    aiobs_fill(rec, 0, sizeof(aiobs_usage_record_t));
 
     if (u->status >= 300) {
         aiobs_figures_clear(u->figures);
@@ -356,5 +356,5 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
 static void
 aiobs_figures_clear(int64_t *figures)
 {
-    memset(figures, 0xff, AIOBS_F_FIGURES * sizeof(int64_t));
+    aiobs_fill(figures, 0xff, AIOBS_F_FIGURES * sizeof(int64_t));
 }

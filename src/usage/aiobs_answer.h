@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "aiobs_apis.h"
+#include "aiobs_bytes.h"
 #include "aiobs_decode.h"
 #include "aiobs_eventstream.h"
 #include "aiobs_estimate.h"
@@ -174,34 +175,6 @@ aiobs_value_count(aiobs_usage_t *u, int slot, int64_t n)
     u->report[slot] = n;
     u->reports |= 1ULL << slot;
     u->figures_here = 1;
-}
-
-
-/* names are short: no call for those of up to 32 bytes */
-
-static inline void
-aiobs_copy(char *to, const char *p, size_t len)
-{
-    if (len > 32) {
-        memcpy(to, p, len);
-
-    } else if (len >= 16) {
-        memcpy(to, p, 16);
-        memcpy(to + len - 16, p + len - 16, 16);
-
-    } else if (len >= 8) {
-        memcpy(to, p, 8);
-        memcpy(to + len - 8, p + len - 8, 8);
-
-    } else if (len >= 4) {
-        memcpy(to, p, 4);
-        memcpy(to + len - 4, p + len - 4, 4);
-
-    } else {
-        while (len--) {
-            to[len] = p[len];
-        }
-    }
 }
 
 

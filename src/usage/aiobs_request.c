@@ -10,6 +10,7 @@
 
 #include "aiobs_apis.h"
 #include "aiobs_ascii.h"
+#include "aiobs_bytes.h"
 #include "aiobs_forms.h"
 
 
@@ -61,7 +62,7 @@ aiobs_request_size(void)
 void
 aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
 {
-    memset(q, 0, offsetof(aiobs_request_t, json));
+    aiobs_fill(q, 0, offsetof(aiobs_request_t, json));
 
     q->speaks = aiobs_api_speaks(api);
     q->rec.stream = -1;
@@ -104,7 +105,7 @@ aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
 void
 aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
 {
-    *rec = q->rec;
+    aiobs_copy((char *) rec, (const char *) &q->rec, sizeof(*rec));
 
     if (!q->done) {
         rec->failure = q->json.failure ? q->json.failure : AIOBS_FAILURE_JSON;

@@ -35,7 +35,7 @@ aiobs_usage_size(void)
 void
 aiobs_usage_init(aiobs_usage_t *u, const aiobs_api_t *api, int status)
 {
-    memset(u, 0, offsetof(aiobs_usage_t, sse));
+    aiobs_fill(u, 0, offsetof(aiobs_usage_t, sse));
 
     u->api = api;
     u->status = status;

@@ -1,0 +1,67 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Some hundred bytes set or copied at once.  Where a compiler knows how many
+ * these are, it may put a loop there that moves eight at a time, and is slow to
+ * start; the library has vectors for them.
+ */
+
+
+#ifndef _AIOBS_BYTES_H_INCLUDED_
+#define _AIOBS_BYTES_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <string.h>
+
+
+/* nothing is known of n from here on */
+#define aiobs_any_number(n)  __asm__ ("" : "+r" (n))
+
+
+static inline void
+aiobs_fill(void *p, int c, size_t n)
+{
+    aiobs_any_number(n);
+    memset(p, c, n);
+}
+
+
+/* names are short: no call for those of up to 64 bytes */
+
+static inline void
+aiobs_copy(char *to, const char *p, size_t n)
+{
+    if (n >= 16) {
+
+        if (n > 64) {
+            aiobs_any_number(n);
+            memcpy(to, p, n);
+
+        } else if (n > 32) {
+            memcpy(to, p, 32);
+            memcpy(to + n - 32, p + n - 32, 32);
+
+        } else {
+            memcpy(to, p, 16);
+            memcpy(to + n - 16, p + n - 16, 16);
+        }
+
+    } else if (n >= 8) {
+        memcpy(to, p, 8);
+        memcpy(to + n - 8, p + n - 8, 8);
+
+    } else if (n >= 4) {
+        memcpy(to, p, 4);
+        memcpy(to + n - 4, p + n - 4, 4);
+
+    } else {
+        while (n--) {
+            to[n] = p[n];
+        }
+    }
+}
+
+
+#endif /* _AIOBS_BYTES_H_INCLUDED_ */
