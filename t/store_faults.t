@@ -1,0 +1,157 @@
+#!/usr/bin/perl
+
+# Another program locks the store for half a minute, and the disk is full: keys
+# that are known go on, others are turned away, the log says why; afterwards all
+# goes on by itself, and what was used and spent meanwhile is written.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp spew wait_for);
+use AiobsKeys;
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use constant LOCKED => 30;      # seconds
+
+my $t = Aiobs->new;
+provider($t, 0);
+
+my ($alice, $bob, @spare) = map { $t->key($_) } qw(alice bob), map { "spare$_" } 1 .. 9;
+
+# on a disk of its own, if one may be made here
+
+my $disk = $t->dir . '/disk';
+mkdir $disk;
+my $mounted = $> == 0
+    && system("mount -t tmpfs -o size=2m,mode=0777 tmpfs $disk 2>/dev/null") == 0;
+END { system("umount -l $disk") if $mounted }
+
+my $conf = <<'EOC';
+aiobs_zone 8m series=300 keys=200;
+aiobs_key_store sqlite:%%STORE%%;
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    location /v1/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        aiobs_endpoint chat;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location = /metrics { aiobs_metrics; }
+}
+EOC
+
+sub conf { return $conf =~ s/%%STORE%%/$_[0]/r }
+
+sub status { return call($t, 1, $_[0])->{status} }
+
+# --- locked: without a write-ahead log, readers are kept out as well ---
+
+sql($t, 'PRAGMA journal_mode = DELETE');
+$t->start(conf($t->store), workers => 2);
+
+is(status($alice), 200, 'a key is known');
+is(status($bob), 200, 'another one');
+wait_for(sub { (sql($t, 'SELECT count(*) FROM usage_daily'))[0][0] == 2 }, 10);
+
+my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+    . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir
+    . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+$t->expect_error('key store') if $t->can('expect_error');
+
+my ($from, $calls, $bad, $slow, %unknown) = (time, 0, 0, 0);
+
+for (my $i = 0; time - $from < LOCKED; $i++) {
+    my $begin = time;
+    $bad++ if status($alice) ne 200;
+    $slow++ if time - $begin > 1;
+    $calls++;
+    $unknown{status($spare[$i % 4])}++ if $i % 20 == 0;
+    sleep 0.1;
+}
+
+my $to = time;
+is($bad, 0, 'a known key works all the time');
+is($slow, 0, 'and does not wait');
+is(join(' ', keys %unknown), '503', 'unknown ones are turned away');
+
+my @said = $t->error_log
+    =~ /key store ".*" failed: .*locked.*known keys go on working, others cannot be looked up/g;
+cmp_ok(scalar @said, '>=', 2, 'the log says so, and again now and then');
+cmp_ok(scalar @said, '<=', 20, 'but not for every request');
+
+$t->kill_wait($lock, 'KILL');
+
+my $status;
+ok(wait_for(sub { ($status = status($spare[0])) == 200 }, 10), 'unlocked: the key is found')
+    or diag($status);
+ok(wait_for(sub { $t->error_log =~ /key store ".*" works again/ }, 10), 'the log says so');
+
+my @row;
+wait_for(sub {
+    @row = @{(sql($t, 'SELECT calls, input, output FROM usage_daily WHERE key_hash = ?',
+        sha256_hex($alice)))[0]};
+    return $row[0] == $calls + 1;
+}, 15);
+is("@row", join(' ', map { $_ * ($calls + 1) } 1, 10, 5), 'what was spent meanwhile is written');
+
+my $used;
+wait_for(sub {
+    $used = (sql($t, "SELECT strftime('%s', last_used) FROM api_keys WHERE hash = ?",
+        sha256_hex($alice)))[0][0];
+    return $used >= int($to) - 2;
+}, 10);
+cmp_ok($used, '>=', int($to) - 2, 'and when the key was used');
+$t->stop;
+
+# --- a full disk ---
+
+SKIP: {
+    skip 'no file system may be mounted here', 9 if !$mounted;
+
+    my $db = "$disk/keys.db";
+    sql($t, 'PRAGMA journal_mode = WAL');
+    system('sqlite3', $t->store, ".backup $db") == 0 or die;
+    unlink $t->dir . '/nginx.pid';
+    $t->start(conf($db), workers => 1);
+
+    my $calls_of = sub {
+        return (split /\n/, `sqlite3 -cmd '.timeout 5000' $db "SELECT sum(calls) FROM usage_daily WHERE key_hash = '@{[sha256_hex($bob)]}'"`)[0];
+    };
+    is(status($bob), 200, 'a key is known');
+    ok(wait_for(sub { $calls_of->() == 2 }, 10), 'what it spends is written');
+
+    open my $fh, '>', "$disk/fill" or die;
+    my $filled = 0;
+    $filled += $_ // 0 while $_ = syswrite $fh, "\0" x 4096;
+    close $fh;
+    cmp_ok($filled, '>', 0, 'the disk is full');
+
+    # what fits into the room that the write-ahead log has is written still
+
+    my ($n, $bad) = (2, 0);
+    ok(wait_for(sub {
+        status($bob) == 200 ? $n++ : $bad++;
+        sleep 0.1;
+        return $t->error_log =~ /key store "\Q$db\E" failed: .*full/;
+    }, 30), 'the log says so');
+    is($bad, 0, 'a known key works');
+    is(status($spare[5]), 200, 'an unknown key is found: reading needs no room');
+    is(status('sk-of-nobody'), 401, 'and one of nobody is refused');
+
+    unlink "$disk/fill";
+    ok(wait_for(sub { $calls_of->() == $n }, 20), 'with room again, all that was spent is written')
+        or diag($calls_of->() . " of $n");
+    is(`sqlite3 $db 'PRAGMA integrity_check'`, "ok\n", 'the store is sound');
+    $t->stop;
+}
+
+Aiobs->done;
