@@ -328,8 +328,11 @@ ngx_http_aiobs_account_rows(ngx_http_aiobs_account_t *a,
             continue;
         }
 
-        window = ngx_http_aiobs_window(i, ngx_time());
+        /* others may be in the next window already, or the last one ended */
+
         word = ngx_http_aiobs_get(&a->taken[i]);
+        window = ngx_http_aiobs_window_of(i, word,
+                                          ngx_http_aiobs_window(i, ngx_time()));
         unit = ngx_http_aiobs_account_unit(i);
 
         taken = ngx_http_aiobs_window_get(i, word, window);

@@ -10,11 +10,27 @@
 #include "ngx_http_aiobs_limits_zone.h"
 
 
+#define NGX_HTTP_AIOBS_HELD_BATCH  256      /* accounts counted at once */
+
+
+/* calls, tokens and cost under way of an account: as it says, as counted */
+
+typedef struct {
+    uint32_t    account;                    /* index */
+    uint32_t    doubt;                      /* some are being changed */
+    uint64_t    old[3];
+    uint64_t    sums[3];
+} ngx_http_aiobs_held_t;
+
+
 static ngx_http_aiobs_chunk_t *ngx_http_aiobs_held_chunk(void);
 static ngx_uint_t ngx_http_aiobs_held_dead(ngx_http_aiobs_chunk_t *chunk);
 static void ngx_http_aiobs_held_free(ngx_http_aiobs_chunk_t *chunk);
 static void ngx_http_aiobs_held_recount(void);
-static ngx_int_t ngx_http_aiobs_held_sum(uint32_t account, uint64_t *sums);
+static void ngx_http_aiobs_held_sums(ngx_http_aiobs_held_t *held,
+    ngx_uint_t n);
+static ngx_http_aiobs_held_t *ngx_http_aiobs_held_of(
+    ngx_http_aiobs_held_t *held, ngx_uint_t n, uint32_t account);
 
 
 /* free ones of this process */
@@ -201,32 +217,59 @@ ngx_http_aiobs_held_free(ngx_http_aiobs_chunk_t *chunk)
 }
 
 
-/* those that change meanwhile have their turn the next time */
+/*
+ * As many at once as one reading of all reservations is worth; the rest, and
+ * those that change meanwhile, have their turn the next time.
+ */
 
 static void
 ngx_http_aiobs_held_recount(void)
 {
-    uint64_t                   old[3], sums[3];
-    ngx_uint_t                 i, left;
+    ngx_uint_t                 i, n, left;
+    ngx_http_aiobs_held_t      held[NGX_HTTP_AIOBS_HELD_BATCH];
     ngx_http_aiobs_account_t  *a;
 
-    left = 0;
+    static ngx_uint_t  from;
 
-    for (i = 0; i < ngx_http_aiobs_limits->used; i++) {
+    left = (from != 0);
+    n = 0;
+
+    for (i = from; i < ngx_http_aiobs_limits->used; i++) {
         a = &ngx_http_aiobs_limits->accounts[i];
 
         if (!a->suspect) {
             continue;
         }
 
-        old[0] = ngx_http_aiobs_get(&a->calls);
-        old[1] = ngx_http_aiobs_get(&a->tokens);
-        old[2] = ngx_http_aiobs_get(&a->cost);
+        if (n == NGX_HTTP_AIOBS_HELD_BATCH) {
+            left = 1;
+            break;
+        }
 
-        if (ngx_http_aiobs_held_sum(i, sums) == NGX_OK
-            && ngx_http_aiobs_swap(&a->calls, &old[0], sums[0])
-            && ngx_http_aiobs_swap(&a->tokens, &old[1], sums[1])
-            && ngx_http_aiobs_swap(&a->cost, &old[2], sums[2]))
+        ngx_memzero(&held[n], sizeof(ngx_http_aiobs_held_t));
+
+        held[n].account = i;
+        held[n].old[0] = ngx_http_aiobs_get(&a->calls);
+        held[n].old[1] = ngx_http_aiobs_get(&a->tokens);
+        held[n++].old[2] = ngx_http_aiobs_get(&a->cost);
+    }
+
+    from = (i < ngx_http_aiobs_limits->used) ? i : 0;
+
+    if (n) {
+        ngx_http_aiobs_held_sums(held, n);
+    }
+
+    for (i = 0; i < n; i++) {
+        a = &ngx_http_aiobs_limits->accounts[held[i].account];
+
+        if (!held[i].doubt
+            && ngx_http_aiobs_swap(&a->calls, &held[i].old[0],
+                                   held[i].sums[0])
+            && ngx_http_aiobs_swap(&a->tokens, &held[i].old[1],
+                                   held[i].sums[1])
+            && ngx_http_aiobs_swap(&a->cost, &held[i].old[2],
+                                   held[i].sums[2]))
         {
             a->suspect = 0;
 
@@ -239,17 +282,14 @@ ngx_http_aiobs_held_recount(void)
 }
 
 
-/* calls, tokens and cost that are held; NGX_AGAIN: some are in doubt */
-
-static ngx_int_t
-ngx_http_aiobs_held_sum(uint32_t account, uint64_t *sums)
+static void
+ngx_http_aiobs_held_sums(ngx_http_aiobs_held_t *held, ngx_uint_t n)
 {
     uint32_t                   state;
     ngx_uint_t                 i, k;
+    ngx_http_aiobs_held_t     *h;
     ngx_http_aiobs_chunk_t    *chunk;
     ngx_http_aiobs_reserve_t  *rs;
-
-    ngx_memzero(sums, 3 * sizeof(uint64_t));
 
     for (i = 0; i < NGX_HTTP_AIOBS_CHUNKS; i++) {
         chunk = ngx_http_aiobs_limits->chunks[i];
@@ -262,21 +302,44 @@ ngx_http_aiobs_held_sum(uint32_t account, uint64_t *sums)
             rs = &chunk->calls[k];
             state = ngx_http_aiobs_get(&rs->state);
 
-            if (state == NGX_HTTP_AIOBS_RESERVE_FREE
-                || rs->account != account)
-            {
+            if (state == NGX_HTTP_AIOBS_RESERVE_FREE) {
                 continue;
             }
 
-            if (state == NGX_HTTP_AIOBS_RESERVE_DOUBT) {
-                return NGX_AGAIN;
-            }
+            h = ngx_http_aiobs_held_of(held, n, rs->account);
 
-            sums[0]++;
-            sums[1] += rs->tokens;
-            sums[2] += rs->cost;
+            if (h) {
+                h->doubt |= (state == NGX_HTTP_AIOBS_RESERVE_DOUBT);
+                h->sums[0]++;
+                h->sums[1] += rs->tokens;
+                h->sums[2] += rs->cost;
+            }
+        }
+    }
+}
+
+
+/* NULL: that account is not counted now */
+
+static ngx_http_aiobs_held_t *
+ngx_http_aiobs_held_of(ngx_http_aiobs_held_t *held, ngx_uint_t n,
+    uint32_t account)
+{
+    ngx_uint_t  low, high, middle;
+
+    low = 0;
+    high = n;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+
+        if (held[middle].account < account) {
+            low = middle + 1;
+
+        } else {
+            high = middle;
         }
     }
 
-    return NGX_OK;
+    return low < n && held[low].account == account ? &held[low] : NULL;
 }

@@ -121,6 +121,10 @@ void ngx_http_aiobs_held_own(void);
 uint64_t ngx_http_aiobs_window(aiobs_limit_e limit, time_t t);
 time_t ngx_http_aiobs_window_start(aiobs_limit_e limit, uint64_t window);
 
+/* whose amount a word has, by number; window: the current one */
+uint64_t ngx_http_aiobs_window_of(aiobs_limit_e limit, uint64_t word,
+    uint64_t window);
+
 /* what a word has of the window, 0 if it is of another */
 int64_t ngx_http_aiobs_window_get(aiobs_limit_e limit, uint64_t word,
     uint64_t window);

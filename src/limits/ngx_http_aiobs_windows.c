@@ -122,6 +122,22 @@ ngx_http_aiobs_window_get(aiobs_limit_e limit, uint64_t word, uint64_t window)
 
 
 uint64_t
+ngx_http_aiobs_window_of(aiobs_limit_e limit, uint64_t word, uint64_t window)
+{
+    int64_t     ahead;
+    ngx_uint_t  bits;
+
+    bits = ngx_http_aiobs_window_bits(limit);
+
+    /* the bits of the number that a word has no room for are those of now */
+
+    ahead = (int64_t) (((word >> bits) - window) << bits);
+
+    return window + ahead / ((int64_t) 1 << bits);
+}
+
+
+uint64_t
 ngx_http_aiobs_window_word(aiobs_limit_e limit, uint64_t window,
     int64_t amount)
 {
