@@ -131,7 +131,7 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
     /* what it took of its limits comes with it */
 
     if (rc == NGX_OK && ngx_http_aiobs_key_limited(key)
-        && !ngx_http_aiobs_limits_known(key->policy.account))
+        && !ngx_http_aiobs_limits_known(key->policy.account, w->failed))
     {
         return NGX_DECLINED;
     }
@@ -369,7 +369,8 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
 
     if (known && key->found && ngx_http_aiobs_key_limited(key)) {
         (void) ngx_http_aiobs_limits_open(key->policy.account,
-                                          key->policy.windows,
+                                          w->job->keys_rc == AIOBS_STORE_OK
+                                          ? key->policy.windows : NULL,
                                           key->policy.limits);
     }
 
@@ -415,7 +416,6 @@ ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
         /* known once, known still, if out of date */
 
         ngx_memcpy(hash, key->hash, AIOBS_KEY_HASH_LEN);
-        ngx_memzero(key->policy.windows, sizeof(key->policy.windows));
 
         return ngx_http_aiobs_key_table_get_locked(w->keys, w->shpool, hash,
                                                    ngx_time(), key)

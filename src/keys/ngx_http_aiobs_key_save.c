@@ -40,7 +40,8 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
 
         job->nwindows += ngx_http_aiobs_limits_taken(
                                  &job->windows[job->nwindows],
-                                 NGX_HTTP_AIOBS_KEY_WINDOWS - job->nwindows);
+                                 NGX_HTTP_AIOBS_KEY_WINDOWS - job->nwindows,
+                                 last);
     }
 
     ngx_http_aiobs_key_events_take(w);

@@ -17,6 +17,10 @@ static ngx_http_aiobs_account_t *ngx_http_aiobs_account_victim(void);
 static ngx_uint_t ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a);
 static void ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
     const aiobs_window_t *windows, const int64_t *limits);
+static void ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
+    const aiobs_window_t *windows);
+static int64_t ngx_http_aiobs_account_stored(const aiobs_window_t *windows,
+    aiobs_limit_e limit, uint64_t window);
 static ngx_uint_t ngx_http_aiobs_account_rows(ngx_http_aiobs_account_t *a,
     aiobs_window_row_t *rows);
 static uint32_t *ngx_http_aiobs_account_bucket(const u_char *account);
@@ -101,17 +105,23 @@ ngx_http_aiobs_limits_exit_process(void)
 
 
 ngx_uint_t
-ngx_http_aiobs_limits_known(const u_char *account)
+ngx_http_aiobs_limits_known(const u_char *account, ngx_uint_t store_fails)
 {
-    return ngx_http_aiobs_limits == NULL
-           || ngx_http_aiobs_account_find(account) != NULL;
+    ngx_http_aiobs_account_t  *a;
+
+    if (ngx_http_aiobs_limits == NULL) {
+        return 1;
+    }
+
+    a = ngx_http_aiobs_account_find(account);
+
+    return a && (!a->unread || store_fails);
 }
 
 
 ngx_int_t
 ngx_http_aiobs_limits_open(const u_char *account,
-    const aiobs_window_t windows[AIOBS_WINDOW_N],
-    const int64_t limits[AIOBS_LIMIT_N])
+    const aiobs_window_t *windows, const int64_t limits[AIOBS_LIMIT_N])
 {
     uint32_t                  *bucket;
     ngx_http_aiobs_account_t  *a;
@@ -140,6 +150,9 @@ ngx_http_aiobs_limits_open(const u_char *account,
 
         __atomic_store_n(bucket, a - ngx_http_aiobs_limits->accounts + 1,
                          __ATOMIC_RELEASE);
+
+    } else if (a->unread && windows) {
+        ngx_http_aiobs_account_read(a, windows);
     }
 
     ngx_shmtx_unlock(&ngx_http_aiobs_limits_pool->mutex);
@@ -258,12 +271,13 @@ ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
 
     a->mask = 0;
     a->recent = 1;
+    a->unread = (windows == NULL);
 
     for (i = 0; i < AIOBS_WINDOW_N; i++) {
 
         window = ngx_http_aiobs_window(i, ngx_time());
-        amount = windows[i].start == ngx_http_aiobs_window_start(i, window)
-                 ? windows[i].amount * ngx_http_aiobs_account_unit(i) : 0;
+        amount = windows ? ngx_http_aiobs_account_stored(windows, i, window)
+                         : 0;
 
         a->taken[i] = ngx_http_aiobs_window_word(i, window, amount);
         a->saved[i] = a->taken[i];
@@ -275,12 +289,49 @@ ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
 }
 
 
-ngx_uint_t
-ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max)
+/* what the store has was taken before: nothing was saved meanwhile */
+
+static void
+ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
+    const aiobs_window_t *windows)
 {
-    uint64_t                  bits;
-    ngx_uint_t                i, n, bit;
-    ngx_http_aiobs_limits_t  *limits;
+    int64_t     before;
+    uint64_t    window;
+    ngx_uint_t  i;
+
+    for (i = 0; i < AIOBS_WINDOW_N; i++) {
+        window = ngx_http_aiobs_window(i, ngx_time());
+        before = ngx_http_aiobs_account_stored(windows, i, window);
+
+        if (before > 0) {
+            a->saved[i] = ngx_http_aiobs_window_word(i, window, before);
+
+            (void) ngx_http_aiobs_window_add(i, &a->taken[i], window, before,
+                                             AIOBS_LIMIT_NONE);
+        }
+    }
+
+    a->unread = 0;
+}
+
+
+static int64_t
+ngx_http_aiobs_account_stored(const aiobs_window_t *windows,
+    aiobs_limit_e limit, uint64_t window)
+{
+    return windows[limit].start == ngx_http_aiobs_window_start(limit, window)
+           ? windows[limit].amount * ngx_http_aiobs_account_unit(limit) : 0;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max,
+    ngx_uint_t last)
+{
+    uint64_t                   bits, bit;
+    ngx_uint_t                 i, n;
+    ngx_http_aiobs_limits_t   *limits;
+    ngx_http_aiobs_account_t  *a;
 
     limits = ngx_http_aiobs_limits;
     n = 0;
@@ -293,16 +344,22 @@ ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max)
 
     for (i = 0; i <= limits->used / 64 && n + AIOBS_WINDOW_N <= max; i++) {
 
-        while (n + AIOBS_WINDOW_N <= max
-               && (bits = ngx_http_aiobs_get(&limits->dirty[i])))
+        for (bits = ngx_http_aiobs_get(&limits->dirty[i]);
+             bits && n + AIOBS_WINDOW_N <= max;
+             bits &= bits - 1)
         {
-            bit = __builtin_ctzll(bits);
+            bit = bits & -bits;
+            a = &limits->accounts[i * 64 + __builtin_ctzll(bits)];
 
-            __atomic_fetch_and(&limits->dirty[i], ~((uint64_t) 1 << bit),
-                               __ATOMIC_SEQ_CST);
+            /* until it is read, what the store has is to be of before */
 
-            n += ngx_http_aiobs_account_rows(&limits->accounts[i * 64 + bit],
-                                             &rows[n]);
+            if (a->unread && !last) {
+                continue;
+            }
+
+            __atomic_fetch_and(&limits->dirty[i], ~bit, __ATOMIC_SEQ_CST);
+
+            n += ngx_http_aiobs_account_rows(a, &rows[n]);
         }
     }
 

@@ -99,23 +99,28 @@ void ngx_http_aiobs_limits_init_process(ngx_http_aiobs_limits_t *limits,
     ngx_slab_pool_t *shpool);
 void ngx_http_aiobs_limits_exit_process(void);
 
-/* whether the account is here; if not, the store knows its windows */
-ngx_uint_t ngx_http_aiobs_limits_known(const u_char *account);
+/*
+ * Whether the account is here; if not, the store knows its windows.  It may be
+ * here without what the store has: that counts as long as the store fails.
+ */
+ngx_uint_t ngx_http_aiobs_limits_known(const u_char *account,
+    ngx_uint_t store_fails);
 
 /*
  * The account as the store has it; one that is here already knows better.
+ * windows: NULL, the store could not be asked; it will be when it works again.
  * NGX_DECLINED: there is no room, its calls are not counted.
  */
 ngx_int_t ngx_http_aiobs_limits_open(const u_char *account,
-    const aiobs_window_t windows[AIOBS_WINDOW_N],
-    const int64_t limits[AIOBS_LIMIT_N]);
+    const aiobs_window_t *windows, const int64_t limits[AIOBS_LIMIT_N]);
 
 /*
  * What was taken since the last time, to be added in the store: at most max
- * rows, which are the caller's then.
+ * rows, which are the caller's then.  last: accounts that the store could not
+ * be asked for as well, of which nothing is to be read any more.
  */
 ngx_uint_t ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows,
-    ngx_uint_t max);
+    ngx_uint_t max, ngx_uint_t last);
 
 
 /* --- ngx_http_aiobs_reserve.c --- */

@@ -34,6 +34,7 @@ typedef struct {
     uint32_t                    mask;       /* windows that are to be saved */
     uint32_t                    recent;     /* used since the clock passed */
     uint32_t                    suspect;    /* to be counted anew */
+    uint32_t                    unread;     /* the store could not be asked */
 
     uint64_t                    taken[AIOBS_WINDOW_N];  /* and its window */
     uint64_t                    saved[AIOBS_WINDOW_N];  /* likewise */
