@@ -99,7 +99,7 @@ keepalive_requests 1000000;
 server {
     listen 127.0.0.1:%%PORT_0%%;
     root @{[$t->dir]};
-    error_page 405 =200 \$uri;
+    error_page 405 =200 \$request_uri;
     add_header openai-organization user-bench;
     add_header openai-processing-ms 613;
     add_header openai-version 2020-10-01;

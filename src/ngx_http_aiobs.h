@@ -86,6 +86,7 @@ typedef struct {
     ngx_str_t                   environment;
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
+    ngx_module_t               *proxy;          /* of proxy_pass, or NULL */
 
     ngx_http_aiobs_metrics_conf_t      metrics;
     ngx_http_aiobs_agents_main_conf_t  agents;

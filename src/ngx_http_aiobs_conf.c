@@ -44,7 +44,8 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_aiobs_main_conf_t *amcf = conf;
 
-    ngx_str_t  name;
+    ngx_str_t   name;
+    ngx_uint_t  i;
 
     ngx_conf_init_size_value(amcf->zone_size, 32 * 1024 * 1024);
     ngx_conf_init_uint_value(amcf->series, NGX_HTTP_AIOBS_SERIES_DEFAULT);
@@ -67,6 +68,16 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
         amcf->thread_pool = ngx_thread_pool_add(cf, &amcf->thread_pool_name);
         if (amcf->thread_pool == NULL) {
             return NGX_CONF_ERROR;
+        }
+    }
+
+    /* not a symbol of ours: nginx may have been built without it */
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_proxy_module")
+            == 0)
+        {
+            amcf->proxy = cf->cycle->modules[i];
         }
     }
 

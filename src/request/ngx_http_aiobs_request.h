@@ -133,6 +133,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    asked_done:1;
     unsigned                    upstream_header:1; /* the upstream answered */
     unsigned                    last_buf:1;
+    unsigned                    burst:1;        /* may come in larger pieces */
     unsigned                    called:1;       /* went to an LLM upstream */
     unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* how it ended is known */
