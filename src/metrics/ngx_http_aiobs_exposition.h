@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aiobs_families.h"
+#include "aiobs_wire.h"
 
 
 #define NGX_HTTP_AIOBS_PAGE    65536        /* bytes of a buffer */
@@ -144,6 +145,13 @@ void ngx_http_aiobs_snapshot(ngx_http_aiobs_scrape_t *scrape,
 extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_text;
 extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_openmetrics;
 extern const ngx_http_aiobs_exposer_t  ngx_http_aiobs_protobuf;
+
+
+/* --- ngx_http_aiobs_protobuf_native.c --- */
+
+/* the fields of a message Histogram that tell of native buckets */
+void ngx_http_aiobs_protobuf_native(aiobs_wire_t *w,
+    const ngx_http_aiobs_family_t *f, ngx_http_aiobs_snapshot_t *snapshot);
 
 
 /* --- ngx_http_aiobs_gzip.c --- */
