@@ -88,7 +88,9 @@ struct ngx_http_aiobs_scrape_s {
     const ngx_http_aiobs_family_t   *family;
     u_char                          *message;   /* of protobuf, begun in tail */
     u_char                          *last;      /* its end so far */
-    ngx_uint_t                       ended;
+    ngx_uint_t                       rendered;  /* all of it */
+    ngx_uint_t                       compressing;  /* a piece, by turns */
+    ngx_uint_t                       ended;     /* out is the last of it */
 
     ngx_chain_t                     *out;       /* rendered in this turn */
     ngx_chain_t                     *tail;
@@ -160,8 +162,10 @@ void ngx_http_aiobs_protobuf_native(aiobs_wire_t *w,
 ngx_http_aiobs_gzip_t *ngx_http_aiobs_gzip_create(ngx_http_request_t *r);
 
 /*
- * Puts in place of scrape->out what it is compressed, perhaps nothing yet;
- * all of it once scrape->ended.  NGX_ERROR: no memory.
+ * Puts in place of scrape->out what it is compressed, perhaps nothing yet.
+ * NGX_AGAIN: some of it is left for another turn, before which nothing is to
+ * be rendered; NGX_OK: nothing is, and if all was rendered this is the end.
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_aiobs_gzip(ngx_http_aiobs_scrape_t *scrape);
 

@@ -16,9 +16,14 @@
 #define NGX_HTTP_AIOBS_GZIP_LEVEL   1
 #define NGX_HTTP_AIOBS_GZIP_MEMORY  8
 
+/* bytes taken in one turn: this is most of what a scrape costs */
+
+#define NGX_HTTP_AIOBS_GZIP_TURN    8192
+
 
 struct ngx_http_aiobs_gzip_s {
     z_stream                 stream;
+    ngx_chain_t             *in;        /* rendered, not taken yet */
     ngx_chain_t             *out;
     ngx_chain_t             *tail;
 };
@@ -26,8 +31,10 @@ struct ngx_http_aiobs_gzip_s {
 
 static void *ngx_http_aiobs_gzip_alloc(void *opaque, u_int items, u_int size);
 static void ngx_http_aiobs_gzip_free(void *opaque, void *address);
+static ngx_int_t ngx_http_aiobs_gzip_take(ngx_http_aiobs_scrape_t *scrape,
+    size_t size);
 static ngx_int_t ngx_http_aiobs_gzip_deflate(ngx_http_aiobs_scrape_t *scrape,
-    ngx_buf_t *in, int flush);
+    u_char *p, size_t len, int flush);
 static void ngx_http_aiobs_gzip_trim(ngx_http_aiobs_scrape_t *scrape);
 static ngx_int_t ngx_http_aiobs_gzip_room(ngx_http_aiobs_scrape_t *scrape);
 
@@ -78,36 +85,68 @@ ngx_http_aiobs_gzip_free(void *opaque, void *address)
 ngx_int_t
 ngx_http_aiobs_gzip(ngx_http_aiobs_scrape_t *scrape)
 {
-    ngx_chain_t            *cl;
     ngx_http_aiobs_gzip_t  *gzip;
 
     gzip = scrape->gzip;
     gzip->out = NULL;
     gzip->tail = NULL;
 
-    while (scrape->out) {
-        cl = scrape->out;
-        scrape->out = cl->next;
-
-        if (ngx_http_aiobs_gzip_deflate(scrape, cl->buf, Z_NO_FLUSH)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        cl->buf->pos = cl->buf->start;
-        cl->buf->last = cl->buf->start;
-        cl->next = scrape->free;
-        scrape->free = cl;
+    if (scrape->out) {
+        gzip->in = scrape->out;         /* what was there is taken */
+        scrape->out = NULL;
     }
 
-    if (scrape->ended
-        && ngx_http_aiobs_gzip_deflate(scrape, NULL, Z_FINISH) != NGX_OK)
+    if (ngx_http_aiobs_gzip_take(scrape, NGX_HTTP_AIOBS_GZIP_TURN) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (gzip->in == NULL && scrape->rendered
+        && ngx_http_aiobs_gzip_deflate(scrape, NULL, 0, Z_FINISH) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     ngx_http_aiobs_gzip_trim(scrape);
+
+    return gzip->in ? NGX_AGAIN : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_gzip_take(ngx_http_aiobs_scrape_t *scrape, size_t size)
+{
+    size_t                  len;
+    ngx_buf_t              *b;
+    ngx_chain_t            *cl;
+    ngx_http_aiobs_gzip_t  *gzip;
+
+    gzip = scrape->gzip;
+
+    while (gzip->in && size) {
+        cl = gzip->in;
+        b = cl->buf;
+
+        len = ngx_min((size_t) (b->last - b->pos), size);
+
+        if (ngx_http_aiobs_gzip_deflate(scrape, b->pos, len, Z_NO_FLUSH)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        b->pos += len;
+        size -= len;
+
+        if (b->pos < b->last) {
+            break;
+        }
+
+        b->pos = b->start;
+        b->last = b->start;
+        gzip->in = cl->next;
+        cl->next = scrape->free;
+        scrape->free = cl;
+    }
 
     return NGX_OK;
 }
@@ -142,16 +181,16 @@ ngx_http_aiobs_gzip_trim(ngx_http_aiobs_scrape_t *scrape)
 
 
 static ngx_int_t
-ngx_http_aiobs_gzip_deflate(ngx_http_aiobs_scrape_t *scrape, ngx_buf_t *in,
-    int flush)
+ngx_http_aiobs_gzip_deflate(ngx_http_aiobs_scrape_t *scrape, u_char *p,
+    size_t len, int flush)
 {
     int        rc;
     z_stream  *stream;
 
     stream = &scrape->gzip->stream;
 
-    stream->next_in = in ? in->pos : NULL;
-    stream->avail_in = in ? in->last - in->pos : 0;
+    stream->next_in = p;
+    stream->avail_in = len;
 
     do {
         if (ngx_http_aiobs_gzip_room(scrape) != NGX_OK) {

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_aiobs_scrape_header(ngx_http_aiobs_scrape_t *scrape);
 static ngx_table_elt_t *ngx_http_aiobs_scrape_push(ngx_http_request_t *r,
     const char *name, const char *value);
 static void ngx_http_aiobs_scrape_turn(ngx_http_aiobs_scrape_t *scrape);
+static ngx_int_t ngx_http_aiobs_scrape_render(ngx_http_aiobs_scrape_t *scrape);
 static ngx_int_t ngx_http_aiobs_scrape_send(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_scrape_wait(ngx_http_aiobs_scrape_t *scrape);
 static void ngx_http_aiobs_scrape_event(ngx_event_t *ev);
@@ -180,21 +181,7 @@ ngx_http_aiobs_scrape_turn(ngx_http_aiobs_scrape_t *scrape)
 
     r = scrape->request;
 
-    switch (ngx_http_aiobs_expose(scrape)) {
-
-    case NGX_OK:
-        scrape->ended = 1;
-        break;
-
-    case NGX_AGAIN:
-        break;
-
-    default:
-        ngx_http_finalize_request(r, NGX_ERROR);
-        return;
-    }
-
-    if (scrape->gzip && ngx_http_aiobs_gzip(scrape) != NGX_OK) {
+    if (ngx_http_aiobs_scrape_render(scrape) == NGX_ERROR) {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;
     }
@@ -210,6 +197,38 @@ ngx_http_aiobs_scrape_turn(ngx_http_aiobs_scrape_t *scrape)
     }
 
     ngx_http_aiobs_scrape_wait(scrape);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_scrape_render(ngx_http_aiobs_scrape_t *scrape)
+{
+    ngx_int_t  rc;
+
+    if (scrape->compressing) {
+        scrape->out = NULL;             /* is with the client, or was sent */
+
+    } else {
+        rc = ngx_http_aiobs_expose(scrape);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        scrape->rendered = (rc == NGX_OK);
+    }
+
+    if (scrape->gzip == NULL) {
+        scrape->ended = scrape->rendered;
+        return NGX_OK;
+    }
+
+    rc = ngx_http_aiobs_gzip(scrape);
+
+    scrape->compressing = (rc == NGX_AGAIN);
+    scrape->ended = (rc == NGX_OK && scrape->rendered);
+
+    return rc;
 }
 
 
