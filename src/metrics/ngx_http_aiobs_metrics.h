@@ -267,7 +267,7 @@ typedef u_char *(*ngx_http_aiobs_trace_id_pt)(void *data);
 
 /*
  * The request that is counted from here on, for exemplars; trace_id NULL: none.
- * Read until it is set anew.
+ * It is asked for when one is written; both are read until it is set anew.
  */
 void ngx_http_aiobs_metrics_request(ngx_http_aiobs_trace_id_pt trace_id,
     void *data, ngx_str_t *request_id, ngx_uint_t sampled);

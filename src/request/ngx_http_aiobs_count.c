@@ -72,6 +72,10 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     otel = amcf->metrics.names & NGX_HTTP_AIOBS_OTEL;
     counts = ngx_http_aiobs_counts(ctx->location);
 
+    if (ctx->traceparent.len) {
+        (void) ngx_http_aiobs_trace(ctx);   /* which may say it is sampled */
+    }
+
     ngx_http_aiobs_metrics_request(ngx_http_aiobs_count_trace_id, ctx,
                                    &ctx->request_id, ctx->trace.sampled);
 

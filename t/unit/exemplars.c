@@ -68,6 +68,13 @@ ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 }
 
 
+static u_char *
+trace_id(void *data)
+{
+    return data;
+}
+
+
 /* everything in it follows from one letter */
 
 static void
@@ -84,9 +91,9 @@ observe(u_char letter)
     id.len = letter - 'a' + 1;
     now.sec += 2;                       /* none is too young to be replaced */
 
-    ngx_http_aiobs_metrics_request(trace, &id, letter & 1);
+    ngx_http_aiobs_metrics_request(trace_id, trace, &id, letter & 1);
     ngx_http_aiobs_exemplar_add(&shared->series, letter % 8, letter * 1000);
-    ngx_http_aiobs_metrics_request(NULL, NULL, 0);
+    ngx_http_aiobs_metrics_request(NULL, NULL, NULL, 0);
 }
 
 
