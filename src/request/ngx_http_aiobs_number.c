@@ -10,6 +10,8 @@
 
 
 static u_char *ngx_http_aiobs_integer(u_char *p, uint64_t n);
+static ngx_inline void ngx_http_aiobs_two(u_char *p, uint32_t n);
+static ngx_inline u_char *ngx_http_aiobs_three(u_char *p, uint32_t n);
 
 
 static const u_char  ngx_http_aiobs_pairs[] =
@@ -39,16 +41,22 @@ ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value)
 
     case NGX_HTTP_AIOBS_VALUE_SECONDS:
         p = ngx_http_aiobs_integer(p, n / 1000000);
+        n %= 1000000;
+
         *p++ = '.';
 
-        return n % 1000 ? ngx_http_aiobs_digits(p, n % 1000000, 6)
-                        : ngx_http_aiobs_digits(p, n / 1000 % 1000, 3);
+        return n % 1000 ? ngx_http_aiobs_six(p, (uint32_t) n)
+                        : ngx_http_aiobs_three(p, (uint32_t) n / 1000);
 
     case NGX_HTTP_AIOBS_VALUE_USD:
         p = ngx_http_aiobs_integer(p, n / 1000000000);
+        n %= 1000000000;
+
         *p++ = '.';
 
-        return ngx_http_aiobs_digits(p, n % 1000000000, 9);
+        p = ngx_http_aiobs_three(p, (uint32_t) n / 1000000);
+
+        return ngx_http_aiobs_six(p, (uint32_t) n % 1000000);
 
     default:
         return ngx_http_aiobs_integer(p, n);
@@ -57,39 +65,69 @@ ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value)
 
 
 u_char *
-ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width)
+ngx_http_aiobs_six(u_char *p, uint32_t n)
 {
-    ngx_uint_t  i;
+    ngx_http_aiobs_two(p, n / 10000);
+    ngx_http_aiobs_two(p + 2, n / 100 % 100);
+    ngx_http_aiobs_two(p + 4, n % 100);
 
-    for (i = width; i >= 2; i -= 2) {
-        ngx_memcpy(p + i - 2, ngx_http_aiobs_pairs + n % 100 * 2, 2);
-        n /= 100;
-    }
-
-    if (i) {
-        *p = (u_char) ('0' + n % 10);
-    }
-
-    return p + width;
+    return p + 6;
 }
 
 
 static u_char *
 ngx_http_aiobs_integer(u_char *p, uint64_t n)
 {
-    uint64_t    power;
-    ngx_uint_t  width;
+    uint32_t  low;
 
-    if (n < 10) {
-        *p++ = (u_char) ('0' + n);
-        return p;
+    if (n >= 10000) {
+        p = ngx_http_aiobs_integer(p, n / 10000);
+        low = (uint32_t) (n % 10000);
+
+        ngx_http_aiobs_two(p, low / 100);
+        ngx_http_aiobs_two(p + 2, low % 100);
+
+        return p + 4;
     }
 
-    width = 2;
+    low = (uint32_t) n;
 
-    for (power = 100; n >= power && width < 20; power *= 10) {
-        width++;
+    if (low >= 1000) {
+        ngx_http_aiobs_two(p, low / 100);
+        ngx_http_aiobs_two(p + 2, low % 100);
+
+        return p + 4;
     }
 
-    return ngx_http_aiobs_digits(p, n, width);
+    if (low >= 100) {
+        return ngx_http_aiobs_three(p, low);
+    }
+
+    if (low >= 10) {
+        ngx_http_aiobs_two(p, low);
+        return p + 2;
+    }
+
+    *p++ = (u_char) ('0' + low);
+
+    return p;
+}
+
+
+/* with zeros before them */
+
+static ngx_inline void
+ngx_http_aiobs_two(u_char *p, uint32_t n)
+{
+    ngx_memcpy(p, ngx_http_aiobs_pairs + 2 * n, 2);
+}
+
+
+static ngx_inline u_char *
+ngx_http_aiobs_three(u_char *p, uint32_t n)
+{
+    *p++ = (u_char) ('0' + n / 100);
+    ngx_http_aiobs_two(p, n % 100);
+
+    return p + 2;
 }

@@ -622,8 +622,8 @@ ngx_int_t ngx_http_aiobs_add_variables(ngx_conf_t *cf);
 /* p: room for 32 bytes; not for strings; returns the end */
 u_char *ngx_http_aiobs_value_number(u_char *p, ngx_http_aiobs_value_t *value);
 
-/* n below 10^width, with zeros before it */
-u_char *ngx_http_aiobs_digits(u_char *p, uint64_t n, ngx_uint_t width);
+/* n below a million, in six digits */
+u_char *ngx_http_aiobs_six(u_char *p, uint32_t n);
 
 
 #endif /* _NGX_HTTP_AIOBS_REQUEST_H_INCLUDED_ */

@@ -110,7 +110,7 @@ ngx_http_aiobs_utc_at(u_char *p, struct timeval *tv)
     }
 
     p = ngx_cpymem(p, text, sizeof(text));
-    p = ngx_http_aiobs_digits(p, tv->tv_usec, 6);
+    p = ngx_http_aiobs_six(p, (uint32_t) tv->tv_usec);
     *p++ = 'Z';
 
     return p;

@@ -12,6 +12,7 @@
 
 static u_char *ngx_http_aiobs_record_pack(u_char *p, u_char *last,
     ngx_http_aiobs_value_t *values);
+static ngx_inline void ngx_http_aiobs_record_head(u_char *p, uint32_t head);
 static ngx_inline u_char *ngx_http_aiobs_record_copy(u_char *dst, u_char *src,
     size_t len);
 static ngx_uint_t ngx_http_aiobs_record_hold(ngx_http_aiobs_record_t *record);
@@ -199,7 +200,7 @@ ngx_http_aiobs_record_values(ngx_http_aiobs_record_t *record,
             continue;
         }
 
-        ngx_memcpy(&len, p + 2, sizeof(len));
+        len = (uint16_t) (p[2] | p[3] << 8);
         p += 4;
 
         if (len > last - p) {
@@ -254,39 +255,65 @@ static u_char *
 ngx_http_aiobs_record_pack(u_char *p, u_char *last,
     ngx_http_aiobs_value_t *v)
 {
-    size_t      max;
-    uint16_t    len;
-    ngx_uint_t  i;
+    size_t                         len, room;
+    uint32_t                       head;
+    const ngx_http_aiobs_field_t  *field, *end;
 
-    for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
+    field = ngx_http_aiobs_fields;
+    end = field + NGX_HTTP_AIOBS_FIELDS;
 
-        if (v[i].type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
+    for ( /* void */ ; field < end; field++, v++) {
+
+        if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT) {
             continue;
         }
 
-        if (last - p < 2 + (ssize_t) sizeof(v->n)) {
-            break;
-        }
+        head = (uint32_t) (field - ngx_http_aiobs_fields)
+               | (uint32_t) v->type << 8;
+        room = last - p;
 
-        p[0] = (u_char) i;
-        p[1] = (u_char) v[i].type;
+        if (v->type != NGX_HTTP_AIOBS_VALUE_STRING) {
 
-        if (v[i].type != NGX_HTTP_AIOBS_VALUE_STRING) {
-            ngx_memcpy(p + 2, &v[i].n, sizeof(v->n));
+            if (room < 2 + sizeof(v->n)) {
+                break;
+            }
+
+            ngx_http_aiobs_record_head(p, head);
+            ngx_memcpy(p + 2, &v->n, sizeof(v->n));
             p += 2 + sizeof(v->n);
             continue;
         }
 
-        /* of more than this the text has nothing either */
+        /* of more than its maximum the text has nothing either */
 
-        max = ngx_min(ngx_http_aiobs_fields[i].max, (size_t) (last - p) - 4);
-        len = (uint16_t) ngx_min(v[i].str.len, max);
+        len = ngx_min(v->str.len, field->max);
 
-        ngx_memcpy(p + 2, &len, sizeof(len));
-        p = ngx_http_aiobs_record_copy(p + 4, v[i].str.data, len);
+        if (len + 4 > room) {
+
+            if (room < 16) {
+                break;
+            }
+
+            len = room - 4;
+        }
+
+        ngx_http_aiobs_record_head(p, head | (uint32_t) len << 16);
+        p = ngx_http_aiobs_record_copy(p + 4, v->str.data, len);
     }
 
     return p;
+}
+
+
+/* byte by byte to the eye; by the processor at once */
+
+static ngx_inline void
+ngx_http_aiobs_record_head(u_char *p, uint32_t head)
+{
+    p[0] = (u_char) head;
+    p[1] = (u_char) (head >> 8);
+    p[2] = (u_char) (head >> 16);
+    p[3] = (u_char) (head >> 24);
 }
 
 

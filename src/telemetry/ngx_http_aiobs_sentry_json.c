@@ -17,7 +17,12 @@
 
 
 static void ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
-    ngx_http_aiobs_sentry_t *sentry, ngx_table_elt_t *h, ngx_uint_t *n);
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h, ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_sentry_private(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_aiobs_sentry_holds(ngx_str_t *value,
+    ngx_str_t *text);
 static ngx_uint_t ngx_http_aiobs_sentry_named(ngx_str_t *name,
     const char *const *names, ngx_uint_t part);
 static void ngx_http_aiobs_sentry_user(ngx_http_aiobs_sentry_out_t *out,
@@ -44,6 +49,17 @@ static const char *const  ngx_http_aiobs_sentry_plain[] = {
 static const char *const  ngx_http_aiobs_sentry_secret[] = {
     "auth", "cookie", "key", "token", "secret", "password", "passwd",
     "session", "credential", "signature", "csrf", "jwt", NULL
+};
+
+/* of those that tell where a client is, and who, where that is not shown */
+
+static const char *const  ngx_http_aiobs_sentry_client[] = {
+    "forwarded", "-ip", "clientip", "socketip", "remote-", "external-address",
+    NULL
+};
+
+static const char *const  ngx_http_aiobs_sentry_person[] = {
+    "user-id", "user_id", "email", NULL
 };
 
 
@@ -138,7 +154,7 @@ ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            ngx_http_aiobs_sentry_header(out, sentry, &h[i], &n);
+            ngx_http_aiobs_sentry_header(out, sentry, r, ctx, &h[i], &n);
         }
     }
 
@@ -155,7 +171,8 @@ ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
 
 static void
 ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
-    ngx_http_aiobs_sentry_t *sentry, ngx_table_elt_t *h, ngx_uint_t *n)
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h, ngx_uint_t *n)
 {
     ngx_str_t   value;
     ngx_uint_t  plain;
@@ -171,9 +188,10 @@ ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
 
     value = h->value;
 
-    if (!plain
-        && ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_secret,
-                                       1))
+    if ((!plain
+         && ngx_http_aiobs_sentry_named(&h->key,
+                                        ngx_http_aiobs_sentry_secret, 1))
+        || ngx_http_aiobs_sentry_private(r, ctx, h))
     {
         ngx_str_set(&value, "[Filtered]");
     }
@@ -182,6 +200,47 @@ ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_string(out, &h->key, 128);
     ngx_http_aiobs_sentry_put(out, ":");
     ngx_http_aiobs_sentry_string(out, &value, 256);
+}
+
+
+/* whether it shows what aiobs_privacy does not */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_private(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_table_elt_t *h)
+{
+    ngx_http_aiobs_privacy_conf_t  *privacy;
+
+    privacy = &ctx->location->privacy;
+
+    if (privacy->client != NGX_HTTP_AIOBS_KEEP
+        && (ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_client,
+                                        1)
+            || ngx_http_aiobs_sentry_holds(&h->value,
+                                           &r->connection->addr_text)))
+    {
+        return 1;
+    }
+
+    if (privacy->user == NGX_HTTP_AIOBS_KEEP) {
+        return 0;
+    }
+
+    return ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_person,
+                                       1)
+           || ngx_http_aiobs_sentry_holds(&h->value, &ctx->user)
+           || ngx_http_aiobs_sentry_holds(&h->value, &ctx->end_user)
+           || (ctx->validated
+               && ngx_http_aiobs_sentry_holds(&h->value,
+                                              &ctx->identity->user_id));
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_holds(ngx_str_t *value, ngx_str_t *text)
+{
+    return text->len && value->len
+           && memmem(value->data, value->len, text->data, text->len) != NULL;
 }
 
 
@@ -241,7 +300,9 @@ ngx_http_aiobs_sentry_user(ngx_http_aiobs_sentry_out_t *out,
     }
 
     for (i = 0; i < sentry->nlabels; i++) {
-        if (ngx_strcmp(sentry->labels[i].data, "email") == 0) {
+        if (ctx->location->privacy.user == NGX_HTTP_AIOBS_KEEP
+            && ngx_strcmp(sentry->labels[i].data, "email") == 0)
+        {
             ngx_http_aiobs_sentry_label(labels, &sentry->labels[i], &value);
             ngx_http_aiobs_sentry_member(out, "email", &value);
         }
