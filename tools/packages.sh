@@ -4,7 +4,7 @@ BUILD_PACKAGES="nginx nginx-dev gcc make libc6-dev libsqlite3-dev libssl-dev
     libyajl-dev libjansson-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev"
 TEST_PACKAGES="perl curl openssl ca-certificates sqlite3 python3 libfaketime
     python3-prometheus-client prometheus prometheus-alertmanager nodejs npm brotli zstd
-    python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium"
+    python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium jq"
 
 # installs those that are missing; services they start by themselves are stopped
 install_packages() {
