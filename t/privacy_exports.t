@@ -113,7 +113,14 @@ sub check {
 
 for my $pii ('', 'send_default_pii on; key_labels email;') {
     my $c = $conf =~ s/%%PII%%/$pii/r;
-    $n ? $t->reload($c) : $t->start($c);
+
+    if ($n) {
+        my @old = $t->workers;
+        $t->reload($c);
+        Aiobs::wait_for(sub { !grep { kill 0 => $_ } @old }, 20) or fail('old workers leave');
+    } else {
+        $t->start($c);
+    }
 
     for my $mode (@modes) {
         check($mode, ($pii ? 'with' : 'without') . ' PII, a name', $pii,
