@@ -30,9 +30,19 @@
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
-    ngx_http_aiobs_identity_t  *identity;   /* NULL: there is no key */
+    ngx_uint_t                  identity;   /* 0: nobody asked for a key */
+    size_t                      value;      /* bytes that may hold the key */
     ngx_uint_t                  own;        /* bits of ours that go */
 } ngx_http_aiobs_drop_t;
+
+
+/* a line that is ours, or has a gateway key in it */
+
+#define ngx_http_aiobs_dropping(h, drop)                                      \
+    ((ngx_http_aiobs_header_own(h) & (drop)->own)                             \
+     || ((drop)->identity                                                     \
+         && (ngx_http_aiobs_maybe_key(h) || (h)->value.len >= (drop)->value)  \
+         && ngx_http_aiobs_header_has_key((drop)->ctx, (drop)->lcf, h)))
 
 
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
@@ -173,7 +183,8 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     drop.ctx = ctx;
     drop.lcf = lcf;
-    drop.identity = ctx->identity;
+    drop.identity = (ctx->identity != NULL);
+    drop.value = ctx->key.len ? ctx->key.len : (size_t) -1;
     drop.own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
 
     if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
@@ -224,20 +235,17 @@ static ngx_uint_t
 ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
     ngx_table_elt_t **old, ngx_uint_t n)
 {
-    ngx_uint_t        m, keys;
+    ngx_uint_t        m;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *last;
 
     m = 0;
-    keys = (drop->identity != NULL);
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (last = h + part->nelts; h < last; h++) {
-            if (keys ? ngx_http_aiobs_drop_header(h, drop)
-                     : ngx_http_aiobs_header_own(h) & drop->own)
-            {
+            if (ngx_http_aiobs_dropping(h, drop)) {
 
                 if (m < n) {
                     old[m] = h;
@@ -337,12 +345,7 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 {
     ngx_http_aiobs_drop_t *drop = data;
 
-    return (ngx_http_aiobs_header_own(h) & drop->own)
-           || (drop->identity
-               && (ngx_http_aiobs_maybe_key(h)
-                   || (drop->ctx->key.len
-                       && h->value.len >= drop->ctx->key.len))
-               && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h));
+    return ngx_http_aiobs_dropping(h, drop);
 }
 
 
