@@ -136,7 +136,7 @@ ngx_http_aiobs_take_ctx(ngx_log_t *log)
 static void
 ngx_http_aiobs_give_ctx(ngx_http_aiobs_ctx_t *ctx)
 {
-    if (ngx_http_aiobs_kept_ctxs >= NGX_HTTP_AIOBS_CTX_KEPT) {
+    if (ngx_http_aiobs_kept_ctxs == NGX_HTTP_AIOBS_CTX_KEPT) {
         ngx_http_aiobs_free_ctx(ctx);
         return;
     }
