@@ -336,7 +336,7 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         if (ctx) {
             ngx_http_aiobs_llm_body(r, ctx, in);
 
-            if (ngx_http_aiobs_stream_hiding(ctx)) {
+            if (ctx->stream && ngx_http_aiobs_stream_hiding(ctx)) {
                 return ngx_http_aiobs_stream_body(r, ctx, in,
                                              ngx_http_aiobs_next_body_filter);
             }

@@ -284,20 +284,22 @@ void
 ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_chain_t *in)
 {
-    ngx_buf_t  *b;
+    ngx_buf_t      *b;
+    aiobs_usage_t  *usage;
+
+    usage = ctx->last_buf ? NULL : ctx->usage;
 
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
 
-        if (ctx->usage && !ctx->last_buf && ngx_buf_in_memory(b)
-            && b->last > b->pos)
-        {
-            aiobs_usage_feed(ctx->usage, b->pos, b->last - b->pos,
+        if (usage && b->last > b->pos && ngx_buf_in_memory(b)) {
+            aiobs_usage_feed(usage, b->pos, b->last - b->pos,
                              ngx_current_msec);
         }
 
         if (b->last_buf) {
             ctx->last_buf = 1;
+            usage = NULL;
         }
     }
 

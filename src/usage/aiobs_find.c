@@ -99,9 +99,12 @@ aiobs_first_byte(uint64_t m)
 #define AIOBS_LOWER(v)    _mm_or_si128(v, _mm_set1_epi8(0x20))
 #define AIOBS_BITS(v)     ((uint32_t) _mm_movemask_epi8(v))
 #define AIOBS_SET(c)      _mm_set1_epi8(c)
-#define AIOBS_SUB(v, c)   _mm_sub_epi8(v, _mm_set1_epi8(c))
+#define AIOBS_XOR(a, b)   _mm_xor_si128(a, b)
+#define AIOBS_SUBS(a, b)  _mm_subs_epu8(a, b)
 #define AIOBS_MAX(a, b)   _mm_max_epu8(a, b)
-#define AIOBS_ALL         0xffffU
+#define AIOBS_ZERO(v)                                                         \
+    (_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128())) == 0xffff)
+#define AIOBS_LAST        1
 
 #include "aiobs_find_lanes.h"
 
@@ -115,9 +118,10 @@ aiobs_first_byte(uint64_t m)
 #undef AIOBS_LOWER
 #undef AIOBS_BITS
 #undef AIOBS_SET
-#undef AIOBS_SUB
+#undef AIOBS_XOR
+#undef AIOBS_SUBS
 #undef AIOBS_MAX
-#undef AIOBS_ALL
+#undef AIOBS_ZERO
 
 /* --- AVX2: where the processor has it; what is left goes to SSE2 --- */
 
@@ -131,10 +135,20 @@ aiobs_first_byte(uint64_t m)
 #define AIOBS_LOWER(v)    _mm256_or_si256(v, _mm256_set1_epi8(0x20))
 #define AIOBS_BITS(v)     ((uint32_t) _mm256_movemask_epi8(v))
 #define AIOBS_SET(c)      _mm256_set1_epi8(c)
-#define AIOBS_SUB(v, c)   _mm256_sub_epi8(v, _mm256_set1_epi8(c))
+#define AIOBS_XOR(a, b)   _mm256_xor_si256(a, b)
+#define AIOBS_SUBS(a, b)  _mm256_subs_epu8(a, b)
 #define AIOBS_MAX(a, b)   _mm256_max_epu8(a, b)
-#define AIOBS_ALL         0xffffffffU
+#define AIOBS_ZERO(v)     aiobs_find_zero(v)
 #define AIOBS_TAIL(name)  aiobs_find_sse2_##name
+
+
+
+__attribute__((target("avx2"))) static inline int
+aiobs_find_zero(__m256i v)
+{
+    return _mm256_testz_si256(v, v);
+}
+
 
 #include "aiobs_find_lanes.h"
 

@@ -34,7 +34,13 @@ aiobs_json_skip(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
 
         case '"':
             j->state = AIOBS_JSON_SKIP_STRING;
-            return p;
+            p = aiobs_json_skip_string(j, p, last);
+
+            if (j->state == AIOBS_JSON_SKIP_STRING) {
+                return p;                       /* to go on with later */
+            }
+
+            break;
 
         case '{':
         case '[':

@@ -45,13 +45,14 @@ fill(uint8_t *p, size_t len)
 {
     size_t      i;
     uint32_t    kind, rare;
+    const char  digits[] = "0123456789,.-+ \n\r\t0123456789eE";
     const char  some[] = "\"\\[]{}\n\r;:|^";
 
     kind = number(3);
     rare = 1 + number(200);
 
     for (i = 0; i < len; i++) {
-        p[i] = kind == 0 ? (uint8_t) "0123456789,.-+eE "[number(17)]
+        p[i] = kind == 0 ? (uint8_t) digits[number(i % 16 ? 29 : 31)]
                : (uint8_t) (kind == 1 ? 'a' + number(26) : number(256));
 
         if (number(rare) == 0) {
@@ -75,7 +76,7 @@ main(int argc, char **argv)
 
         for (i = 0; i < runs; i++) {
 
-            len = number(i % 8 ? 90 : 700);
+            len = number(i % 8 ? 90 : i % 64 ? 700 : 4000);
             p = malloc(len + 1);        /* nothing readable behind it */
             fill(p, len);
 
