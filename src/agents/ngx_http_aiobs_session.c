@@ -183,7 +183,7 @@ ngx_http_aiobs_session_room(ngx_http_aiobs_sessions_t *s)
         return;
     }
 
-    for (looked = 0; looked < s->capacity;
+    for (looked = 0; looked < s->capacity + NGX_HTTP_AIOBS_SESSION_TURN;
          looked += NGX_HTTP_AIOBS_SESSION_TURN)
     {
         next = ngx_http_aiobs_session_expire(ngx_http_aiobs_agents_pool, s,
