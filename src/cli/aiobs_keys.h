@@ -139,6 +139,12 @@ aiobs_csv_t *aiobs_csv_open(FILE *in);
 int aiobs_csv_next(aiobs_csv_t *csv, char ***fields);
 void aiobs_csv_close(aiobs_csv_t *csv);
 
+/*
+ * A record as if it were JSON, where limits are an object.  The caller's; NULL
+ * only without memory.
+ */
+json_t *aiobs_csv_record(char **names, int n, char **fields);
+
 /* one field, quoted where needed; NULL: an empty one */
 void aiobs_csv_put(FILE *out, const char *field);
 

@@ -28,6 +28,7 @@ struct aiobs_csv_s {
 static int aiobs_csv_field(aiobs_csv_t *csv);
 static int aiobs_csv_add(aiobs_csv_t *csv, int ch);
 static int aiobs_csv_skip(aiobs_csv_t *csv);
+static void aiobs_csv_value(json_t *row, const char *name, const char *text);
 
 
 aiobs_csv_t *
@@ -180,4 +181,70 @@ aiobs_csv_put(FILE *out, const char *field)
     }
 
     putc('"', out);
+}
+
+
+json_t *
+aiobs_csv_record(char **names, int n, char **fields)
+{
+    int      i, limit;
+    char    *end;
+    double   value;
+    json_t  *row, *limits;
+
+    row = json_object();
+    limits = json_object();
+
+    for (i = 0; i < n; i++) {
+
+        if (fields[i][0] == '\0') {
+            continue;
+        }
+
+        for (limit = 0; limit < AIOBS_LIMIT_N; limit++) {
+            if (strcmp(names[i], aiobs_limit_name(limit)) == 0) {
+                break;
+            }
+        }
+
+        if (limit == AIOBS_LIMIT_N) {
+            aiobs_csv_value(row, names[i], fields[i]);
+            continue;
+        }
+
+        value = strtod(fields[i], &end);
+        json_object_set_new(limits, names[i], *end ? json_string(fields[i])
+                                                   : json_real(value));
+    }
+
+    if (json_object_size(limits)) {
+        json_object_set(row, "limits", limits);
+    }
+
+    json_decref(limits);
+
+    return row;
+}
+
+
+static void
+aiobs_csv_value(json_t *row, const char *name, const char *text)
+{
+    size_t   i;
+    json_t  *value;
+
+    static const char  *typed[] = {
+        "active", "is_active", "models", "endpoints", "labels", "admin",
+        "may_act_for", NULL
+    };
+
+    value = NULL;
+
+    for (i = 0; typed[i]; i++) {
+        if (strcmp(name, typed[i]) == 0) {
+            value = json_loads(text, JSON_DECODE_ANY, NULL);
+        }
+    }
+
+    json_object_set_new(row, name, value ? value : json_string(text));
 }

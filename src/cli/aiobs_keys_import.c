@@ -38,9 +38,6 @@ static int aiobs_import_open(aiobs_import_t *im);
 static int aiobs_import_run(aiobs_import_t *im);
 static int aiobs_import_json(aiobs_import_t *im);
 static int aiobs_import_csv(aiobs_import_t *im);
-static json_t *aiobs_import_record(char **names, int n, char **fields);
-static void aiobs_import_value(json_t *row, const char *name,
-    const char *text);
 static int aiobs_import_row(aiobs_import_t *im, json_t *row);
 static int aiobs_import_key(aiobs_import_t *im, json_t *row);
 static const char *aiobs_import_hash(const json_t *row, char *hash);
@@ -223,7 +220,7 @@ aiobs_import_csv(aiobs_import_t *im)
             continue;
         }
 
-        row = aiobs_import_record(names, n, fields);
+        row = aiobs_csv_record(names, n, fields);
         rc = aiobs_import_row(im, row);
         json_decref(row);
     }
@@ -234,74 +231,6 @@ done:
     aiobs_csv_close(csv);
 
     return rc;
-}
-
-
-/* as if it were JSON; limits are an object there */
-
-static json_t *
-aiobs_import_record(char **names, int n, char **fields)
-{
-    int      i, limit;
-    char    *end;
-    double   value;
-    json_t  *row, *limits;
-
-    row = json_object();
-    limits = json_object();
-
-    for (i = 0; i < n; i++) {
-
-        if (fields[i][0] == '\0') {
-            continue;
-        }
-
-        for (limit = 0; limit < AIOBS_LIMIT_N; limit++) {
-            if (strcmp(names[i], aiobs_limit_name(limit)) == 0) {
-                break;
-            }
-        }
-
-        if (limit == AIOBS_LIMIT_N) {
-            aiobs_import_value(row, names[i], fields[i]);
-            continue;
-        }
-
-        value = strtod(fields[i], &end);
-        json_object_set_new(limits, names[i], *end ? json_string(fields[i])
-                                                   : json_real(value));
-    }
-
-    if (json_object_size(limits)) {
-        json_object_set(row, "limits", limits);
-    }
-
-    json_decref(limits);
-
-    return row;
-}
-
-
-static void
-aiobs_import_value(json_t *row, const char *name, const char *text)
-{
-    size_t   i;
-    json_t  *value;
-
-    static const char  *typed[] = {
-        "active", "is_active", "models", "endpoints", "labels", "admin",
-        "may_act_for", NULL
-    };
-
-    value = NULL;
-
-    for (i = 0; typed[i]; i++) {
-        if (strcmp(name, typed[i]) == 0) {
-            value = json_loads(text, JSON_DECODE_ANY, NULL);
-        }
-    }
-
-    json_object_set_new(row, name, value ? value : json_string(text));
 }
 
 

@@ -40,6 +40,14 @@ typedef struct {
 const char *aiobs_key_form_json(aiobs_key_form_t *form, const json_t *object,
     unsigned flags);
 
+/* one member; the value of a limit in US dollars, where it is a cost */
+const char *aiobs_form_labels(aiobs_key_form_t *form, const json_t *value);
+int aiobs_form_set_limit(aiobs_key_form_t *form, aiobs_limit_e limit,
+    double value);
+
+
+/* --- aiobs_key_form_text.c --- */
+
 /*
  * Each takes one value as text.  0, or -1: it is not fit.  Time: a date, a
  * time of ISO 8601 with or without zone, a period from now such as 90d, 12h,

@@ -8,7 +8,7 @@
 
 
 #include "../request/ngx_http_aiobs_request.h"
-#include "aiobs_keys_api.h"
+#include "ngx_http_aiobs_keys_api.h"
 
 
 #define NGX_HTTP_AIOBS_KEYS_CALLS  32   /* of a worker, at most */
@@ -23,6 +23,8 @@ struct ngx_http_aiobs_keys_call_s {
 };
 
 
+static const char *ngx_http_aiobs_keys_call_refused(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t *status);
 static ngx_int_t ngx_http_aiobs_keys_call_make(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_int_t ngx_http_aiobs_keys_call_texts(ngx_http_request_t *r,
@@ -40,14 +42,6 @@ static ngx_int_t ngx_http_aiobs_keys_call_take(ngx_http_request_t *r,
 static void ngx_http_aiobs_keys_call_start(ngx_http_request_t *r);
 static void ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work);
 static void ngx_http_aiobs_keys_call_event(ngx_http_request_t *r);
-static ngx_int_t ngx_http_aiobs_keys_call_answer(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static ngx_int_t ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
-    ngx_http_aiobs_keys_call_t *call);
-static ngx_int_t ngx_http_aiobs_keys_call_location(ngx_http_request_t *r,
-    aiobs_keys_api_t *api, ngx_str_t *value);
-static ngx_int_t ngx_http_aiobs_keys_call_send(ngx_http_request_t *r,
-    aiobs_keys_api_t *api);
 static void ngx_http_aiobs_keys_call_cleanup(void *data);
 
 
@@ -57,11 +51,11 @@ static ngx_uint_t  ngx_http_aiobs_keys_calls;
 ngx_int_t
 ngx_http_aiobs_keys_api_content(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
-    ngx_http_aiobs_ctx_t       *ctx;
-    ngx_http_aiobs_loc_conf_t  *lcf;
+    ngx_int_t              rc;
+    ngx_uint_t             status;
+    const char            *detail;
+    ngx_http_aiobs_ctx_t  *ctx;
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
     ctx = ngx_http_aiobs_active_ctx(r);
 
     if (r != r->main || ctx == NULL) {
@@ -72,35 +66,10 @@ ngx_http_aiobs_keys_api_content(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (!lcf->keys_api_remote && !ngx_http_aiobs_loopback(r)) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "aiobs: keys asked for from another machine; "
-                      "\"aiobs_keys_api remote;\" allows it");
+    detail = ngx_http_aiobs_keys_call_refused(r, ctx, &status);
 
-        return ngx_http_aiobs_keys_call_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                  "The keys API is not open to other "
-                                  "machines.");
-    }
-
-    /* "satisfy any" may have let it in by other means */
-
-    if (ctx->identity == NULL
-        || ctx->identity->verdict != NGX_HTTP_AIOBS_KEY_VALID)
-    {
-        return ngx_http_aiobs_keys_call_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                  "The keys API needs an admin key.");
-    }
-
-    if (ngx_http_aiobs_keys_calls == NGX_HTTP_AIOBS_KEYS_CALLS) {
-        return ngx_http_aiobs_keys_call_refuse(r, ctx,
-                                  NGX_HTTP_SERVICE_UNAVAILABLE,
-                                  "Too many requests wait for the key store.");
-    }
-
-    if (r->headers_in.content_length_n > AIOBS_KEYS_API_BODY) {
-        return ngx_http_aiobs_keys_call_refuse(r, ctx,
-                                  NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                  "The body is larger than 16 kB.");
+    if (detail) {
+        return ngx_http_aiobs_keys_call_refuse(r, ctx, status, detail);
     }
 
     if (ngx_http_aiobs_keys_call_texts(r, ctx) != NGX_OK) {
@@ -125,6 +94,48 @@ ngx_http_aiobs_keys_api_content(ngx_http_request_t *r)
     ngx_http_aiobs_keys_call_start(r);
 
     return NGX_DONE;
+}
+
+
+/* NULL: it may go on; else why not */
+
+static const char *
+ngx_http_aiobs_keys_call_refused(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t *status)
+{
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    *status = NGX_HTTP_FORBIDDEN;
+
+    if (!lcf->keys_api_remote && !ngx_http_aiobs_loopback(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "aiobs: keys asked for from another machine; "
+                      "\"aiobs_keys_api remote;\" allows it");
+
+        return "The keys API is not open to other machines.";
+    }
+
+    /* "satisfy any" may have let it in by other means */
+
+    if (ctx->identity == NULL
+        || ctx->identity->verdict != NGX_HTTP_AIOBS_KEY_VALID)
+    {
+        return "The keys API needs an admin key.";
+    }
+
+    if (ngx_http_aiobs_keys_calls == NGX_HTTP_AIOBS_KEYS_CALLS) {
+        *status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return "Too many requests wait for the key store.";
+    }
+
+    if (r->headers_in.content_length_n > AIOBS_KEYS_API_BODY) {
+        *status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        return "The body is larger than 16 kB.";
+    }
+
+    return NULL;
 }
 
 
@@ -265,7 +276,8 @@ ngx_http_aiobs_keys_call_refuse(ngx_http_request_t *r,
 
     aiobs_keys_api_problem(&ctx->keys_call->api, status, detail);
 
-    return ngx_http_aiobs_keys_call_answer(r, ctx);
+    return ngx_http_aiobs_keys_api_answer(r, ctx,
+                                              &ctx->keys_call->api);
 }
 
 
@@ -280,7 +292,8 @@ ngx_http_aiobs_keys_call_body(ngx_http_request_t *r)
         aiobs_keys_api_problem(&ctx->keys_call->api,
                                NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                "The body is larger than 16 kB.");
-        ngx_http_finalize_request(r, ngx_http_aiobs_keys_call_answer(r, ctx));
+        ngx_http_finalize_request(r, ngx_http_aiobs_keys_api_answer(r, ctx,
+                                              &ctx->keys_call->api));
         return;
     }
 
@@ -390,141 +403,8 @@ ngx_http_aiobs_keys_call_event(ngx_http_request_t *r)
 
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    ngx_http_finalize_request(r, ngx_http_aiobs_keys_call_answer(r, ctx));
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_keys_call_answer(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx)
-{
-    aiobs_keys_api_t  *api;
-
-    api = &ctx->keys_call->api;
-
-    ctx->event = api->event;
-    ctx->target_key_id.data = (u_char *) api->key_id;
-    ctx->target_key_id.len = ngx_strlen(api->key_id);
-
-    if (api->status != NGX_HTTP_NO_CONTENT && api->text == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->headers_out.status = api->status;
-
-    if (ngx_http_aiobs_keys_call_headers(r, ctx->keys_call) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_aiobs_keys_call_send(r, api);
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
-    ngx_http_aiobs_keys_call_t *call)
-{
-    ngx_str_t          value;
-    aiobs_keys_api_t  *api;
-
-    api = &call->api;
-
-    if (api->problem) {
-        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
-    } else {
-        ngx_str_set(&r->headers_out.content_type, "application/json");
-    }
-
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Cache-Control",
-                                   sizeof("Cache-Control") - 1, &value)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    if (api->allow) {
-        value.data = (u_char *) api->allow;
-        value.len = ngx_strlen(api->allow);
-
-        return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Allow",
-                                          sizeof("Allow") - 1, &value)
-               ? NGX_OK : NGX_ERROR;
-    }
-
-    return api->created ? ngx_http_aiobs_keys_call_location(r, api, &value)
-                        : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_keys_call_location(ngx_http_request_t *r, aiobs_keys_api_t *api,
-    ngx_str_t *value)
-{
-    size_t                     len;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    len = clcf->name.len;
-
-    if (len && clcf->name.data[len - 1] == '/') {
-        len--;
-    }
-
-    value->data = ngx_pnalloc(r->pool, len + 1 + AIOBS_KEY_ID_LEN);
-    if (value->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->len = ngx_sprintf(value->data, "%*s/%s", len, clcf->name.data,
-                             api->key_id)
-                 - value->data;
-
-    return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Location",
-                                      sizeof("Location") - 1, value)
-           ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_keys_call_send(ngx_http_request_t *r, aiobs_keys_api_t *api)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    r->headers_out.content_length_n = api->text ? (off_t) api->len : 0;
-
-    if (api->text == NULL) {
-        r->header_only = 1;
-        ngx_str_null(&r->headers_out.content_type);
-        r->headers_out.content_type_len = 0;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = (u_char *) api->text;
-    b->last = b->pos + api->len;
-    b->memory = 1;
-    b->last_buf = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    ngx_http_finalize_request(r, ngx_http_aiobs_keys_api_answer(r, ctx,
+                                              &ctx->keys_call->api));
 }
 
 

@@ -72,7 +72,8 @@ sub events {
 
 for my $variant (sort keys %variants) {
     $exe = build('store', $variant,
-        [map { "keys/$_.c" } qw(aiobs_key aiobs_key_attrs aiobs_key_form aiobs_store
+        [map { "keys/$_.c" } qw(aiobs_key aiobs_key_attrs aiobs_key_form
+            aiobs_key_form_text aiobs_store
             aiobs_store_events aiobs_store_list aiobs_store_login
             aiobs_store_lookup aiobs_store_manage aiobs_store_policy
             aiobs_store_schema aiobs_store_sql aiobs_store_write)],
