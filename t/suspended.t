@@ -53,11 +53,18 @@ unlink $t->dir . '/nginx.pid';
 $t->start;
 is($t->get(2, '/', 'x-api-key', $alice)->{status}, 200, 'it is known again');
 
-my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
-    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
-    . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir
-    . "/locked', 'w').close()\ntime.sleep(600)\n"]);
-ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+sub lock_store {
+    unlink $t->dir . '/locked';
+    my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+        . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+        . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir
+        . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+    ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+    return $pid;
+}
+
+my $carol = $t->key('carol');
+my $lock = lock_store();
 
 # 1400 streams in 14 connections, all with a key that is not known yet
 
@@ -123,6 +130,23 @@ $t->kill_wait($lock, 'KILL');
 my $status;
 wait_for(sub { ($status = $t->get(2, '/', 'x-api-key', $bob)->{status}) == 200 }, 10);
 is($status, 200, 'nor kept out later');
+
+# --- one look-up for all who ask at once ---
+
+# a look-up sees whether the key was ever used, which is written seconds later:
+# a second one would tell of a first use again
+
+$lock = lock_store();
+my $h = $t->connect(1);
+$h->syswrite("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '')
+    . join '', map { h2_request(2 * $_ - 1, ':authority', 'a', 'x-api-key', $carol) } 1 .. 50);
+select undef, undef, undef, 0.3;
+$t->kill_wait($lock, 'KILL');
+is(scalar(grep { $_ eq '200' } h2_statuses($h, 50)), 50, 'all who waited for a key are let in');
+ok(wait_for(sub { (() = slurp($t->dir . '/aiobs.json') =~ /"user_id":"carol"/g) > 50 }, 10),
+    'they are logged');
+is(scalar(() = slurp($t->dir . '/aiobs.json') =~ /"event":"key_first_used"[^\n]*"user_id":"carol"/g),
+    1, 'by one look-up');
 
 # --- a flood of keys that nobody has ---
 
