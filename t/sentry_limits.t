@@ -144,9 +144,27 @@ $t->get(0, '/');
 ok(Aiobs::wait_for(sub { $t->get(0, '/'); (reports()->{'sample_rate error'} // 0) == 3 }, 10), 'each is reported')
     or diag(encode_json(reports()));
 
+# --- compressed on its way to another machine, where there is something to compress ---
+
+$t->stop;
+{
+    local %ENV = (%ENV, http_proxy => 'http://127.0.0.1:' . $t->port(5), no_proxy => '');
+    $t->start(conf('') =~ s/127\.0\.0\.1:%%PORT_5%%/sentry.example.com/r, main => 'env http_proxy; env no_proxy;');
+}
+boom('far');
+ok(Aiobs::wait_for(sub { ids() =~ /\bfar\b/ }, 20), 'an event for another machine');
+my ($far) = grep { $_->{body} =~ /"far"/ } received();
+is($far->{url}, 'http://sentry.example.com/base/api/42/envelope/', 'is sent there');
+is($far->{headers}{'content-encoding'}, 'gzip', 'compressed');
+cmp_ok($far->{size}, '<', length($far->{body}) * 2 / 3, 'which pays');
+my ($envelope) = AiobsSentry::parse($far->{body});
+is($envelope->[1][0][0]{type}, 'event', 'an envelope all the same');
+is((grep { $_->{headers}{'content-encoding'} && $_->{body} !~ /"far"/ } received()), 0, 'none on this machine is');
+
 # --- a receiver that is away ---
 
-reload(conf('queue 2;') =~ s/%%PORT_5%%/%%PORT_9%%/r);
+$t->stop;
+$t->start(conf('queue 2;') =~ s/%%PORT_5%%/%%PORT_9%%/r);
 boom(map { "q$_" } 1 .. 5);
 is($t->get(0, '/')->{status}, 204, 'traffic goes on');
 like($t->get(0, '/metrics')->{body}, qr/^aiobs_export_dropped_total\{exporter="sentry",reason="queue_full"\} [3-5]/m,

@@ -147,6 +147,26 @@ void ngx_http_aiobs_export_push(ngx_http_aiobs_exporter_t *e,
     ngx_http_aiobs_item_t *item);
 
 
+/* --- ngx_http_aiobs_export_conf.c --- */
+
+/*
+ * Reads the block of the directive of that name: parameters are commands of
+ * NGX_CONF_TAKE1, TAKE2 or 1MORE, with offsets in conf.
+ */
+char *ngx_http_aiobs_export_block(ngx_conf_t *cf, const char *name,
+    ngx_command_t *commands, void *conf);
+
+/* a file, from the directory of the configuration on */
+char *ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * Whether host, which ends with NUL, ":" or "/", is this machine by its name
+ * or address: bytes to it cost less than to compress them.
+ */
+ngx_uint_t ngx_http_aiobs_export_local(u_char *host);
+
+
 /* --- ngx_http_aiobs_sender.c --- */
 
 /* room for size bytes in batch->buf; NULL: no memory; what is there stays */

@@ -13,16 +13,12 @@
     "opentelemetry.proto.collector.trace.v1.TraceService"
 
 
-static char *ngx_http_aiobs_otlp_command(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf);
 static char *ngx_http_aiobs_otlp_endpoint(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-static char *ngx_http_aiobs_otlp_file(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_aiobs_otlp_check(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 static char *ngx_http_aiobs_otlp_url(ngx_conf_t *cf,
@@ -31,7 +27,6 @@ static u_char *ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp,
     ngx_uint_t *tls);
 static char *ngx_http_aiobs_otlp_target(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp, u_char *host, u_char *end);
-static ngx_uint_t ngx_http_aiobs_otlp_local(u_char *target);
 static char *ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
@@ -122,21 +117,21 @@ static ngx_command_t  ngx_http_aiobs_otlp_commands[] = {
 
     { ngx_string("trusted_certificate"),
       NGX_CONF_TAKE1,
-      ngx_http_aiobs_otlp_file,
+      ngx_http_aiobs_export_set_file,
       0,
       offsetof(ngx_http_aiobs_otlp_t, ca),
       NULL },
 
     { ngx_string("certificate"),
       NGX_CONF_TAKE1,
-      ngx_http_aiobs_otlp_file,
+      ngx_http_aiobs_export_set_file,
       0,
       offsetof(ngx_http_aiobs_otlp_t, certificate),
       NULL },
 
     { ngx_string("certificate_key"),
       NGX_CONF_TAKE1,
-      ngx_http_aiobs_otlp_file,
+      ngx_http_aiobs_export_set_file,
       0,
       offsetof(ngx_http_aiobs_otlp_t, certificate_key),
       NULL },
@@ -150,8 +145,6 @@ static ngx_command_t  ngx_http_aiobs_otlp_commands[] = {
 char *
 ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char                        *rv;
-    ngx_conf_t                   save;
     ngx_http_aiobs_otlp_t       *otlp;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -182,66 +175,15 @@ ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     amcf->otlp = otlp;
 
-    save = *cf;
-    cf->handler = ngx_http_aiobs_otlp_command;
-    cf->handler_conf = (char *) otlp;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
-
-    if (rv != NGX_CONF_OK
+    if (ngx_http_aiobs_export_block(cf, "aiobs_otlp",
+                                    ngx_http_aiobs_otlp_commands, otlp)
+        != NGX_CONF_OK
         || ngx_http_aiobs_otlp_environment(cf, otlp) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     return ngx_http_aiobs_otlp_check(cf, otlp);
-}
-
-
-static char *
-ngx_http_aiobs_otlp_command(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
-{
-    char           *rv;
-    ngx_str_t      *value;
-    ngx_uint_t      n;
-    ngx_command_t  *cmd;
-
-    value = cf->args->elts;
-    n = cf->args->nelts - 1;
-
-    for (cmd = ngx_http_aiobs_otlp_commands; cmd->name.len; cmd++) {
-        if (cmd->name.len == value[0].len
-            && ngx_strcmp(cmd->name.data, value[0].data) == 0)
-        {
-            break;
-        }
-    }
-
-    if (cmd->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" of \"aiobs_otlp\"",
-                           &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (n != (cmd->type == NGX_CONF_TAKE2 ? 2 : 1)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of values of \"%V\" in "
-                           "\"aiobs_otlp\"", &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    rv = cmd->set(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" in \"aiobs_otlp\" %s", &value[0], rv);
-        return NGX_CONF_ERROR;
-    }
-
-    return rv;
 }
 
 
@@ -297,25 +239,6 @@ ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     text.len = value[1].data + value[1].len - text.data;
 
     return ngx_http_aiobs_otlp_add_attribute(cf, conf, &name, &text);
-}
-
-
-static char *
-ngx_http_aiobs_otlp_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char       *rv;
-    ngx_str_t  *file;
-
-    rv = ngx_conf_set_str_slot(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    file = (ngx_str_t *) ((char *) conf + cmd->offset);
-
-    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
-                                                            : NGX_CONF_ERROR;
 }
 
 
@@ -421,10 +344,7 @@ ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp, ngx_uint_t *tls)
 }
 
 
-/*
- * What the log shows, without credentials that may stand before the host.  To
- * a receiver on this machine bytes cost less than to compress them.
- */
+/* what the log shows, without credentials that may stand before the host */
 
 static char *
 ngx_http_aiobs_otlp_target(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
@@ -444,29 +364,10 @@ ngx_http_aiobs_otlp_target(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     *ngx_cpymem(otlp->target.data, host, otlp->target.len) = '\0';
 
     otlp->gzip = otlp->compression == NGX_HTTP_AIOBS_OTLP_AUTO
-                 ? !ngx_http_aiobs_otlp_local(otlp->target.data)
+                 ? !ngx_http_aiobs_export_local(otlp->target.data)
                  : otlp->compression;
 
     return ngx_http_aiobs_otlp_own_headers(cf, otlp);
-}
-
-
-/* target: a host and perhaps a port; ends with NUL */
-
-static ngx_uint_t
-ngx_http_aiobs_otlp_local(u_char *target)
-{
-    size_t  len;
-
-    if (ngx_strncmp(target, "127.", 4) == 0) {
-        len = strspn((char *) target, "0123456789.");
-
-    } else {
-        len = ngx_strncmp(target, "[::1]", 5) == 0 ? 5
-            : ngx_strncasecmp(target, (u_char *) "localhost", 9) == 0 ? 9 : 0;
-    }
-
-    return len && (target[len] == ':' || target[len] == '\0');
 }
 
 

@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_AIOBS_SENTRY_AROUND   2048     /* bytes around a payload */
+#define NGX_HTTP_AIOBS_SENTRY_PACK     1024     /* bytes that compress well */
 #define NGX_HTTP_AIOBS_SENTRY_PAUSE    60       /* seconds, of a bare 429 */
 #define NGX_HTTP_AIOBS_SENTRY_LONGEST  86400
 
@@ -20,6 +21,8 @@ static ngx_int_t ngx_http_aiobs_sentry_init_worker(void *conf,
     ngx_http_aiobs_batch_t *batch, ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_aiobs_sentry_build(void *conf,
     ngx_http_aiobs_batch_t *batch, aiobs_http_request_t *request);
+static u_char *ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_item_t *item, u_char *now, u_char *p);
 static void ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv);
 static u_char *ngx_http_aiobs_sentry_report(
     ngx_http_aiobs_sentry_state_t *state, u_char *p);
@@ -127,8 +130,8 @@ static ngx_int_t
 ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
     aiobs_http_request_t *request)
 {
-    u_char                         *p, *id, *trace, now[32];
-    size_t                          len;
+    u_char                         *p, now[32];
+    size_t                          size;
     struct timeval                  tv;
     ngx_http_aiobs_item_t          *item;
     ngx_http_aiobs_sentry_t        *sentry;
@@ -145,12 +148,46 @@ ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
         return NGX_DECLINED;
     }
 
+    size = item->len + NGX_HTTP_AIOBS_SENTRY_AROUND + sentry->public_key.len;
+
     p = ngx_http_aiobs_batch_room(batch,
-                                  item->len + NGX_HTTP_AIOBS_SENTRY_AROUND
-                                  + sentry->public_key.len);
+                                  size + ngx_http_aiobs_batch_gzip_bound(size));
     if (p == NULL) {
         return NGX_ERROR;
     }
+
+    p = ngx_http_aiobs_sentry_envelope(sentry, item, now, p);
+    p = ngx_http_aiobs_sentry_report(state, p);
+
+    request->url = (char *) sentry->url.data;
+    request->headers = sentry->headers + 1;
+    request->body = batch->buf;
+    request->body_len = p - batch->buf;
+    request->connect_ms = ngx_min(sentry->timeout, 5000);
+    request->timeout_ms = sentry->timeout;
+    request->ca_file = (char *) sentry->ca.data;
+
+    size = ngx_http_aiobs_batch_gzip_bound(request->body_len);
+
+    if (sentry->gzip && request->body_len >= NGX_HTTP_AIOBS_SENTRY_PACK
+        && ngx_http_aiobs_batch_gzip(batch->buf, request->body_len, p, &size)
+           == NGX_OK)
+    {
+        request->headers = sentry->headers;
+        request->body = p;
+        request->body_len = size;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_item_t *item, u_char *now, u_char *p)
+{
+    size_t   len;
+    u_char  *id, *trace;
 
     id = item->data;
     trace = id + NGX_HTTP_AIOBS_SENTRY_ID_LEN;
@@ -171,17 +208,7 @@ ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
     p = ngx_cpymem(p, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, len);
     *p++ = LF;
 
-    p = ngx_http_aiobs_sentry_report(state, p);
-
-    request->url = (char *) sentry->url.data;
-    request->headers = sentry->headers;
-    request->body = batch->buf;
-    request->body_len = p - batch->buf;
-    request->connect_ms = ngx_min(sentry->timeout, 5000);
-    request->timeout_ms = sentry->timeout;
-    request->ca_file = (char *) sentry->ca.data;
-
-    return NGX_OK;
+    return p;
 }
 
 

@@ -78,7 +78,8 @@ struct ngx_http_aiobs_sentry_s {
     ngx_str_t                        url;
     ngx_str_t                        target;        /* for the log */
     ngx_str_t                        public_key;
-    const char                      *headers[5];
+    const char                      *headers[5];    /* gzip's first */
+    unsigned                         gzip:1;        /* what pays */
 
     /* of the worker */
     ngx_http_aiobs_sentry_state_t   *state;

@@ -9,15 +9,11 @@
 #include "ngx_http_aiobs_sentry.h"
 
 
-static char *ngx_http_aiobs_sentry_command(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
 static char *ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
@@ -62,7 +58,7 @@ static ngx_command_t  ngx_http_aiobs_sentry_commands[] = {
       ngx_http_aiobs_sentry_labels, 0, 0, NULL },
 
     { ngx_string("trusted_certificate"), NGX_CONF_TAKE1,
-      ngx_http_aiobs_sentry_file, 0,
+      ngx_http_aiobs_export_set_file, 0,
       offsetof(ngx_http_aiobs_sentry_t, ca), NULL },
 
     { ngx_string("interval"), NGX_CONF_TAKE1, ngx_conf_set_msec_slot, 0,
@@ -82,7 +78,6 @@ char *
 ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char                        *rv;
-    ngx_conf_t                   save;
     ngx_http_aiobs_sentry_t     *sentry;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -107,14 +102,8 @@ ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     amcf->sentry = sentry;
 
-    save = *cf;
-    cf->handler = ngx_http_aiobs_sentry_command;
-    cf->handler_conf = (char *) sentry;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
-
+    rv = ngx_http_aiobs_export_block(cf, "aiobs_sentry",
+                                     ngx_http_aiobs_sentry_commands, sentry);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
@@ -161,49 +150,6 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
                                                    &sentry->limits);
 
     return sentry->exporter ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_aiobs_sentry_command(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
-{
-    char           *rv;
-    ngx_str_t      *value;
-    ngx_command_t  *cmd;
-
-    value = cf->args->elts;
-
-    for (cmd = ngx_http_aiobs_sentry_commands; cmd->name.len; cmd++) {
-        if (ngx_strcmp(cmd->name.data, value[0].data) == 0) {
-            break;
-        }
-    }
-
-    if (cmd->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" of \"aiobs_sentry\"",
-                           &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts < 2
-        || (cmd->type == NGX_CONF_TAKE1 && cf->args->nelts != 2))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of values of \"%V\" in "
-                           "\"aiobs_sentry\"", &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    rv = cmd->set(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" in \"aiobs_sentry\" %s", &value[0], rv);
-        return NGX_CONF_ERROR;
-    }
-
-    return rv;
 }
 
 
@@ -265,25 +211,6 @@ ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_http_aiobs_sentry_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char       *rv;
-    ngx_str_t  *file;
-
-    rv = ngx_conf_set_str_slot(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    file = (ngx_str_t *) ((char *) conf + cmd->offset);
-
-    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
-                                                            : NGX_CONF_ERROR;
-}
-
-
-static char *
 ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
 {
     u_char     *p, *last;
@@ -314,6 +241,8 @@ ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
 
     sentry->target.data = sentry->url.data;
     sentry->target.len = p - sentry->url.data;
+
+    sentry->gzip = !ngx_http_aiobs_export_local(host.data);
 
     p = ngx_sprintf(p, "api/%V/envelope/%Z", &project);
     sentry->url.len = p - 1 - sentry->url.data;
@@ -385,10 +314,11 @@ ngx_http_aiobs_sentry_headers(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
                       "sentry_client=" NGX_HTTP_AIOBS_SENTRY_CLIENT ", "
                       "sentry_key=%V%Z", &sentry->public_key);
 
-    sentry->headers[0] = (char *) auth;
-    sentry->headers[1] = "Content-Type: application/x-sentry-envelope";
-    sentry->headers[2] = "User-Agent: " NGX_HTTP_AIOBS_SENTRY_CLIENT;
-    sentry->headers[3] = NULL;
+    sentry->headers[0] = "Content-Encoding: gzip";
+    sentry->headers[1] = (char *) auth;
+    sentry->headers[2] = "Content-Type: application/x-sentry-envelope";
+    sentry->headers[3] = "User-Agent: " NGX_HTTP_AIOBS_SENTRY_CLIENT;
+    sentry->headers[4] = NULL;
 
     return NGX_CONF_OK;
 }

@@ -4,6 +4,7 @@
 //   node sentry.cjs PORT FILE    bodies and headers as JSON lines; POST /_say
 const fs = require('fs');
 const http = require('http');
+const zlib = require('zlib');
 
 if (process.argv.length === 3) {
   const { parseEnvelope } = require('@sentry/core');
@@ -23,7 +24,8 @@ if (process.argv.length === 3) {
     const chunks = [];
     req.on('data', (c) => chunks.push(c));
     req.on('end', () => {
-      const body = Buffer.concat(chunks).toString();
+      const bytes = Buffer.concat(chunks);
+      const body = (req.headers['content-encoding'] === 'gzip' ? zlib.gunzipSync(bytes) : bytes).toString();
 
       if (req.url === '/_say') {
         say = JSON.parse(body);
@@ -31,7 +33,7 @@ if (process.argv.length === 3) {
         return;
       }
 
-      fs.appendFileSync(process.argv[3], JSON.stringify({ url: req.url, headers: req.headers, body }) + '\n');
+      fs.appendFileSync(process.argv[3], JSON.stringify({ url: req.url, headers: req.headers, size: bytes.length, body }) + '\n');
       const next = say.length ? say.shift() : { status: 200 };
       res.writeHead(next.status, next.headers || {});
       res.end('{}');

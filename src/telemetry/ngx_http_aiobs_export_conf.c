@@ -1,0 +1,137 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * The configuration of an exporter: a block of its own, and what all of them
+ * have to know.
+ */
+
+
+#include "ngx_http_aiobs_export.h"
+
+
+typedef struct {
+    const char     *name;
+    ngx_command_t  *commands;
+    void           *conf;
+} ngx_http_aiobs_export_block_t;
+
+
+static char *ngx_http_aiobs_export_parameter(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static ngx_uint_t ngx_http_aiobs_export_values(ngx_command_t *cmd,
+    ngx_uint_t n);
+
+
+char *
+ngx_http_aiobs_export_block(ngx_conf_t *cf, const char *name,
+    ngx_command_t *commands, void *conf)
+{
+    char                           *rv;
+    ngx_conf_t                      save;
+    ngx_http_aiobs_export_block_t   block;
+
+    block.name = name;
+    block.commands = commands;
+    block.conf = conf;
+
+    save = *cf;
+    cf->handler = ngx_http_aiobs_export_parameter;
+    cf->handler_conf = (char *) &block;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_aiobs_export_parameter(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    ngx_http_aiobs_export_block_t *block = conf;
+
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+
+    for (cmd = block->commands; cmd->name.len; cmd++) {
+        if (cmd->name.len == value[0].len
+            && ngx_strcmp(cmd->name.data, value[0].data) == 0)
+        {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\" of \"%s\"", &value[0],
+                           block->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_http_aiobs_export_values(cmd, cf->args->nelts - 1)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of values of \"%V\" in \"%s\"",
+                           &value[0], block->name);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = cmd->set(cf, cmd, block->conf);
+
+    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" in \"%s\" %s",
+                           &value[0], block->name, rv);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_export_values(ngx_command_t *cmd, ngx_uint_t n)
+{
+    return cmd->type == NGX_CONF_1MORE ? n >= 1
+         : cmd->type == NGX_CONF_TAKE2 ? n == 2 : n == 1;
+}
+
+
+char *
+ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rv;
+    ngx_str_t  *file;
+
+    rv = ngx_conf_set_str_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    file = (ngx_str_t *) ((char *) conf + cmd->offset);
+
+    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_export_local(u_char *host)
+{
+    size_t  len;
+
+    if (ngx_strncmp(host, "127.", 4) == 0) {
+        len = strspn((char *) host, "0123456789.");
+
+    } else {
+        len = ngx_strncmp(host, "[::1]", 5) == 0 ? 5
+            : ngx_strncasecmp(host, (u_char *) "localhost", 9) == 0 ? 9 : 0;
+    }
+
+    return len && ngx_strchr(":/", host[len]) != NULL;
+}
