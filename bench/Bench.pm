@@ -113,6 +113,8 @@ server {
     location = /v1/chat/completions { default_type application/json; try_files /json =404; }
     location = /v1/burst/chat/completions { default_type text/event-stream; try_files /stream =404; }
     location = /v1/traces { default_type application/x-protobuf; return 200 ''; }
+    location = /busy/v1/traces { return 503; }
+    location = /api/1/envelope/ { default_type application/json; return 200 '{}'; }
     location = /v1/embeddings { default_type application/json; try_files /embeddings =404; }
 }
 EOF
@@ -137,7 +139,9 @@ sub features {
     my $auth = 'aiobs_auth on;';
     my $log = 'aiobs_log %%DIR%%/bench.json buffer=64k flush=1s;';
     my $hang = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 128) or die "listen: $!";
-    my ($otlp, $dead) = map { "aiobs_otlp { endpoint http://127.0.0.1:$_; }" } $up->port(0), $hang->sockport;
+    my ($otlp, $busy, $dead, $refused) = map { "aiobs_otlp { endpoint http://127.0.0.1:$_; }" } $up->port(0),
+        $up->port(0) . '/busy', $hang->sockport, $t->port(9);
+    my $sentry = 'aiobs_sentry { dsn http://0123456789abcdef@127.0.0.1:' . $up->port(0) . '/1; traces_sample_rate 0; }';
     my $prices = "aiobs_prices @{[$t->dir]}/prices.json;";
 
     my $limits = 'INSERT OR REPLACE INTO aiobs_key_attrs (hash, rpm, tpm, '
@@ -161,9 +165,13 @@ sub features {
         trace0 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=0;'],
         trace10 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
         trace100 => ['auth', "aiobs on; $otlp", $auth . $llm . 'aiobs_trace on ratio=1;'],
+        untold => ['trace100', 'aiobs on;', $auth . $llm . 'aiobs_trace on ratio=1;'],
         hang => ['trace100', "aiobs on; $dead", $auth . $llm . 'aiobs_trace on ratio=1;'],
+        refused => ['trace100', "aiobs on; $refused", $auth . $llm . 'aiobs_trace on ratio=1;'],
+        busy => ['trace100', "aiobs on; $busy", $auth . $llm . 'aiobs_trace on ratio=1;'],
+        sentry => ['auth', "aiobs on; $sentry", $auth . $llm],
         on => ['bare', "aiobs on; $prices $log", $auth . $llm],
-        all => ['bare', "aiobs on; $prices $log $otlp", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
+        all => ['bare', "aiobs on; $prices $log $otlp $sentry", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
     );
 }
 
