@@ -105,7 +105,7 @@ my @cases = (
 );
 
 for my $variant (qw(plain sanitized)) {
-    my $exe = build('http', $variant, ['net/aiobs_http.c'], '-lcurl');
+    my $exe = build('http', $variant, [map { "net/aiobs_http$_.c" } '', '_setup', '_answer'], '-lcurl');
     my @out = split /\n/, run_ok($exe, join('', map { "$_->[0]\n" } @cases), "$variant: runs to its end");
 
     is(scalar @out, scalar @cases, "$variant: an answer each");

@@ -19,6 +19,8 @@ typedef char *(*ngx_http_aiobs_otlp_pair_pt)(ngx_conf_t *cf,
 
 static char *ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
+static char *ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *endpoint, ngx_uint_t grpc);
 static char *ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 static char *ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
@@ -120,20 +122,33 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         endpoint.len = ngx_strlen(endpoint.data);
     }
 
-    otlp->endpoint.data = ngx_pnalloc(cf->pool, endpoint.len + 1);
-    if (otlp->endpoint.data == NULL) {
+    return ngx_http_aiobs_otlp_env_scheme(cf, otlp, &endpoint, grpc);
+}
+
+
+/* the environment says http for both protocols, the block does not */
+
+static char *
+ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *endpoint, ngx_uint_t grpc)
+{
+    size_t   skip;
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, endpoint->len + 1);
+    if (p == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    p = otlp->endpoint.data;
+    otlp->endpoint.data = p;
+    skip = 0;
 
-    if (grpc && ngx_strncmp(endpoint.data, "http", 4) == 0) {
+    if (grpc && ngx_strncmp(endpoint->data, "http", 4) == 0) {
         p = ngx_cpymem(p, "grpc", 4);
-        endpoint.data += 4;
-        endpoint.len -= 4;
+        skip = 4;
     }
 
-    p = ngx_cpymem(p, endpoint.data, endpoint.len);
+    p = ngx_cpymem(p, endpoint->data + skip, endpoint->len - skip);
     *p = '\0';
 
     otlp->endpoint.len = p - otlp->endpoint.data;
