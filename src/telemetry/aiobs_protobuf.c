@@ -427,24 +427,3 @@ aiobs_pb_attr(aiobs_pb_t *pb, int field, const char *key, size_t key_len,
         pb->pos = aiobs_pb_put(pb->pos, len);
     }
 }
-
-
-size_t
-aiobs_pb_size(uint64_t n)
-{
-    return (size_t) (70 - __builtin_clzll(n | 1)) / 7;      /* 7 bits each */
-}
-
-
-unsigned char *
-aiobs_pb_put(unsigned char *p, uint64_t n)
-{
-    while (n > 0x7f) {
-        *p++ = (unsigned char) (n | 0x80);
-        n >>= 7;
-    }
-
-    *p++ = (unsigned char) n;
-
-    return p;
-}

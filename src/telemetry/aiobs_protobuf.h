@@ -87,9 +87,29 @@ void aiobs_pb_attr_int(aiobs_pb_t *pb, int field, const char *key, int64_t n);
 void aiobs_pb_attr_double(aiobs_pb_t *pb, int field, const char *key,
     double n);
 
-/* bytes that n takes as a varint; writes it, returns what follows */
-size_t aiobs_pb_size(uint64_t n);
-unsigned char *aiobs_pb_put(unsigned char *p, uint64_t n);
+/* bytes that n takes as a varint, of 7 bits each */
+
+static inline size_t
+aiobs_pb_size(uint64_t n)
+{
+    return (size_t) (70 - __builtin_clzll(n | 1)) / 7;
+}
+
+
+/* writes it; returns what follows */
+
+static inline unsigned char *
+aiobs_pb_put(unsigned char *p, uint64_t n)
+{
+    while (n > 0x7f) {
+        *p++ = (unsigned char) (n | 0x80);
+        n >>= 7;
+    }
+
+    *p++ = (unsigned char) n;
+
+    return p;
+}
 
 
 /* one field of a message that is read */

@@ -278,7 +278,9 @@ aiobs_api_provider_otel(const aiobs_api_t *api)
     };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(api->provider, names[i][0]) == 0) {
+        if (api->provider[0] == names[i][0][0]
+            && strcmp(api->provider, names[i][0]) == 0)
+        {
             return names[i][1];
         }
     }
