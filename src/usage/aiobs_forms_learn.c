@@ -77,9 +77,9 @@ aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
     new = 1;
 
     for (i = 0; i < AIOBS_FORMS; i++) {
-        form = &f->form[i];
-
-        if (form->root == root && aiobs_form_alike(form, &l, &new)) {
+        if (f->form[i].root == root
+            && aiobs_form_alike(&f->form[i], &l, &new))
+        {
             break;
         }
     }
@@ -88,9 +88,7 @@ aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
         return;
     }
 
-    if (i == AIOBS_FORMS) {
-        form = aiobs_forms_oldest(f);
-    }
+    form = i < AIOBS_FORMS ? &f->form[i] : aiobs_forms_oldest(f);
 
     form->root = root;
     form->generation = ++f->generation;
