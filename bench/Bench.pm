@@ -25,19 +25,26 @@ sub median { my @s = sort { $a <=> $b } @_; return $s[@s / 2] }
 # --- what is asked and answered ---
 
 sub answers {
-    my $text = 'The quick brown fox jumps over the lazy dog and goes home. ' x 12;
-    Aiobs::spew($t->dir . '/json', '{"id":"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",'
-        . '"object":"chat.completion","created":1741570283,"model":"gpt-4o-2024-08-06",'
-        . '"choices":[{"index":0,"message":{"role":"assistant","content":"' . $text
-        . '","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],'
-        . '"usage":{"prompt_tokens":19,"completion_tokens":156,"total_tokens":175,'
-        . '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
-        . '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
-        . '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},'
-        . '"service_tier":"default","system_fingerprint":"fp_fc9f1d7035"}');
-
+    srand 1;
     my @words = map { split ' ' } ('the a quick idea of going home early and then some',
         'counting things properly is never as easy as it looks');
+
+    for my $n (0 .. 9) {                # no two answers in a row are alike
+        my $text = join ' ', map { $words[rand @words] } 1 .. 140 + rand 20;
+        my $out = 100 + int rand 100;
+        Aiobs::spew($t->dir . "/json$n", '{"id":"chatcmpl-' . join('', map { (0 .. 9, 'a' .. 'z',
+            'A' .. 'Z')[rand 62] } 1 .. 29) . '","object":"chat.completion","created":'
+            . (1741570283 + int rand 1e6) . ',"model":"gpt-4o-2024-08-06",'
+            . '"choices":[{"index":0,"message":{"role":"assistant","content":"' . $text
+            . '","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],'
+            . '"usage":{"prompt_tokens":19,"completion_tokens":' . $out
+            . ',"total_tokens":' . (19 + $out) . ',"prompt_tokens_details":{"cached_tokens":'
+            . (int rand 2) * 16 . ',"audio_tokens":0},"completion_tokens_details":'
+            . '{"reasoning_tokens":' . int(rand 90) . ',"audio_tokens":0,'
+            . '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},'
+            . '"service_tier":"default","system_fingerprint":"fp_fc9f1d7035"}');
+    }
+
     my $head = 'data: {"id":"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG","object":'
         . '"chat.completion.chunk","created":1741570283,"model":"gpt-4o-2024-08-06",'
         . '"service_tier":"default","system_fingerprint":"fp_fc9f1d7035","choices":[';
@@ -49,7 +56,6 @@ sub answers {
         . $head . '],"usage":{"prompt_tokens":19,"completion_tokens":400,'
         . '"total_tokens":419}}' . "\n\ndata: [DONE]\n\n");
 
-    srand 1;
     my $vector = join ',', map { sprintf '%.9f', rand() * 0.1 - 0.05 } 1 .. 1536;
     Aiobs::spew($t->dir . '/embeddings', '{"object":"list","data":['
         . join(',', map { qq({"object":"embedding","index":$_,"embedding":[$vector]}) } 0 .. 99)
@@ -80,7 +86,7 @@ sub answers {
             sub { sprintf 'sk-%043d', ++$unknown }],
     );
 
-    %size = (json => -s $t->dir . '/json', stream => -s $t->dir . '/stream',
+    %size = (json => -s $t->dir . '/json0', stream => -s $t->dir . '/stream',
         events => -s $t->dir . '/stream', embeddings => -s $t->dir . '/embeddings');
 }
 
@@ -96,6 +102,7 @@ sub upstreams {
     $up->start(<<"EOF", no_module => 1);
 access_log off;
 keepalive_requests 1000000;
+map \$connection_requests \$nth { ~(?<digit>[0-9])\$ \$digit; }
 server {
     listen 127.0.0.1:%%PORT_0%%;
     root @{[$t->dir]};
@@ -110,7 +117,7 @@ server {
     add_header x-request-id req_5d3c1f0ab8e94e7c9f0a2b6d1e8c7f43;
     add_header strict-transport-security max-age=31536000;
     add_header cf-ray 8d1f2a3b4c5d6e7f-FRA;
-    location = /v1/chat/completions { default_type application/json; try_files /json =404; }
+    location = /v1/chat/completions { default_type application/json; try_files /json\$nth =404; }
     location = /v1/burst/chat/completions { default_type text/event-stream; try_files /stream =404; }
     location = /v1/traces { default_type application/x-protobuf; return 200 ''; }
     location = /busy/v1/traces { return 503; }

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * What reading a response costs without nginx: usage FILE API TYPE BUFFER,
- * the file fed again and again in buffers of that size.
+ * What reading a response costs without nginx: usage PATH TYPE BUFFER FILE...,
+ * the files fed in turn, again and again, in buffers of that size.
  */
 
 
@@ -17,6 +17,13 @@
 #include "usage/aiobs_usage.h"
 
 
+typedef struct {
+    char    *data;
+    size_t   len;
+} body_t;
+
+
+static body_t  bench_read(const char *name);
 static double  bench_now(void);
 static size_t  bench_once(aiobs_usage_t *u, const aiobs_api_t *api,
     aiobs_forms_t *forms, const char *type, const char *body, size_t len, size_t buffer,
@@ -26,9 +33,8 @@ static size_t  bench_once(aiobs_usage_t *u, const aiobs_api_t *api,
 int
 main(int argc, char **argv)
 {
-    int                    i, n;
-    FILE                  *f;
-    char                  *body;
+    int                    i, k, n, files;
+    body_t                *body;
     size_t                 len, buffer;
     double                 best, t;
     aiobs_usage_t         *u;
@@ -36,37 +42,35 @@ main(int argc, char **argv)
     const aiobs_api_t     *api;
     aiobs_usage_record_t   rec;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s FILE PATH TYPE BUFFER\n", argv[0]);
+    if (argc < 5) {
+        fprintf(stderr, "usage: %s PATH TYPE BUFFER FILE...\n", argv[0]);
         return 2;
     }
 
-    f = fopen(argv[1], "rb");
+    files = argc - 4;
+    body = calloc(files, sizeof(body_t));
+    len = 0;
 
-    if (f == NULL) {
-        perror(argv[1]);
-        return 1;
+    for (i = 0; i < files; i++) {
+        body[i] = bench_read(argv[4 + i]);
+        len += body[i].len;
     }
 
-    body = malloc(1 << 26);
-    len = fread(body, 1, 1 << 26, f);
-    fclose(f);
-
-    api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, argv[2],
-                         strlen(argv[2]));
+    len /= files;
+    api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, argv[1],
+                         strlen(argv[1]));
     u = malloc(aiobs_usage_size());
     forms = aiobs_forms_create();
-    buffer = strtoul(argv[4], NULL, 10);
-    n = 20000000 / len + 1;
+    buffer = strtoul(argv[3], NULL, 10);
+    n = (20000000 / len + 1) * files;
     best = 1e9;
 
     for (i = 0; i < 30; i++) {
-        int  k;
-
         t = bench_now();
 
         for (k = 0; k < n; k++) {
-            bench_once(u, api, forms, argv[3], body, len, buffer, &rec);
+            bench_once(u, api, forms, argv[2], body[k % files].data,
+                       body[k % files].len, buffer, &rec);
         }
 
         t = (bench_now() - t) / n;
@@ -80,6 +84,27 @@ main(int argc, char **argv)
            (long long) rec.input, (long long) rec.output, aiobs_usage_size());
 
     return 0;
+}
+
+
+static body_t
+bench_read(const char *name)
+{
+    FILE    *f;
+    body_t   body;
+
+    f = fopen(name, "rb");
+
+    if (f == NULL) {
+        perror(name);
+        exit(1);
+    }
+
+    body.data = malloc(1 << 22);
+    body.len = fread(body.data, 1, 1 << 22, f);
+    fclose(f);
+
+    return body;
 }
 
 
