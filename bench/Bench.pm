@@ -200,7 +200,7 @@ sub server {
 $off
 keepalive_requests 1000000;
 variables_hash_max_size 2048;
-@{[$v eq 'bare' ? '' : 'aiobs_key_store sqlite:%%DIR%%/keys.db;']}
+@{[$f->[2] !~ /aiobs_auth/ ? '' : 'aiobs_key_store sqlite:%%DIR%%/keys.db;']}
 upstream provider { server 127.0.0.1:@{[$up->port(0)]}; keepalive 64; }
 upstream model { server 127.0.0.1:@{[$t->port(1)]}; keepalive 64; }
 $f->[1]

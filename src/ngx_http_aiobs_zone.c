@@ -160,9 +160,14 @@ ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
 
     shared = amcf->shared;
 
-    if (shared->layout != NGX_HTTP_AIOBS_LAYOUT
-        || shared->series != amcf->series || shared->keys != amcf->keys)
-    {
+    if (shared->layout != NGX_HTTP_AIOBS_LAYOUT) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "\"aiobs_zone\" was laid out by another version of the "
+                      "module: restart nginx, or change the zone's size");
+        return NGX_ERROR;
+    }
+
+    if (shared->series != amcf->series || shared->keys != amcf->keys) {
         ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
                       "\"aiobs_zone\" was series=%ui keys=%ui: change its "
                       "size along with them (counters start anew), or "

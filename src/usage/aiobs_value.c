@@ -252,5 +252,3 @@ aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n)
 
     aiobs_value_count(u, slot, n);
 }
-
-
