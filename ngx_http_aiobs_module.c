@@ -375,6 +375,8 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_agent_finish(r, ctx);
     }
 
+    ngx_http_aiobs_trace_decide(r, ctx);    /* it may never have got so far */
+
     ngx_http_aiobs_count(r, ctx);
 
     if (ctx->identity) {

@@ -81,6 +81,13 @@ server {
     }
     location /copy { internal; proxy_pass http://127.0.0.1:%%PORT_0%%/copy; }
     location /index/ { root %%DIR%%/html; index page.html; }
+    location /cookie/ {
+        aiobs_auth on;
+        aiobs_auth_key $cookie_gw;
+        proxy_set_header Cookie "sid=$cookie_sid";
+        proxy_set_header X-All $http_cookie;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
     location /quiet/ { aiobs off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
 }
@@ -94,6 +101,15 @@ sub post {
     my $r = $t->post(1, $path, $body, 'X-Request-ID', $id, @h);
     $r->{line} = $t->log_of($id);
     return $r;
+}
+
+# a key among cookies: its line goes, the others are whatever they were
+
+for my $more ([], ['X-A', 1, 'Traceparent', '00-' . '1' x 32 . '-' . '2' x 16 . '-01']) {
+    my $r = $t->get(1, '/cookie/', 'Cookie', "gw=$key; sid=abc", @$more, 'Cookie', 'more=1');
+    is($r->{status}, 200, 'a key in a cookie');
+    like($r->{body}, qr/^Cookie: sid=abc$/mi, 'the rest of that line is there for nginx');
+    like($r->{body}, qr/^X-All: gw=\S+; sid=abc; more=1$/mi, 'and all of them');
 }
 
 # error_page to a named location that calls another provider

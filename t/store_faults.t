@@ -117,31 +117,45 @@ $t->stop;
 sql($t, 'PRAGMA journal_mode = WAL');
 unlink $t->dir . '/nginx.pid';
 $t->start(conf($t->store), workers => 1);
-is(status($spare[6]), 200, 'a key without limits');
-
 my $today = int(time / 86400) * 86400;
-sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, 2, ?, 15)', sha256_hex($spare[6]), $today);
-set_attrs($t, $spare[6], tokens_per_day => 40);
-sleep 1.2;
-
 sub said { return scalar(() = $t->error_log =~ /key store ".*" $_[0]/g) }
 
-my ($failed, $works) = map { said($_) } 'failed: No such file', 'works again';
-rename $t->store, $t->store . '.away' or die;
-ok(wait_for(sub { said('failed: No such file') > $failed }, 10), 'the store is away');
-is(status($spare[6]), 200, 'it has a limit now, and goes on');
-rename $t->store . '.away', $t->store or die;
-ok(wait_for(sub { said('works again') > $works }, 10), 'the store is back');
-is(status($spare[6]), 200, '15 of the store and 15 of now leave 10');
-is(status($spare[6]), 429, 'no more: what the store has counts');
+# an old worker that ends has saved what it counted meanwhile
 
-my $amount;
-wait_for(sub {
-    $amount = (sql($t, 'SELECT amount FROM aiobs_limit_windows WHERE account = ? AND kind = 2',
-        sha256_hex($spare[6])))[0][0];
-    return $amount == 45;
-}, 10);
-is($amount, 45, 'and the store has it all');
+for my $case (['', $spare[6]], [', after a reload', $spare[7]]) {
+    my ($name, $limited) = @$case;
+    my $hash = sha256_hex($limited);
+
+    is(status($limited), 200, "a key without limits$name");
+    sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, 2, ?, 15)', $hash, $today);
+    set_attrs($t, $limited, tokens_per_day => 40);
+    sleep 1.2;
+
+    my ($failed, $works) = map { said($_) } 'failed: No such file', 'works again';
+    rename $t->store, $t->store . '.away' or die;
+    ok(wait_for(sub { said('failed: No such file') > $failed }, 10), 'the store is away');
+    is(status($limited), 200, 'it has a limit now, and goes on');
+    rename $t->store . '.away', $t->store or die;
+    ok(wait_for(sub { said('works again') > $works }, 10), 'the store is back');
+
+    if ($name) {
+        my ($old) = $t->workers;
+        $t->reload;
+        ok(wait_for(sub { !kill 0, $old }, 10), 'the old worker is gone');
+    }
+
+    is(status($limited), 200, '15 of the store and 15 of now leave 10');
+    is(status($limited), 429, 'no more: what the store has counts');
+
+    my $amount;
+    wait_for(sub {
+        $amount = (sql($t, 'SELECT amount FROM aiobs_limit_windows WHERE account = ? AND kind = 2',
+            $hash))[0][0];
+        return $amount == 45;
+    }, 10);
+    is($amount, 45, 'and the store has it all, once');
+}
+
 $t->stop;
 
 # --- a full disk ---

@@ -289,25 +289,33 @@ ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
 }
 
 
-/* what the store has was taken before: nothing was saved meanwhile */
+/*
+ * What the store has was taken before, but for what an ending worker has saved
+ * of this account meanwhile.
+ */
 
 static void
 ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
     const aiobs_window_t *windows)
 {
-    int64_t     before;
+    int64_t     before, saved;
     uint64_t    window;
     ngx_uint_t  i;
 
     for (i = 0; i < AIOBS_WINDOW_N; i++) {
         window = ngx_http_aiobs_window(i, ngx_time());
         before = ngx_http_aiobs_account_stored(windows, i, window);
+        saved = ngx_http_aiobs_window_get(i, a->saved[i], window);
 
-        if (before > 0) {
-            a->saved[i] = ngx_http_aiobs_window_word(i, window, before);
+        if (before <= 0) {
+            continue;
+        }
 
-            (void) ngx_http_aiobs_window_add(i, &a->taken[i], window, before,
-                                             AIOBS_LIMIT_NONE);
+        a->saved[i] = ngx_http_aiobs_window_word(i, window, before);
+
+        if (before > saved) {
+            (void) ngx_http_aiobs_window_add(i, &a->taken[i], window,
+                                             before - saved, AIOBS_LIMIT_NONE);
         }
     }
 

@@ -229,7 +229,10 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 }
 
 
-/* the lines that go, of which the first n are kept in old; how many there are */
+/*
+ * The lines that go, of which the first n are kept in old; how many there are,
+ * or more than n where one cannot be written over.
+ */
 
 static ngx_uint_t
 ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
@@ -246,6 +249,10 @@ ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
 
         for (last = h + part->nelts; h < last; h++) {
             if (ngx_http_aiobs_dropping(h, drop)) {
+
+                if (ngx_http_aiobs_header_held(r, h)) {
+                    return n + 1;
+                }
 
                 if (m < n) {
                     old[m] = h;
@@ -423,12 +430,12 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         for (last = h + part->nelts; h < last; h++) {
 
-            if (!ngx_http_aiobs_answer_maybe(h->key.len)) {
+            if (h->hash == 0 || !ngx_http_aiobs_answer_maybe(h->key.len)) {
                 continue;
             }
 
             if (usage && ngx_http_aiobs_answer_read(h->key.len)
-                && h->hash && h->lowcase_key)
+                && h->lowcase_key)
             {
                 aiobs_usage_header(usage, (char *) h->lowcase_key, h->key.len,
                                    (char *) h->value.data, h->value.len);

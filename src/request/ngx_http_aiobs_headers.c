@@ -15,6 +15,8 @@
 static void ngx_http_aiobs_header_set(ngx_table_elt_t *h,
     ngx_http_aiobs_name_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
+static ngx_table_elt_t **ngx_http_aiobs_header_place(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 static void ngx_http_aiobs_headers_repoint(ngx_http_request_t *r,
     ngx_table_elt_t *from, ngx_table_elt_t *to);
 
@@ -290,22 +292,51 @@ static void
 ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
     ngx_table_elt_t *to)
 {
-    ngx_table_elt_t           **ph;
+    ngx_table_elt_t  **ph;
+
+    ph = ngx_http_aiobs_header_place(r, from);
+
+    if (ph && *ph == from) {
+        *ph = to;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_header_held(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_table_elt_t  **ph;
+
+    ph = ngx_http_aiobs_header_place(r, h);
+
+    if (ph == NULL) {
+        return 0;
+    }
+
+#if (nginx_version >= 1023000)
+    return *ph != h || h->next;
+#else
+    return *ph != h;
+#endif
+}
+
+
+/* where headers_in has lines of that name, or NULL */
+
+static ngx_table_elt_t **
+ngx_http_aiobs_header_place(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
     ngx_http_header_t          *hh;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 
-    hh = ngx_hash_find(&cmcf->headers_in_hash, from->hash, from->lowcase_key,
-                       from->key.len);
+    hh = ngx_hash_find(&cmcf->headers_in_hash, h->hash, h->lowcase_key,
+                       h->key.len);
 
     if (hh == NULL || hh->offset == 0) {
-        return;
+        return NULL;
     }
 
-    ph = (ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset);
-
-    if (*ph == from) {
-        *ph = to;
-    }
+    return (ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset);
 }

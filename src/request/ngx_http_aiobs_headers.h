@@ -56,7 +56,8 @@ typedef struct {
  * byte is a letter.
  */
 #define ngx_http_aiobs_header_is(h, name, length)                             \
-    ((h)->key.len == (length) && ((h)->key.data[0] | 0x20) == (name)[0]       \
+    ((h)->hash && (h)->key.len == (length)                                    \
+     && ((h)->key.data[0] | 0x20) == (name)[0]                              \
      && ngx_http_aiobs_header_same(h, name, length))
 
 ngx_uint_t ngx_http_aiobs_header_same(ngx_table_elt_t *h, const char *name,
@@ -76,6 +77,13 @@ ngx_table_elt_t *ngx_http_aiobs_header_find(ngx_list_t *list,
 ngx_int_t ngx_http_aiobs_headers_in_put(ngx_http_request_t *r,
     ngx_table_elt_t **old, ngx_uint_t m, ngx_http_aiobs_header_t *add,
     ngx_uint_t n);
+
+/*
+ * Others hold a line of the request, not only by its place: lines of one name
+ * are kept in an array (Cookie, X-Forwarded-For), or since 1.23 in a list.
+ */
+ngx_uint_t ngx_http_aiobs_header_held(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 
 typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
 

@@ -114,10 +114,6 @@ ngx_http_aiobs_spans_begin(ngx_http_aiobs_spans_t *s, ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_aiobs_spans_wanted(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    if (!ctx->trace.decided) {
-        ngx_http_aiobs_trace_decide(r, ctx);    /* it never got so far */
-    }
-
     if (!ctx->trace.traced || ctx->location->metrics) {
         return 0;
     }

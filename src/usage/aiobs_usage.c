@@ -83,7 +83,12 @@ aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
     } else if (name_len == sizeof("content-encoding") - 1
                && memcmp(name, "content-encoding", name_len) == 0)
     {
-        failure = aiobs_decoder_create(&u->decoder, value, value_len);
+        /* a second line, which says more than the first is known to do */
+
+        failure = u->decoder || u->unread
+                  ? AIOBS_FAILURE_ENCODING
+                  : aiobs_decoder_create(&u->decoder, value, value_len);
+
         aiobs_usage_fail(u, failure);
         u->unread = (failure != AIOBS_FAILURE_NONE);
     }

@@ -25,7 +25,7 @@ system('cc', '-std=gnu11', '-g', '-O1', '-Wall', '-Wextra', '-Werror',
 my %dialect = (auto => 1, openai => 2, anthropic => 3, gemini => 4);
 
 sub read_body {
-    my ($dialect, $path, $body, $type) = @_;
+    my ($dialect, $path, $body, $type, @headers) = @_;
 
     open my $fh, '>', "$dir/body" or die;
     binmode $fh;
@@ -35,7 +35,7 @@ sub read_body {
     $type ||= 'application/json';
     my ($method, $uri) = $path =~ /^(\w+) (.*)/ ? ($1, $2) : ('POST', $path);
     my $cmd = join ' ', map { quotemeta } $exe, $dialect{$dialect}, $method, $uri, 200,
-        "content-type:$type";
+        "content-type:$type", @headers;
     my $out = `$cmd < $dir/body 2>$dir/err`;
 
     $? == 0 or return { crashed => do { local (@ARGV, $/) = "$dir/err"; <> } };
@@ -169,5 +169,17 @@ gives('Anthropic: null erases nothing', read_body('auto', '/v1/messages',
 gives('Cohere: a failed generation', read_body('auto', '/v2/chat',
     sse('{"type":"message-end","delta":{"finish_reason":"ERROR","error":"x","usage":{}}}'),
     'text/event-stream'), midstream_error => 1, input => -1);
+
+# --- what one line of Content-Encoding says, another does not take back ---
+
+require IO::Compress::Gzip;
+IO::Compress::Gzip::gzip(\$chat, \my $gzipped);
+gives('gzip', read_body('openai', '/v1/chat/completions', $gzipped, undef,
+    'content-encoding:gzip'), input => 11, output => 7);
+
+for my $second ('gzip', 'identity', 'br') {
+    gives("gzip, and then $second", read_body('openai', '/v1/chat/completions', $gzipped,
+        undef, 'content-encoding:gzip', "content-encoding:$second"), input => -1, output => -1);
+}
 
 done_testing();
