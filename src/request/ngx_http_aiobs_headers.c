@@ -296,9 +296,21 @@ ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
 
     ph = ngx_http_aiobs_header_place(r, from);
 
-    if (ph && *ph == from) {
-        *ph = to;
+    if (ph == NULL || *ph != from) {
+        return;
     }
+
+#if (nginx_version >= 1023000)
+
+    /* cookies are one list from here: it stays, as the array did before */
+
+    if (to == NULL && ph == &r->headers_in.cookie) {
+        return;
+    }
+
+#endif
+
+    *ph = to;
 }
 
 
