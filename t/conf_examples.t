@@ -53,6 +53,7 @@ for my $file (@examples) {
     $conf =~ s{api\.(?:openai|anthropic)\.com(?=:443|;)}{127.0.0.1}g;
     $conf =~ s{/run/secrets/}{$dir/}g;
     $conf =~ s{/etc/ssl/gw\.(\w+)}{$dir/gw.$1}g;
+    $conf =~ s/^user www-data;/user root;/m;
     $conf = "user root;\n$conf" if $> == 0 && $conf !~ /^user/m;
 
     Aiobs::spew("$dir/$_.key", "set \$${_}_key \"sk-x\";\n") for qw(openai anthropic);
