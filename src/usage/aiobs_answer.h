@@ -161,12 +161,27 @@ void aiobs_answer_init(aiobs_usage_t *u);
 void aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec);
 
 
+/* --- aiobs_outcome.c: what the first document of a form comes to --- */
+
+extern const aiobs_outcome_handler_t  aiobs_answer_outcome;
+
+
 /* --- aiobs_value.c: strings and numbers in them --- */
 
 void aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     size_t len, int string);
 
 void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
+
+/* figures that are just kept, whatever else is reported */
+
+#define AIOBS_FIGURES_KEPT                                                    \
+    (((1ULL << AIOBS_F_FIGURES) - 1)                                          \
+     & ~(1ULL << AIOBS_F_COST | 1ULL << AIOBS_F_MILLISECONDS                  \
+         | 1ULL << AIOBS_F_MAX_INPUT | 1ULL << AIOBS_F_ADD_INPUT              \
+         | 1ULL << AIOBS_F_ADD_OUTPUT | 1ULL << AIOBS_F_SUM_INPUT             \
+         | 1ULL << AIOBS_F_SUM_OUTPUT | 1ULL << AIOBS_F_SUM_CACHE_READ        \
+         | 1ULL << AIOBS_F_SUM_CACHE_WRITE))
 
 /* a figure of the report under way; slot: below AIOBS_F_FIGURES */
 static inline void
@@ -175,19 +190,6 @@ aiobs_value_count(aiobs_usage_t *u, int slot, int64_t n)
     u->report[slot] = n;
     u->reports |= 1ULL << slot;
     u->figures_here = 1;
-}
-
-
-/* as much as fits */
-
-static inline void
-aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
-    size_t len)
-{
-    len = len < max ? len : max;
-
-    aiobs_copy(to, p, len);
-    *to_len = (uint8_t) len;
 }
 
 

@@ -13,6 +13,7 @@
 
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 
@@ -61,6 +62,19 @@ aiobs_copy(char *to, const char *p, size_t n)
             to[n] = p[n];
         }
     }
+}
+
+
+/* as much as fits */
+
+static inline void
+aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
+    size_t len)
+{
+    len = len < max ? len : max;
+
+    aiobs_copy(to, p, len);
+    *to_len = (uint8_t) len;
 }
 
 

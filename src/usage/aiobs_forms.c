@@ -15,10 +15,11 @@
 
 static const uint8_t *aiobs_forms_known(aiobs_place_t *at, aiobs_json_t *j,
     const uint8_t *p, const uint8_t *last);
+static aiobs_form_t *aiobs_forms_other(aiobs_forms_t *f,
+    const aiobs_form_t *tried, const aiobs_node_t *root, const uint8_t *p,
+    const uint8_t *last, aiobs_fit_t *fit);
 static const uint8_t *aiobs_forms_resume(aiobs_place_t *at, aiobs_json_t *j,
     const uint8_t *p, const uint8_t *last);
-static void aiobs_form_tell(const aiobs_form_t *form, unsigned event,
-    aiobs_json_t *j, const aiobs_fit_t *fit);
 static void aiobs_form_value(const aiobs_json_t *j, const aiobs_node_t *node,
     const uint8_t *p, size_t len, int string);
 static void aiobs_form_suspend(const aiobs_form_t *form, aiobs_place_t *at,
@@ -108,7 +109,7 @@ aiobs_forms_document(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
         end = aiobs_json_document(j, p, last);
 
         if (aiobs_json_idle(j) && !j->failure) {
-            aiobs_forms_learn(at->forms, j->root, p, end);
+            aiobs_forms_learn(at, j->root, p, end);
         }
     }
 
@@ -122,14 +123,55 @@ static const uint8_t *
 aiobs_forms_known(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last)
 {
-    size_t          look, looks;
-    unsigned        i, n, kind;
     aiobs_fit_t     fit;
     aiobs_form_t   *form;
     aiobs_forms_t  *f;
 
     f = at->forms;
-    kind = aiobs_forms_kind(j->root);
+    form = &f->form[f->guess[aiobs_forms_kind(j->root)]];
+
+    if (form->root != j->root || !aiobs_form_fits(form, p, last, &fit)) {
+
+        form = aiobs_forms_other(f, form, j->root, p, last, &fit);
+
+        if (form == NULL) {
+            return NULL;
+        }
+    }
+
+    f->credit += (f->credit < AIOBS_FORM_CREDIT);
+    form->used = ++f->clock;
+
+    if (fit.whole && form->take && form->take == at->outcome
+        && form->take->take(j->data, form, &fit))
+    {
+        return fit.stop;
+    }
+
+    j->handler->document(j->data, 1);
+    aiobs_form_tell(form, 0, j, &fit);
+
+    if (fit.whole) {
+        j->handler->document(j->data, 0);
+        return fit.stop;
+    }
+
+    aiobs_form_suspend(form, at, j, &fit, last, 0);
+
+    return last;
+}
+
+
+/* than the one that was tried first; NULL: none */
+
+static aiobs_form_t *
+aiobs_forms_other(aiobs_forms_t *f, const aiobs_form_t *tried,
+    const aiobs_node_t *root, const uint8_t *p, const uint8_t *last,
+    aiobs_fit_t *fit)
+{
+    size_t         look, looks;
+    unsigned       i, n;
+    aiobs_form_t  *form;
 
     /* one more look at most, if nothing did fit of late */
 
@@ -140,39 +182,25 @@ aiobs_forms_known(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     }
 
     for (i = 0; i < AIOBS_FORMS; i++) {
-        n = (f->guess[kind] + i) % AIOBS_FORMS;
+        n = (tried - f->form + i) % AIOBS_FORMS;
         form = &f->form[n];
 
-        if (form->root != j->root) {
+        if (form->root != root) {
             continue;
         }
 
-        if (!aiobs_form_fits(form, p, last, &fit)) {
-            look = fit.looked - p + (last - p) / 8;
-
-            if (looks <= look) {
-                return NULL;
-            }
-
-            looks -= look;
-            continue;
+        if (i && aiobs_form_fits(form, p, last, fit)) {
+            f->guess[aiobs_forms_kind(root)] = (uint8_t) n;
+            return form;
         }
 
-        f->guess[kind] = (uint8_t) n;
-        f->credit += (f->credit < AIOBS_FORM_CREDIT);
-        form->used = ++f->clock;
+        look = fit->looked - p + (last - p) / 8;
 
-        j->handler->document(j->data, 1);
-        aiobs_form_tell(form, 0, j, &fit);
-
-        if (fit.whole) {
-            j->handler->document(j->data, 0);
-            return fit.stop;
+        if (looks <= look) {
+            return NULL;
         }
 
-        aiobs_form_suspend(form, at, j, &fit, last, 0);
-
-        return last;
+        looks -= look;
     }
 
     return NULL;
@@ -215,7 +243,7 @@ aiobs_forms_resume(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
 
 /* what the reader of JSON would tell */
 
-static void
+void
 aiobs_form_tell(const aiobs_form_t *form, unsigned event, aiobs_json_t *j,
     const aiobs_fit_t *fit)
 {

@@ -69,10 +69,30 @@ typedef struct {
     uint16_t             at;        /* the bytes that stand before it */
     uint16_t             len;
     uint8_t              event;     /* the first that is not before it */
+    uint8_t              told;      /* where it stands, and what it is */
 } aiobs_blank_t;
 
 
+/*
+ * What a document of a form comes to, if it is the first that its reader is
+ * told of: found once, by telling; then that is not done again.  What it is
+ * made of is a matter of those who are told.
+ */
+
+#define AIOBS_FORM_OUTCOME  1024    /* bytes */
+
+typedef struct aiobs_form_s  aiobs_form_t;
+typedef struct aiobs_fit_s   aiobs_fit_t;
+
 typedef struct {
+    /* fills form->outcome; 0: there is none */
+    int  (*prepare)(aiobs_form_t *form);
+    /* 0: nothing was done, the document has to be told */
+    int  (*take)(void *data, const aiobs_form_t *form, const aiobs_fit_t *fit);
+} aiobs_outcome_handler_t;
+
+
+struct aiobs_form_s {
     const aiobs_node_t  *root;      /* NULL: not in use */
     uint32_t             generation;    /* another: another form */
     uint32_t             used;      /* when, by the clock of fits */
@@ -82,9 +102,12 @@ typedef struct {
     uint16_t             len;
     aiobs_blank_t        blank[AIOBS_FORM_BLANKS + 1];  /* the end as well */
     aiobs_form_event_t   event[AIOBS_FORM_PARTS];
-    uint8_t              bytes[AIOBS_FORM_BYTES + 16];
+    uint8_t              bytes[AIOBS_FORM_BYTES + 32];
+    const aiobs_outcome_handler_t
+                        *take;      /* whose outcome, NULL: there is none */
+    uint64_t             outcome[AIOBS_FORM_OUTCOME / 8];
     aiobs_part_t         part[AIOBS_FORM_PARTS];    /* to compare forms */
-} aiobs_form_t;
+};
 
 
 struct aiobs_forms_s {
@@ -101,6 +124,8 @@ struct aiobs_forms_s {
 
 typedef struct {
     aiobs_forms_t       *forms;     /* NULL: documents are read */
+    const aiobs_outcome_handler_t
+                        *outcome;
     const aiobs_form_t  *form;      /* NULL: in none */
     uint32_t             generation;
     uint8_t              blank;     /* inside of a string that is one */
@@ -114,21 +139,26 @@ void aiobs_forms_feed(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last);
 
 
+/* what the reader of JSON would tell of a document, from that event on */
+void aiobs_form_tell(const aiobs_form_t *form, unsigned event,
+    aiobs_json_t *j, const aiobs_fit_t *fit);
+
+
 /* --- aiobs_forms_fit.c --- */
 
-/* how far the bytes fit, and where their values stand */
+/* how far the bytes fit, and where the values that are told stand */
 
-typedef struct {
-    const uint8_t  *start[AIOBS_FORM_BLANKS];
-    const uint8_t  *end[AIOBS_FORM_BLANKS];
-    int64_t         number[AIOBS_FORM_BLANKS];
+struct aiobs_fit_s {
     uint64_t        strings;        /* bit: that value is a string */
     uint64_t        figures;        /* or digits only: in "number" */
     const uint8_t  *stop;           /* behind what fits */
     const uint8_t  *looked;         /* at the bytes before, if they do not */
     unsigned        blank;          /* in which the bytes end */
     int             whole;          /* they do not: here ends the document */
-} aiobs_fit_t;
+    const uint8_t  *start[AIOBS_FORM_BLANKS];
+    const uint8_t  *end[AIOBS_FORM_BLANKS];
+    int64_t         number[AIOBS_FORM_BLANKS];
+};
 
 
 /*
@@ -143,11 +173,31 @@ int aiobs_form_fits(const aiobs_form_t *form, const uint8_t *p,
 int aiobs_form_goes_on(const aiobs_form_t *form, unsigned k,
     const uint8_t *p, const uint8_t *last, aiobs_fit_t *fit);
 
+/* behind the value at p that fills blank k, NULL: there is none */
+const uint8_t *aiobs_form_fill(const aiobs_form_t *form, unsigned k,
+    const uint8_t *p, const uint8_t *last, aiobs_fit_t *fit);
+
+
+/* --- aiobs_forms_run.c --- */
+
+/*
+ * The bytes before blank k are next.  0: they do not fit, or end where that
+ * is not to be seen.
+ */
+typedef int (*aiobs_form_rest_pt)(const aiobs_form_t *form, unsigned k,
+    const uint8_t *p, const uint8_t *last, aiobs_fit_t *fit);
+
+/* what is in use */
+extern aiobs_form_rest_pt  aiobs_form_rest;
+
+/* those that this processor can run, the fastest last; NULL behind it */
+aiobs_form_rest_pt aiobs_form_rest_get(unsigned i);
+
 
 /* --- aiobs_forms_learn.c --- */
 
 /* p to end: a document that was read, from its first brace to its last */
-void aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
+void aiobs_forms_learn(const aiobs_place_t *at, const aiobs_node_t *root,
     const uint8_t *p, const uint8_t *end);
 
 

@@ -62,13 +62,16 @@ static const aiobs_json_handler_t  aiobs_learner_handler = {
 
 
 void
-aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
+aiobs_forms_learn(const aiobs_place_t *at, const aiobs_node_t *root,
     const uint8_t *p, const uint8_t *end)
 {
     int               new;
     unsigned          i;
     aiobs_form_t     *form;
+    aiobs_forms_t    *f;
     aiobs_learner_t   l;
+
+    f = at->forms;
 
     if (!aiobs_forms_may_learn(f) || !aiobs_learner_read(&l, root, p, end)) {
         return;
@@ -96,6 +99,9 @@ aiobs_forms_learn(aiobs_forms_t *f, const aiobs_node_t *root,
     f->guess[aiobs_forms_kind(root)] = (uint8_t) (form - f->form);
 
     aiobs_form_make(form, &l);
+
+    form->take = at->outcome && at->outcome->prepare(form) ? at->outcome
+                                                           : NULL;
 }
 
 
@@ -402,6 +408,7 @@ aiobs_form_make(aiobs_form_t *form, const aiobs_learner_t *l)
         if (part->blank) {
             blank = &form->blank[form->blanks++];
             blank->node = part->node;
+            blank->told = (part->node != NULL);
             blank->len = form->len - blank->at;
             blank[1].at = form->len;
         }

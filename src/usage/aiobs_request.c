@@ -32,6 +32,7 @@ struct aiobs_request_s {
 };
 
 
+static void aiobs_request_begin(aiobs_request_t *q, const aiobs_node_t *root);
 static void aiobs_request_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
 static void aiobs_request_figure(void *data, const aiobs_node_t *node,
@@ -44,11 +45,43 @@ static void aiobs_request_escape(aiobs_request_t *q, uint8_t c);
 static void aiobs_request_group(void *data, const aiobs_node_t *node,
     int open);
 static void aiobs_request_document(void *data, int begin);
+static int aiobs_request_prepare(aiobs_form_t *form);
+static int aiobs_request_take(void *data, const aiobs_form_t *form,
+    const aiobs_fit_t *fit);
 
 
 static const aiobs_json_handler_t  aiobs_request_handler = {
     aiobs_request_scalar, aiobs_request_figure, aiobs_request_text,
     aiobs_request_group, aiobs_request_document
+};
+
+
+/* what a request of a form comes to: all of it but its blanks */
+
+typedef struct {
+    uint64_t                need_figures;   /* bits: blanks that have to be */
+    uint64_t                need_strings;
+    uint64_t                texts;          /* blanks */
+    uint8_t                 limit;          /* the blank of max_tokens */
+    uint8_t                 model;          /* and of the model */
+    aiobs_request_record_t  rec;
+} aiobs_request_outcome_t;
+
+
+/* behind the model's name */
+#define AIOBS_REQUEST_REST  offsetof(aiobs_request_record_t, model_len)
+
+
+_Static_assert(sizeof(aiobs_request_outcome_t) <= AIOBS_FORM_OUTCOME,
+               "an outcome has room in a form");
+
+
+static int aiobs_request_blanks(const aiobs_form_t *form,
+    aiobs_request_outcome_t *o, aiobs_fit_t *fit);
+
+
+static const aiobs_outcome_handler_t  aiobs_request_outcome = {
+    aiobs_request_prepare, aiobs_request_take
 };
 
 
@@ -62,16 +95,24 @@ aiobs_request_size(void)
 void
 aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api)
 {
-    aiobs_fill(q, 0, offsetof(aiobs_request_t, json));
+    aiobs_request_begin(q, api->request);
 
     q->speaks = aiobs_api_speaks(api);
+}
+
+
+static void
+aiobs_request_begin(aiobs_request_t *q, const aiobs_node_t *root)
+{
+    aiobs_fill(q, 0, offsetof(aiobs_request_t, json));
+
     q->rec.stream = -1;
     q->rec.include_usage = -1;
     q->rec.background = -1;
     q->rec.max_tokens = AIOBS_ABSENT;
     q->rec.text_tokens = AIOBS_ABSENT;
 
-    aiobs_json_init(&q->json, api->request, &aiobs_request_handler, q);
+    aiobs_json_init(&q->json, root, &aiobs_request_handler, q);
 }
 
 
@@ -82,6 +123,7 @@ aiobs_request_forms(aiobs_request_t *q, aiobs_forms_t *forms)
 {
     if (!q->speaks) {
         q->place.forms = forms;
+        q->place.outcome = &aiobs_request_outcome;
     }
 }
 
@@ -257,4 +299,138 @@ aiobs_request_document(void *data, int begin)
     aiobs_request_t *q = data;
 
     q->done |= !begin;
+}
+
+
+/*
+ * The form is told, with nothing in its blanks; what they are filled with is
+ * kept as it is, if there are not two of a kind.
+ */
+
+static int
+aiobs_request_prepare(aiobs_form_t *form)
+{
+    aiobs_fit_t               fit;
+    aiobs_request_t           q;
+    aiobs_request_outcome_t  *o;
+
+    o = (aiobs_request_outcome_t *) form->outcome;
+    memset(o, 0, sizeof(aiobs_request_outcome_t));
+
+    if (!aiobs_request_blanks(form, o, &fit)) {
+        return 0;
+    }
+
+    aiobs_request_begin(&q, form->root);
+    aiobs_form_tell(form, 0, &q.json, &fit);
+    o->rec = q.rec;
+
+    return q.bytes == 0;
+}
+
+
+static int
+aiobs_request_blanks(const aiobs_form_t *form, aiobs_request_outcome_t *o,
+    aiobs_fit_t *fit)
+{
+    int                        models, limits;
+    unsigned                   k;
+    const aiobs_form_event_t  *e;
+
+    static const uint8_t  nothing[1];
+
+    memset(fit, 0, sizeof(aiobs_fit_t));
+    fit->whole = 1;
+    models = 0;
+    limits = 0;
+
+    for (e = form->event; e < form->event + form->events; e++) {
+
+        models += (e->node->type == AIOBS_NODE_STRING);
+        limits += (e->node->type == AIOBS_NODE_NUMBER);
+
+        if (e->kind != AIOBS_PART_VALUE) {
+            continue;
+        }
+
+        k = e->blank;
+        fit->start[k] = nothing;
+        fit->end[k] = nothing;
+
+        switch (e->node->type) {
+
+        case AIOBS_NODE_STRING:
+            o->need_strings |= 1ULL << k;
+            o->model = (uint8_t) k;
+            break;
+
+        case AIOBS_NODE_NUMBER:
+            o->need_figures |= 1ULL << k;
+            o->limit = (uint8_t) k;
+            break;
+
+        case AIOBS_NODE_TEXT:
+            o->texts |= 1ULL << k;
+            break;
+
+        default:
+            return 0;
+        }
+    }
+
+    fit->figures = o->need_figures;
+    fit->strings = o->need_strings | o->texts;
+
+    return !(o->need_strings && models > 1) && !(o->need_figures && limits > 1);
+}
+
+
+static int
+aiobs_request_take(void *data, const aiobs_form_t *form,
+    const aiobs_fit_t *fit)
+{
+    aiobs_request_t *q = data;
+
+    unsigned                        k;
+    uint64_t                        texts;
+    const aiobs_request_outcome_t  *o;
+
+    o = (const aiobs_request_outcome_t *) form->outcome;
+
+    if ((fit->figures & o->need_figures) != o->need_figures
+        || (fit->strings & o->need_strings) != o->need_strings)
+    {
+        return 0;
+    }
+
+    memcpy((char *) &q->rec + AIOBS_REQUEST_REST,
+           (const char *) &o->rec + AIOBS_REQUEST_REST,
+           sizeof(aiobs_request_record_t) - AIOBS_REQUEST_REST);
+
+    if (o->need_strings) {
+        k = o->model;
+        aiobs_value_set(q->rec.model, &q->rec.model_len, AIOBS_MODEL_MAX,
+                        (const char *) fit->start[k],
+                        fit->end[k] - fit->start[k]);
+
+    } else {
+        aiobs_copy(q->rec.model, o->rec.model, o->rec.model_len);
+    }
+
+    if (o->need_figures) {
+        q->rec.max_tokens = fit->number[o->limit];
+    }
+
+    for (texts = o->texts & fit->strings; texts; texts &= texts - 1) {
+        k = __builtin_ctzll(texts);
+
+        if (fit->end[k] > fit->start[k]) {
+            aiobs_request_text(q, NULL, fit->start[k],
+                               fit->end[k] - fit->start[k]);
+        }
+    }
+
+    q->done = 1;
+
+    return 1;
 }

@@ -49,6 +49,7 @@ void
 aiobs_usage_forms(aiobs_usage_t *u, aiobs_forms_t *forms)
 {
     u->place.forms = forms;
+    u->place.outcome = &aiobs_answer_outcome;
 }
 
 

@@ -170,17 +170,6 @@ aiobs_value_number(aiobs_usage_t *u, int slot, const char *p, size_t len,
 }
 
 
-/* figures that are just kept, whatever else is reported */
-
-#define AIOBS_FIGURES_KEPT                                                    \
-    (((1ULL << AIOBS_F_FIGURES) - 1)                                          \
-     & ~(1ULL << AIOBS_F_COST | 1ULL << AIOBS_F_MILLISECONDS                  \
-         | 1ULL << AIOBS_F_MAX_INPUT | 1ULL << AIOBS_F_ADD_INPUT              \
-         | 1ULL << AIOBS_F_ADD_OUTPUT | 1ULL << AIOBS_F_SUM_INPUT             \
-         | 1ULL << AIOBS_F_SUM_OUTPUT | 1ULL << AIOBS_F_SUM_CACHE_READ        \
-         | 1ULL << AIOBS_F_SUM_CACHE_WRITE))
-
-
 /* whole numbers of what others give as an amount, too */
 
 void
