@@ -282,17 +282,12 @@ ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx)
 void
 ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec)
 {
-    u_char  *p;
-    size_t   len, texts;
+    size_t  len;
 
     /* of the texts only the lengths */
 
-    p = (u_char *) rec;
     len = offsetof(aiobs_usage_record_t, model);
-    texts = offsetof(aiobs_usage_record_t, model_len);
-
-    ngx_memzero(p, len);
-    ngx_memzero(p + texts, sizeof(aiobs_usage_record_t) - texts);
+    ngx_memzero(rec, len);
 
     rec->input = AIOBS_ABSENT;
     rec->output = AIOBS_ABSENT;

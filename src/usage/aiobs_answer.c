@@ -16,6 +16,7 @@ static void aiobs_answer_text(void *data, const aiobs_node_t *node,
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
 static void aiobs_answer_report(aiobs_usage_t *u, int replace);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
+static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
 static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
 static void aiobs_answer_document(void *data, int begin);
 static int aiobs_answer_pending(aiobs_usage_t *u);
@@ -44,7 +45,7 @@ aiobs_answer_init(aiobs_usage_t *u)
 void
 aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 {
-    aiobs_fill(rec, 0, sizeof(aiobs_usage_record_t));
+    aiobs_fill(rec, 0, offsetof(aiobs_usage_record_t, model));
 
     if (u->status >= 300) {
         aiobs_figures_clear(u->figures);
@@ -214,9 +215,21 @@ aiobs_answer_choice(aiobs_usage_t *u, int open)
     }
 
     if (u->pending_len) {
-        aiobs_value_set(u->reason[u->choice], &u->reason_len[u->choice],
-                        AIOBS_REASON_MAX, u->pending, u->pending_len);
-        u->pending_len = 0;
+        aiobs_answer_reason(u, u->choice);
+    }
+}
+
+
+static void
+aiobs_answer_reason(aiobs_usage_t *u, int choice)
+{
+    aiobs_value_set(u->reason[choice], &u->reason_len[choice],
+                    AIOBS_REASON_MAX, u->pending, u->pending_len);
+
+    u->pending_len = 0;
+
+    if (u->reasons <= choice) {
+        u->reasons = choice + 1;
     }
 }
 
@@ -269,9 +282,7 @@ aiobs_answer_document(void *data, int begin)
 
         /* of the document itself, not of a choice */
 
-        aiobs_value_set(u->reason[0], &u->reason_len[0], AIOBS_REASON_MAX,
-                        u->pending, u->pending_len);
-        u->pending_len = 0;
+        aiobs_answer_reason(u, 0);
     }
 
     if (u->content) {
@@ -308,7 +319,7 @@ aiobs_answer_document(void *data, int begin)
 static int
 aiobs_answer_pending(aiobs_usage_t *u)
 {
-    return u->api->rule == AIOBS_RULE_OPENAI
+    return u->status_len && u->api->rule == AIOBS_RULE_OPENAI
            && ((u->status_len == 6
                 && memcmp(u->status_text, "queued", 6) == 0)
                || (u->status_len == 11
@@ -326,7 +337,7 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
 
     len = 0;
 
-    for (i = 0; i < AIOBS_CHOICES; i++) {
+    for (i = 0; i < u->reasons; i++) {
 
         n = u->reason_len[i];
 

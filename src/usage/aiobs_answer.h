@@ -79,6 +79,7 @@ struct aiobs_usage_s {
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */
     uint8_t             reason_len[AIOBS_CHOICES];
+    uint8_t             reasons;        /* choices up to the last with one */
     uint8_t             pending_len;    /* the reason of the choice under way */
 
     uint8_t             model_len;

@@ -320,7 +320,7 @@ aiobs_api_generates(const aiobs_api_t *api)
 int
 aiobs_api_speaks(const aiobs_api_t *api)
 {
-    return strcmp(api->operation, "speech") == 0;
+    return api->operation[0] == 's' && strcmp(api->operation, "speech") == 0;
 }
 
 

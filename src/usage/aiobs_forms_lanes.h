@@ -67,7 +67,7 @@ AIOBS_RUN(no_digits)(const uint8_t *p)
 }
 
 
-/* two lanes can be read at p; most strings are short: no call for them */
+/* a lane can be read at p; most strings are short: no call for them */
 
 AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
 AIOBS_RUN(quote)(const uint8_t *p, const uint8_t *last)
@@ -78,6 +78,11 @@ AIOBS_RUN(quote)(const uint8_t *p, const uint8_t *last)
 
     if (mask == 0) {
         p += AIOBS_FORM_LANE;
+
+        if (last - p < AIOBS_FORM_LANE) {
+            return aiobs_find.quote(p, last);
+        }
+
         mask = AIOBS_RUN(quotes)(p);
 
         if (mask == 0) {
@@ -100,7 +105,7 @@ AIOBS_RUN(fill)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
     const uint8_t        *q, *end;
     const aiobs_blank_t  *blank;
 
-    if (last - p <= 2 * AIOBS_FORM_LANE) {
+    if (last - p <= AIOBS_FORM_LANE) {
         return aiobs_form_fill(form, k, p, last, fit);
     }
 
@@ -132,9 +137,12 @@ AIOBS_RUN(fill)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
 
     if (blank->told) {
 
-        for (n = 0, q = p; q < end; q++) {
-            n = n * 10 + (*q - '0');
-        }
+        n = 0;
+        q = p;
+
+        do {
+            n = n * 10 + *q - '0';
+        } while (++q < end);
 
         fit->figures |= 1ULL << k;
         fit->number[k] = (int64_t) n;

@@ -49,13 +49,6 @@ aiobs_json_reset(aiobs_json_t *j)
 }
 
 
-int
-aiobs_json_idle(const aiobs_json_t *j)
-{
-    return j->state == AIOBS_JSON_START && j->depth == 0;
-}
-
-
 void
 aiobs_json_feed(aiobs_json_t *j, const uint8_t *p, size_t len)
 {

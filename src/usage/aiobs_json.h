@@ -102,6 +102,8 @@ typedef struct {
 } aiobs_json_member_t;
 
 
+#define AIOBS_JSON_START  0         /* the state between documents */
+
 typedef struct {
     const aiobs_node_t          *root;
     const aiobs_json_handler_t  *handler;
@@ -145,7 +147,12 @@ const uint8_t *aiobs_json_document(aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last);
 
 /* true between documents, false inside of one */
-int aiobs_json_idle(const aiobs_json_t *j);
+
+static inline int
+aiobs_json_idle(const aiobs_json_t *j)
+{
+    return j->state == AIOBS_JSON_START && j->depth == 0;
+}
 
 
 #endif /* _AIOBS_JSON_H_INCLUDED_ */

@@ -14,8 +14,8 @@
 
 
 enum {
-    AIOBS_JSON_START = 0,       /* between documents */
-    AIOBS_JSON_VALUE,           /* a value, or the end of an empty array */
+    AIOBS_JSON_VALUE = AIOBS_JSON_START + 1,
+                                         /* a value, or the end of an empty array */
     AIOBS_JSON_NEXT_VALUE,
     AIOBS_JSON_KEY,             /* a key, or the end of an empty object */
     AIOBS_JSON_NEXT_KEY,

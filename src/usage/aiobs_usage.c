@@ -221,7 +221,13 @@ aiobs_usage_content_type(aiobs_usage_t *u, const char *value, size_t len)
         { NULL, 0, AIOBS_TYPE_OTHER }
     }, *t;
 
+    static const char  json[] = "application/json";
+
     u->type = AIOBS_TYPE_OTHER;
+
+    if (len >= sizeof(json) - 1 && memcmp(value, json, sizeof(json) - 1) == 0) {
+        return;                     /* nearly all */
+    }
 
     for (t = types; t->name; t++) {
         n = t->len;

@@ -125,11 +125,6 @@ typedef struct {
     aiobs_source_e    source;
     aiobs_failure_e   failure;
 
-    /* set by the body: bytes, not terminated by NUL, control bytes kept */
-    char              model[AIOBS_MODEL_MAX];
-    char              id[AIOBS_ID_MAX];
-    char              finish[AIOBS_FINISH_MAX];  /* per choice, "," between */
-    char              error[AIOBS_ERROR_MAX];    /* code, else type */
     uint8_t           model_len;
     uint8_t           id_len;
     uint8_t           finish_len;
@@ -144,6 +139,15 @@ typedef struct {
     uint64_t          first_token_ms;
     uint64_t          last_token_ms;
     uint32_t          content_events;
+
+    /*
+     * Set by the body: bytes, not terminated by NUL, control bytes kept.
+     * Behind their lengths they are left as they were.
+     */
+    char              model[AIOBS_MODEL_MAX];
+    char              id[AIOBS_ID_MAX];
+    char              finish[AIOBS_FINISH_MAX];  /* per choice, "," between */
+    char              error[AIOBS_ERROR_MAX];    /* code, else type */
 } aiobs_usage_record_t;
 
 

@@ -252,6 +252,8 @@ read_all(int api, const char *p, size_t len, size_t piece,
     size_t          i, n;
     aiobs_usage_t  *u;
 
+    memset(rec, 0, sizeof(*rec));       /* of texts as much is set as there is */
+
     u = malloc(aiobs_usage_size());
     aiobs_usage_init(u, aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4,
                                        apis[api].path, strlen(apis[api].path)),

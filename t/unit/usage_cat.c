@@ -28,6 +28,8 @@ read_body(aiobs_usage_record_t *rec, const aiobs_api_t *api, int status,
     aiobs_usage_t      *u;
     const aiobs_api_t  *spoken;
 
+    memset(rec, 0, sizeof(*rec));       /* of texts as much is set as there is */
+
     u = malloc(aiobs_usage_size());
     aiobs_usage_init(u, api, status);
 
