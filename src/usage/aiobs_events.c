@@ -38,6 +38,8 @@ static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
 static void aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s);
 static void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *end);
+static void aiobs_events_blanks(aiobs_spans_t *spans, const uint8_t *p,
+    const uint8_t *end);
 static int aiobs_events_shaped(const aiobs_usage_t *u,
     const aiobs_events_before_t *before, const aiobs_spans_t *spans);
 static void aiobs_events_payload(void *data, const uint8_t *p, size_t len);
@@ -283,6 +285,8 @@ aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
 
     u->json.spans = NULL;
 
+    aiobs_events_blanks(&spans, p, end);
+
     if (!aiobs_events_shaped(u, &before, &spans)) {
         return;
     }
@@ -307,6 +311,41 @@ aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
         memcpy(s->model, u->model, u->model_len);
         s->status_len = u->status_len;
         memcpy(s->status, u->status_text, u->status_len);
+    }
+}
+
+
+/*
+ * Anthropic pads its events with spaces, before the brace that ends the
+ * document.  What ends with a brace and is no document's end is a field that
+ * nobody reads.
+ */
+
+static void
+aiobs_events_blanks(aiobs_spans_t *spans, const uint8_t *p,
+    const uint8_t *end)
+{
+    const uint8_t  *start;
+    aiobs_span_t   *span;
+
+    while (end > p && (end[-1] == '\n' || end[-1] == '\r')) {
+        end--;
+    }
+
+    if (end == p || *--end != '}' || spans->n >= AIOBS_JSON_SPANS) {
+        return;
+    }
+
+    for (start = end; start > p && start[-1] == ' '; start--) { /* void */ }
+
+    span = &spans->span[spans->n];
+
+    span->start = (uint16_t) (start - p);
+    span->end = (uint16_t) (end - p);
+    span->type = AIOBS_SPAN_BLANKS;
+
+    if (spans->n == 0 || span[-1].end <= span->start) {
+        spans->n++;
     }
 }
 

@@ -72,7 +72,8 @@ typedef struct {
 typedef enum {
     AIOBS_SPAN_TEXT = 0,            /* a string that is a TEXT node */
     AIOBS_SPAN_STRING,              /* a string, a scalar that nobody asks for */
-    AIOBS_SPAN_SCALAR
+    AIOBS_SPAN_SCALAR,
+    AIOBS_SPAN_BLANKS               /* spaces before the last brace, if any */
 } aiobs_span_e;
 
 typedef struct {

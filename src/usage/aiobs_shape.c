@@ -2,9 +2,10 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Events of one shape: constant bytes with holes, each the content of a string
- * or the digits of a number.  An event with the same constant bytes and valid
- * contents is the same document but for these values, whatever it says there.
+ * Events of one shape: constant bytes with holes, each the content of a string,
+ * the digits of a number, or the spaces that some pad their events with.  An
+ * event with the same constant bytes and valid contents is the same document
+ * but for these values, whatever it says there.
  */
 
 
@@ -72,8 +73,21 @@ aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
         }
 
         holes->start[i] = p;
-        p = s->hole[i] == AIOBS_HOLE_DIGITS ? aiobs_shape_digits(p, last)
-                                            : aiobs_shape_string(p, last);
+
+        switch (s->hole[i]) {
+
+        case AIOBS_HOLE_DIGITS:
+            p = aiobs_shape_digits(p, last);
+            break;
+
+        case AIOBS_HOLE_BLANKS:
+            p = aiobs_shape_blanks(p, last);
+            break;
+
+        default:
+            p = aiobs_shape_string(p, last);
+        }
+
         if (p == NULL
             || (s->hole[i] == AIOBS_HOLE_DIGITS
                 && p - holes->start[i] >= AIOBS_SHAPE_LANE))
@@ -180,6 +194,17 @@ aiobs_shape_digits(const uint8_t *p, const uint8_t *last)
     for (start = p; p < last && *p >= '0' && *p <= '9'; p++) { /* void */ }
 
     return p > start ? p : NULL;
+}
+
+
+const uint8_t *
+aiobs_shape_blanks(const uint8_t *p, const uint8_t *last)
+{
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    return p < last ? p : NULL;
 }
 
 
@@ -345,6 +370,10 @@ aiobs_shape_hole(const uint8_t *a, size_t a_len, const uint8_t *b,
 {
     if (span->type == AIOBS_SPAN_TEXT) {
         return AIOBS_HOLE_TEXT;
+    }
+
+    if (span->type == AIOBS_SPAN_BLANKS && a_len + b_len) {
+        return AIOBS_HOLE_BLANKS;           /* there may be any number next */
     }
 
     if (a_len == b_len && memcmp(a, b, a_len) == 0) {

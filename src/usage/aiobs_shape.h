@@ -26,7 +26,8 @@
 typedef enum {
     AIOBS_HOLE_TEXT = 0,            /* text of the answer */
     AIOBS_HOLE_STRING,              /* a string of no interest */
-    AIOBS_HOLE_DIGITS               /* a number of no interest */
+    AIOBS_HOLE_DIGITS,              /* a number of no interest */
+    AIOBS_HOLE_BLANKS               /* spaces, or none */
 } aiobs_hole_e;
 
 
@@ -119,6 +120,9 @@ const uint8_t *aiobs_shape_event_end(const uint8_t *p, const uint8_t *last);
 
 /* behind the escape at p; NULL: not whole, or none that all readers take */
 const uint8_t *aiobs_shape_escape(const uint8_t *p, const uint8_t *last);
+
+/* to what is no space at p, NULL: to the end */
+const uint8_t *aiobs_shape_blanks(const uint8_t *p, const uint8_t *last);
 
 /* behind the digits at p, NULL if there are none */
 const uint8_t *aiobs_shape_digits(const uint8_t *p, const uint8_t *last);

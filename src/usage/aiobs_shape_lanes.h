@@ -90,6 +90,13 @@ AIOBS_RUN(no_digits)(AIOBS_VECTOR v)
 }
 
 
+AIOBS_TARGET static inline __attribute__((always_inline)) AIOBS_VECTOR
+AIOBS_RUN(no_blanks)(AIOBS_VECTOR v)
+{
+    return AIOBS_EQ(AIOBS_EQ(v, AIOBS_SET(' ')), AIOBS_SET(0));
+}
+
+
 /*
  * Where these are in the lane at p; nearer to the end of the bytes than that,
  * the lane is read that ends there, which begins in the event as well.
@@ -156,6 +163,29 @@ AIOBS_RUN(digits)(const uint8_t *p, const uint8_t *last)
 }
 
 
+/* to what is no space at p, or NULL */
+
+AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
+AIOBS_RUN(blanks)(const uint8_t *p, const uint8_t *last)
+{
+    uint32_t  mask;
+
+    for ( ;; ) {
+        mask = AIOBS_AHEAD(no_blanks, p, last);
+
+        if (mask) {
+            return p + __builtin_ctz(mask);
+        }
+
+        if (last - p <= AIOBS_SHAPE_LANE) {
+            return NULL;
+        }
+
+        p += AIOBS_SHAPE_LANE;
+    }
+}
+
+
 /* the event at p; text: moved behind what was kept, to "room" at most */
 
 AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
@@ -188,8 +218,9 @@ AIOBS_RUN(event)(const aiobs_shape_t *s, const uint8_t *p,
             return p;
         }
 
-        if (s->hole[i] == AIOBS_HOLE_DIGITS) {
-            p = AIOBS_RUN(digits)(p, last);
+        if (s->hole[i] >= AIOBS_HOLE_DIGITS) {
+            p = s->hole[i] == AIOBS_HOLE_DIGITS ? AIOBS_RUN(digits)(p, last)
+                                                : AIOBS_RUN(blanks)(p, last);
 
             if (p == NULL) {
                 return NULL;

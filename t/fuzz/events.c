@@ -18,7 +18,7 @@
 #define STREAM_MAX  (256 * 1024)
 
 
-/* "%": bytes of the input; "#": a digit of it */
+/* "%": bytes of the input; "#": a digit of it; "^": so many spaces */
 
 static const struct {
     const char  *path;
@@ -34,8 +34,8 @@ static const struct {
         "\"completion_tokens\":#}}\n\n" } },
     { "/v1/messages", {
         "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-        "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%\"}}\n\n",
-        "event: ping\r\ndata: {\"type\":\"ping%\"}\r\n\r\n",
+        "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%\"}^}\n\n",
+        "event: ping\r\ndata: {\"type\":\"ping%\",\"text\":\"%\"^}\r\n\r\n",
         "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":"
         "{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":#}}\n\n" } },
     { "/v1/responses", {
@@ -81,6 +81,10 @@ stream(const uint8_t *data, size_t size, char *out)
             } else if (*f == '#') {
                 out[len++] = (char) ('0' + (i < size ? data[i] % 10 : 0));
 
+            } else if (*f == '^') {
+                memset(out + len, ' ', i < size ? data[i] % 40 : 0);
+                len += i < size ? data[i] % 40 : 0;
+
             } else {
                 out[len++] = *f;
             }
@@ -125,6 +129,8 @@ read_all(const aiobs_api_t *api, const char *p, size_t len, size_t piece,
     size_t          n;
     char           *copy;
     aiobs_usage_t  *u;
+
+    memset(rec, 0, sizeof(*rec));       /* of texts as much is set as there is */
 
     u = malloc(aiobs_usage_size());
 

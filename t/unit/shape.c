@@ -54,14 +54,14 @@ make(aiobs_shapes_t *m, aiobs_shape_t *s)
             }
 
             if (i) {
-                bytes[len] = type[i - 1] == AIOBS_HOLE_DIGITS ? ',' : '"';
+                bytes[len] = type[i - 1] < AIOBS_HOLE_DIGITS ? '"' : '}';
             }
 
             len += n;
 
             if (i < (size_t) holes) {
                 at[i] = len;
-                type[i] = number(3);
+                type[i] = number(4);
             }
         }
 
@@ -85,6 +85,7 @@ make(aiobs_shapes_t *m, aiobs_shape_t *s)
                 spans.span[i].type =
                              type[i] == AIOBS_HOLE_TEXT ? AIOBS_SPAN_TEXT
                              : type[i] == AIOBS_HOLE_STRING ? AIOBS_SPAN_STRING
+                             : type[i] == AIOBS_HOLE_BLANKS ? AIOBS_SPAN_BLANKS
                              : AIOBS_SPAN_SCALAR;
             }
 
@@ -138,6 +139,7 @@ event(const aiobs_shape_t *s, uint8_t *p)
 
         for (k = 0; k < n; k++) {
             *p++ = s->hole[i] == AIOBS_HOLE_DIGITS ? '0' + number(10)
+                   : s->hole[i] == AIOBS_HOLE_BLANKS && number(300) ? ' '
                    : number(400) ? 'A' + number(26) : (uint8_t) number(256);
         }
 
