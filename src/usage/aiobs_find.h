@@ -63,9 +63,28 @@ aiobs_find_quote(const uint8_t *p, const uint8_t *last)
 }
 
 
+/* objects are dense with them, arrays of numbers are not */
+
 static inline const uint8_t *
 aiobs_find_bracket(const uint8_t *p, const uint8_t *last)
 {
+#if defined(__SSE2__)
+    int      mask;
+    __m128i  v, w;
+
+    if (last - p >= 16) {
+        v = _mm_loadu_si128((const __m128i *) p);
+        w = _mm_or_si128(v, _mm_set1_epi8(0x20));
+        mask = _mm_movemask_epi8(
+                  _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                               _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('{')),
+                                            _mm_cmpeq_epi8(w, _mm_set1_epi8('}')))));
+        if (mask) {
+            return p + __builtin_ctz(mask);
+        }
+    }
+#endif
+
     return aiobs_find.bracket(p, last);
 }
 

@@ -69,6 +69,10 @@ void
 aiobs_forms_feed(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last)
 {
+    if (j->state == AIOBS_JSON_SKIP && at->form == NULL && !j->failure) {
+        p = aiobs_json_skip(j, p, last);    /* what is long is mostly that */
+    }
+
     while (p < last && !j->failure) {
         p = aiobs_forms_document(at, j, p, last);
     }

@@ -336,9 +336,13 @@ AIOBS_RUN(run)(const aiobs_shape_t *s, const uint8_t *p, const uint8_t *last,
     run->events = 0;
     run->content = 0;
 
+    if (s->least == 0) {
+        return p;                       /* nothing else of it is set */
+    }
+
     one = (s->holes == 1 && s->hole[0] == AIOBS_HOLE_TEXT);
 
-    while (s->least && (size_t) (last - p) >= s->least) {
+    while ((size_t) (last - p) >= s->least) {
 
         if (e->last - e->end < AIOBS_SHAPE_MAX + AIOBS_SHAPE_LANE) {
             aiobs_estimate_look(e);
