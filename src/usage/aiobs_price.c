@@ -24,26 +24,28 @@
 
 typedef struct {
     const aiobs_price_t  *price;
+    const int64_t        *standard;     /* NULL: rates are to be chosen */
     int64_t               input;        /* decides on "above" */
     aiobs_tier_e          tier;
     __int128              attousd;
-    unsigned              known:1;      /* there is something, with a rate */
-    unsigned              units:1;      /* something other than tokens */
-    unsigned              missing:1;    /* tokens without a rate */
+    uint8_t               known;        /* there is something, with a rate */
+    uint8_t               units;        /* something other than tokens */
+    uint8_t               missing;      /* tokens without a rate */
 } aiobs_price_sum_t;
 
 
-static const aiobs_rate_t *aiobs_price_rate(const aiobs_price_sum_t *s,
+static int64_t aiobs_price_choose(const aiobs_price_sum_t *s, unsigned kind);
+static const aiobs_rate_t *aiobs_price_best(const aiobs_price_sum_t *s,
     unsigned kind);
-static void aiobs_price_tokens(aiobs_price_sum_t *s, unsigned kind, int64_t n);
+static void aiobs_price_some(aiobs_price_sum_t *s, unsigned kind, int64_t n);
+static void aiobs_price_things(aiobs_price_sum_t *s,
+    const aiobs_units_t *units);
 static void aiobs_price_units(aiobs_price_sum_t *s, unsigned kind,
     int64_t thousandths);
-static int64_t aiobs_price_thousand(int64_t n);
 static void aiobs_price_input(aiobs_price_sum_t *s,
     const aiobs_usage_record_t *rec, int64_t images);
 static void aiobs_price_output(aiobs_price_sum_t *s,
     const aiobs_usage_record_t *rec, int64_t images);
-static int64_t aiobs_price_part(int64_t n, int64_t *rest);
 
 
 /* what stands in for a rate that an entry does not have */
@@ -89,6 +91,78 @@ aiobs_price_tier(const char *name, size_t len)
 }
 
 
+void
+aiobs_price_index(aiobs_price_t *price)
+{
+    uint32_t             i;
+    aiobs_price_sum_t    s;
+    const aiobs_rate_t  *r;
+
+    price->below = INT64_MAX;
+    price->tiers = 0;
+
+    for (i = 0; i < price->nrates; i++) {
+        r = &price->rates[i];
+
+        if (r->above > 0 && r->above < price->below) {
+            price->below = r->above;
+        }
+
+        if (r->tier != AIOBS_TIER_STANDARD) {
+            price->tiers = 1;
+        }
+    }
+
+    memset(&s, 0, sizeof(s));
+    s.price = price;
+
+    for (i = 0; i < AIOBS_RATE_LAST; i++) {
+        price->standard[i] = aiobs_price_choose(&s, i);
+    }
+}
+
+
+/* femto-USD, AIOBS_ABSENT: there is none, nor another that stands in for it */
+
+static inline int64_t
+aiobs_price_rate(const aiobs_price_sum_t *s, unsigned kind)
+{
+    return (s->standard != NULL) ? s->standard[kind]
+                                 : aiobs_price_choose(s, kind);
+}
+
+
+static inline int64_t
+aiobs_price_thousand(int64_t n)
+{
+    return (n < 0) ? 0 : (n > AIOBS_TOKENS_MAX) ? AIOBS_TOKENS_MAX * 1000
+                                                : n * AIOBS_ATTO_PER_FEMTO;
+}
+
+
+/* a subset, taken out of the rest */
+
+static inline int64_t
+aiobs_price_part(int64_t n, int64_t *rest)
+{
+    n = (n < 0) ? 0 : (n > *rest) ? *rest : n;
+    *rest -= n;
+
+    return n;
+}
+
+
+/* a rate for nothing tells nothing more, once one is known */
+
+static inline void
+aiobs_price_tokens(aiobs_price_sum_t *s, unsigned kind, int64_t n)
+{
+    if (n != 0 || !s->known) {
+        aiobs_price_some(s, kind, n);
+    }
+}
+
+
 int64_t
 aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
     const aiobs_units_t *units, aiobs_tier_e tier)
@@ -106,23 +180,22 @@ aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
     s.input = rec->input;
     s.tier = tier;
 
+    if (s.input <= price->below
+        && (tier == AIOBS_TIER_STANDARD || !price->tiers))
+    {
+        s.standard = price->standard;
+    }
+
     aiobs_price_input(&s, rec, units->image_input_tokens);
     aiobs_price_output(&s, rec, units->image_output_tokens);
+    aiobs_price_units(&s, AIOBS_RATE_REQUEST, AIOBS_ATTO_PER_FEMTO);
 
-    aiobs_price_units(&s, AIOBS_RATE_IMAGE_INPUT,
-                      aiobs_price_thousand(units->images_input));
-    aiobs_price_units(&s, AIOBS_RATE_IMAGE_OUTPUT,
-                      aiobs_price_thousand(units->images_output));
-    aiobs_price_units(&s, AIOBS_RATE_REQUEST, aiobs_price_thousand(1));
-    aiobs_price_units(&s, AIOBS_RATE_QUERY,
-                      aiobs_price_thousand(units->queries));
-    aiobs_price_units(&s, AIOBS_RATE_SEARCH,
-                      aiobs_price_thousand(units->searches));
-    aiobs_price_units(&s, AIOBS_RATE_SECOND, units->milliseconds);
-    aiobs_price_units(&s, AIOBS_RATE_CHARACTER_INPUT,
-                      aiobs_price_thousand(units->characters_input));
-    aiobs_price_units(&s, AIOBS_RATE_CHARACTER_OUTPUT,
-                      aiobs_price_thousand(units->characters_output));
+    if (units->images_input | units->images_output | units->queries
+        | units->searches | units->milliseconds | units->characters_input
+        | units->characters_output)
+    {
+        aiobs_price_things(&s, units);
+    }
 
     if (!s.known || (s.missing && !s.units)) {
         return AIOBS_ABSENT;
@@ -188,74 +261,76 @@ aiobs_price_output(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
 }
 
 
-/* a subset, taken out of the rest */
-
-static int64_t
-aiobs_price_part(int64_t n, int64_t *rest)
-{
-    n = (n < 0) ? 0 : (n > *rest) ? *rest : n;
-    *rest -= n;
-
-    return n;
-}
-
-
 static void
-aiobs_price_tokens(aiobs_price_sum_t *s, unsigned kind, int64_t n)
+aiobs_price_some(aiobs_price_sum_t *s, unsigned kind, int64_t n)
 {
-    const aiobs_rate_t  *rate;
+    int64_t  rate;
 
-    if (n == 0 && s->known) {
-        return;                     /* a rate for nothing tells nothing more */
-    }
+    rate = aiobs_price_rate(s, kind);
 
-    do {
-        rate = aiobs_price_rate(s, kind);
-        kind = aiobs_price_fallback[kind];
-    } while (rate == NULL && kind != AIOBS_RATE_NONE);
-
-    if (rate == NULL) {
+    if (rate == AIOBS_ABSENT) {
         s->missing |= (n > 0);
         return;
     }
 
     s->known = 1;
+    s->attousd += (__int128) rate * aiobs_price_thousand(n);
+}
 
-    if (n > 0) {
-        s->attousd += (__int128) rate->femtousd * aiobs_price_thousand(n);
-    }
+
+static void
+aiobs_price_things(aiobs_price_sum_t *s, const aiobs_units_t *units)
+{
+    aiobs_price_units(s, AIOBS_RATE_IMAGE_INPUT,
+                      aiobs_price_thousand(units->images_input));
+    aiobs_price_units(s, AIOBS_RATE_IMAGE_OUTPUT,
+                      aiobs_price_thousand(units->images_output));
+    aiobs_price_units(s, AIOBS_RATE_QUERY,
+                      aiobs_price_thousand(units->queries));
+    aiobs_price_units(s, AIOBS_RATE_SEARCH,
+                      aiobs_price_thousand(units->searches));
+    aiobs_price_units(s, AIOBS_RATE_SECOND, units->milliseconds);
+    aiobs_price_units(s, AIOBS_RATE_CHARACTER_INPUT,
+                      aiobs_price_thousand(units->characters_input));
+    aiobs_price_units(s, AIOBS_RATE_CHARACTER_OUTPUT,
+                      aiobs_price_thousand(units->characters_output));
 }
 
 
 static void
 aiobs_price_units(aiobs_price_sum_t *s, unsigned kind, int64_t thousandths)
 {
-    const aiobs_rate_t  *rate;
+    int64_t  rate;
 
     if (thousandths <= 0) {
         return;
     }
 
-    do {
-        rate = aiobs_price_rate(s, kind);
-        kind = aiobs_price_fallback[kind];
-    } while (rate == NULL && kind != AIOBS_RATE_NONE);
+    rate = aiobs_price_rate(s, kind);
 
-    if (rate == NULL || rate->femtousd == 0) {
+    if (rate == AIOBS_ABSENT || rate == 0) {
         return;
     }
 
     s->known = 1;
     s->units = 1;
-    s->attousd += (__int128) rate->femtousd * thousandths;
+    s->attousd += (__int128) rate * thousandths;
 }
 
 
-static int64_t
-aiobs_price_thousand(int64_t n)
+/* apart, as few entries have bands or tiers that matter */
+
+static int64_t __attribute__((noinline))
+aiobs_price_choose(const aiobs_price_sum_t *s, unsigned kind)
 {
-    return (n < 0) ? 0 : (n > AIOBS_TOKENS_MAX) ? AIOBS_TOKENS_MAX * 1000
-                                                : n * AIOBS_ATTO_PER_FEMTO;
+    const aiobs_rate_t  *rate;
+
+    do {
+        rate = aiobs_price_best(s, kind);
+        kind = aiobs_price_fallback[kind];
+    } while (rate == NULL && kind != AIOBS_RATE_NONE);
+
+    return (rate == NULL) ? AIOBS_ABSENT : rate->femtousd;
 }
 
 
@@ -265,18 +340,10 @@ aiobs_price_thousand(int64_t n)
  */
 
 static const aiobs_rate_t *
-aiobs_price_rate(const aiobs_price_sum_t *s, unsigned kind)
+aiobs_price_best(const aiobs_price_sum_t *s, unsigned kind)
 {
-    uint8_t              only;
     uint32_t             i;
     const aiobs_rate_t  *r, *best;
-
-    only = s->price->only[kind];
-
-    if (only != AIOBS_RATE_MANY) {
-        return (only == AIOBS_RATE_ABSENT) ? NULL
-                                           : &s->price->rates[only - 1];
-    }
 
     best = NULL;
 

@@ -45,17 +45,19 @@ typedef struct {
 } aiobs_rate_t;
 
 
-/* of a kind: no rate; several, or one of a tier or above some tokens */
-#define AIOBS_RATE_ABSENT  0
-#define AIOBS_RATE_MANY    255
-
-
 struct aiobs_price_s {
     const char          *name;
     const aiobs_rate_t  *rates;
     uint32_t             name_len;
     uint32_t             nrates;
-    uint8_t              only[AIOBS_RATE_LAST]; /* else its number, from 1 */
+
+    /* what aiobs_price_index() makes of the rates */
+
+    uint32_t             tiers;         /* whether there are some of a tier */
+    int64_t              below;         /* input that exceeds no "above" */
+    int64_t              standard[AIOBS_RATE_LAST]; /* of such input, of the
+                                           standard tier, or what stands in
+                                           for it; AIOBS_ABSENT: nothing */
 };
 
 
@@ -81,6 +83,9 @@ struct aiobs_prices_s {
     uint32_t             nskipped;
 };
 
+
+/* to be called once a price has its rates */
+void aiobs_price_index(aiobs_price_t *price);
 
 uint32_t aiobs_price_hash(const char *name, size_t len);
 

@@ -46,7 +46,6 @@ typedef struct {
 static aiobs_prices_t *aiobs_prices_build(json_t *root);
 static void aiobs_prices_fill(aiobs_prices_t *prices, json_t *root,
     aiobs_rate_t *rates, char *names);
-static void aiobs_price_index(aiobs_price_t *price);
 static int aiobs_price_is_model(const char *name, const json_t *entry);
 static int aiobs_price_read(aiobs_price_reader_t *reader, json_t *entry);
 static int aiobs_price_read_field(aiobs_price_reader_t *reader,
@@ -262,31 +261,6 @@ aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
         }
 
         prices->slots[i] = prices->nmodels;
-    }
-}
-
-
-/* kinds of which there is nothing to choose */
-
-static void
-aiobs_price_index(aiobs_price_t *price)
-{
-    uint8_t             *only;
-    uint32_t             i;
-    const aiobs_rate_t  *r;
-
-    for (i = 0; i < price->nrates; i++) {
-        r = &price->rates[i];
-        only = &price->only[r->kind];
-
-        if (*only == AIOBS_RATE_ABSENT && r->tier == AIOBS_TIER_STANDARD
-            && r->above == 0 && i + 1 < AIOBS_RATE_MANY)
-        {
-            *only = (uint8_t) (i + 1);
-
-        } else {
-            *only = AIOBS_RATE_MANY;
-        }
     }
 }
 
