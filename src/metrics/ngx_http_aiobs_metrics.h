@@ -260,6 +260,25 @@ ngx_http_aiobs_metrics_add_at(ngx_http_aiobs_handle_t *handle,
 }
 
 
+/* the same of a counter without exemplars: the sum itself is remembered */
+typedef ngx_atomic_t  *ngx_http_aiobs_sum_t;
+
+void ngx_http_aiobs_metrics_find_sum(ngx_http_aiobs_sum_t *sum,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n);
+
+static ngx_inline void
+ngx_http_aiobs_metrics_sum_at(ngx_http_aiobs_sum_t *sum,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
+{
+    if (*sum) {
+        (void) ngx_atomic_fetch_add(*sum, (ngx_atomic_int_t) n);
+
+    } else {
+        ngx_http_aiobs_metrics_find_sum(sum, family, labels, n);
+    }
+}
+
+
 /* --- ngx_http_aiobs_exemplars.c --- */
 
 /* the trace of a request, when it is asked for: 32 hex digits */

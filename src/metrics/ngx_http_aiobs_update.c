@@ -114,6 +114,22 @@ ngx_http_aiobs_metrics_find_at(ngx_http_aiobs_handle_t *handle,
 
 
 void
+ngx_http_aiobs_metrics_find_sum(ngx_http_aiobs_sum_t *sum,
+    ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
+{
+    ngx_http_aiobs_handle_t  handle;
+
+    handle = NULL;
+
+    ngx_http_aiobs_metrics_find_at(&handle, family, labels, n);
+
+    if (handle) {
+        *sum = &handle->values[0];
+    }
+}
+
+
+void
 ngx_http_aiobs_metrics_count(ngx_http_aiobs_series_t *s, uint64_t n)
 {
     ngx_uint_t                      i;

@@ -15,9 +15,6 @@ static void ngx_http_aiobs_count_http(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts);
 static void ngx_http_aiobs_count_http_new(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_http_t *http);
-static void ngx_http_aiobs_count_called(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_t *counts,
-    ngx_uint_t otel);
 
 
 void
@@ -88,7 +85,11 @@ ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     if (ctx->called) {
-        ngx_http_aiobs_count_called(r, ctx, counts, otel);
+        ngx_http_aiobs_count_call(r, ctx, ctx->counted);
+
+        if (otel) {
+            ngx_http_aiobs_count_otel_call(r, ctx, ctx->counted_otel);
+        }
     }
 
     ngx_http_aiobs_metrics_request(NULL, NULL, NULL, 0);
@@ -150,13 +151,14 @@ ngx_http_aiobs_count_http_new(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
-static void
-ngx_http_aiobs_count_called(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_counts_t *counts, ngx_uint_t otel)
+void
+ngx_http_aiobs_count_find(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
+    ngx_http_aiobs_counts_t        *counts;
     ngx_http_aiobs_counts_call_t   *call;
     ngx_http_aiobs_counts_model_t  *known;
 
+    counts = ngx_http_aiobs_counts(ctx->location);
     known = ngx_http_aiobs_count_model(r, ctx);
 
     if (known && known->counts == counts->serial
@@ -176,9 +178,6 @@ ngx_http_aiobs_count_called(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         }
     }
 
-    ngx_http_aiobs_count_call(r, ctx, call);
-
-    if (otel) {
-        ngx_http_aiobs_count_otel_call(r, ctx, known ? &known->otel : NULL);
-    }
+    ctx->counted = call;
+    ctx->counted_otel = known ? &known->otel : NULL;
 }

@@ -20,7 +20,7 @@ static void ngx_http_aiobs_count_units(ngx_http_aiobs_counts_call_t *call,
 static void ngx_http_aiobs_count_unit(ngx_http_aiobs_counts_call_t *call,
     ngx_uint_t which, const char *unit, int64_t thousandths);
 static void ngx_http_aiobs_count_typed(ngx_http_aiobs_counts_call_t *call,
-    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
+    ngx_http_aiobs_sum_t *sum, ngx_http_aiobs_family_e family,
     const char *type, uint64_t n);
 static void ngx_http_aiobs_count_source(ngx_http_aiobs_counts_call_t *call,
     aiobs_source_e source);
@@ -33,7 +33,7 @@ static void ngx_http_aiobs_count_end(ngx_http_aiobs_ctx_t *ctx,
 static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
     ngx_http_aiobs_counts_call_t *call);
 static void ngx_http_aiobs_count_attempt(ngx_http_aiobs_counts_call_t *call,
-    ngx_http_aiobs_handle_t *handle, ngx_uint_t status);
+    ngx_http_aiobs_sum_t *sum, ngx_uint_t status);
 static void ngx_http_aiobs_count_retries(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
@@ -71,7 +71,7 @@ ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
     rec = &ctx->answer;
 
     if (ctx->cost > 0) {
-        ngx_http_aiobs_metrics_add_at(&call->cost, NGX_HTTP_AIOBS_LLM_COST,
+        ngx_http_aiobs_metrics_sum_at(&call->cost, NGX_HTTP_AIOBS_LLM_COST,
                                       call->labels, ctx->cost);
     }
 
@@ -96,14 +96,22 @@ ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
 {
     static const char  *types[] = { "input", "output" };
 
-    if (n != AIOBS_ABSENT) {
-        ngx_http_aiobs_count_typed(call, &call->tokens[output],
-                                   NGX_HTTP_AIOBS_LLM_TOKENS, types[output],
-                                   n);
-        ngx_http_aiobs_count_typed(call, &call->call_tokens[output],
-                                   NGX_HTTP_AIOBS_LLM_CALL_TOKENS,
-                                   types[output], n);
+    if (n == AIOBS_ABSENT) {
+        return;
     }
+
+    ngx_http_aiobs_count_typed(call, &call->tokens[output],
+                               NGX_HTTP_AIOBS_LLM_TOKENS, types[output], n);
+
+    if (call->call_tokens[output]) {
+        ngx_http_aiobs_metrics_count(call->call_tokens[output], n);
+        return;
+    }
+
+    ngx_http_aiobs_counts_str(&call->labels[3], types[output]);
+    ngx_http_aiobs_metrics_find_at(&call->call_tokens[output],
+                                   NGX_HTTP_AIOBS_LLM_CALL_TOKENS,
+                                   call->labels, n);
 }
 
 
@@ -186,16 +194,14 @@ ngx_http_aiobs_count_unit(ngx_http_aiobs_counts_call_t *call, ngx_uint_t which,
 
 static void
 ngx_http_aiobs_count_typed(ngx_http_aiobs_counts_call_t *call,
-    ngx_http_aiobs_handle_t *handle, ngx_http_aiobs_family_e family,
+    ngx_http_aiobs_sum_t *sum, ngx_http_aiobs_family_e family,
     const char *type, uint64_t n)
 {
-    if (*handle) {
-        ngx_http_aiobs_metrics_count(*handle, n);
-        return;
+    if (*sum == NULL) {
+        ngx_http_aiobs_counts_str(&call->labels[3], type);
     }
 
-    ngx_http_aiobs_counts_str(&call->labels[3], type);
-    ngx_http_aiobs_metrics_find_at(handle, family, call->labels, n);
+    ngx_http_aiobs_metrics_sum_at(sum, family, call->labels, n);
 }
 
 
@@ -206,15 +212,16 @@ ngx_http_aiobs_count_source(ngx_http_aiobs_counts_call_t *call,
     ngx_str_t  labels[2];
 
     if (call->sources[source]) {
-        ngx_http_aiobs_metrics_count(call->sources[source], 1);
+        (void) ngx_atomic_fetch_add(call->sources[source], 1);
         return;
     }
 
     labels[0] = call->labels[2];
     ngx_http_aiobs_counts_str(&labels[1], aiobs_source_name(source));
 
-    ngx_http_aiobs_metrics_find_at(&call->sources[source],
-                                   NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, labels, 1);
+    ngx_http_aiobs_metrics_find_sum(&call->sources[source],
+                                    NGX_HTTP_AIOBS_LLM_USAGE_SOURCE, labels,
+                                    1);
 }
 
 
@@ -333,7 +340,7 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
     ngx_http_aiobs_counts_call_t *call)
 {
     ngx_uint_t                  i;
-    ngx_http_aiobs_handle_t    *handle;
+    ngx_http_aiobs_sum_t       *sum;
     ngx_http_upstream_state_t  *state;
 
     if (r->upstream_states == NULL) {
@@ -348,12 +355,12 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
             continue;
         }
 
-        handle = &call->attempts;
+        sum = &call->attempts;
 
         if (state[i].status == 0
             || state[i].status >= NGX_HTTP_BAD_REQUEST)
         {
-            handle = &call->tried;
+            sum = &call->tried;
 
             if (call->tried_status != state[i].status) {
                 call->tried_status = state[i].status;
@@ -361,21 +368,21 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
             }
         }
 
-        ngx_http_aiobs_count_attempt(call, handle, state[i].status);
+        if (*sum) {
+            (void) ngx_atomic_fetch_add(*sum, 1);
+
+        } else {
+            ngx_http_aiobs_count_attempt(call, sum, state[i].status);
+        }
     }
 }
 
 
 static void
 ngx_http_aiobs_count_attempt(ngx_http_aiobs_counts_call_t *call,
-    ngx_http_aiobs_handle_t *handle, ngx_uint_t status)
+    ngx_http_aiobs_sum_t *sum, ngx_uint_t status)
 {
     ngx_str_t  labels[3];
-
-    if (*handle) {
-        ngx_http_aiobs_metrics_count(*handle, 1);
-        return;
-    }
 
     labels[0] = call->labels[2];
     labels[1] = call->labels[0];
@@ -390,8 +397,8 @@ ngx_http_aiobs_count_attempt(ngx_http_aiobs_counts_call_t *call,
         ngx_http_aiobs_counts_str(&labels[2], aiobs_error_type(status, "", 0));
     }
 
-    ngx_http_aiobs_metrics_find_at(handle, NGX_HTTP_AIOBS_LLM_ATTEMPTS, labels,
-                                   1);
+    ngx_http_aiobs_metrics_find_sum(sum, NGX_HTTP_AIOBS_LLM_ATTEMPTS, labels,
+                                    1);
 }
 
 

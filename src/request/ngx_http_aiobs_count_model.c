@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_aiobs_counts.h"
+#include "usage/aiobs_bytes.h"
 
 
 #define NGX_HTTP_AIOBS_MODELS_KNOWN  64     /* per worker */
@@ -88,7 +89,8 @@ ngx_http_aiobs_count_answered(ngx_http_aiobs_counts_model_t *known,
     ngx_str_t *endpoint, ngx_str_t *asked, ngx_str_t *answered)
 {
     if (known->api || known->model.len != answered->len
-        || ngx_memcmp(known->answered, answered->data, answered->len) != 0
+        || !aiobs_same((char *) known->answered, (char *) answered->data,
+                       answered->len)
         || !ngx_http_aiobs_count_knows(known, endpoint, asked))
     {
         ngx_http_aiobs_count_know(known, endpoint, asked, answered);
@@ -141,5 +143,6 @@ ngx_http_aiobs_count_knows(ngx_http_aiobs_counts_model_t *known,
 {
     return known->model.len && known->endpoint.data == endpoint->data
            && known->asked_len == asked->len
-           && ngx_memcmp(known->asked, asked->data, asked->len) == 0;
+           && aiobs_same((char *) known->asked, (char *) asked->data,
+                         asked->len);
 }

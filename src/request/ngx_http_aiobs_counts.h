@@ -36,31 +36,33 @@ typedef struct {
 
 /* labels: provider, model, endpoint, and room for two more */
 
-typedef struct {
+struct ngx_http_aiobs_counts_call_s {
     const aiobs_api_t              *api;
     ngx_uint_t                      serial;         /* another at each use */
 
-    ngx_http_aiobs_handle_t         tokens[2];      /* input, output */
+    const aiobs_price_t            *price;          /* NULL: not known */
+
+    ngx_http_aiobs_sum_t            tokens[2];      /* input, output */
     ngx_http_aiobs_handle_t         call_tokens[2];
-    ngx_http_aiobs_handle_t         details[NGX_HTTP_AIOBS_COUNTS_DETAILS];
-    ngx_http_aiobs_handle_t         units[NGX_HTTP_AIOBS_COUNTS_UNITS];
-    ngx_http_aiobs_handle_t         cost;
-    ngx_http_aiobs_handle_t         sources[4];     /* aiobs_source_e */
+    ngx_http_aiobs_sum_t            details[NGX_HTTP_AIOBS_COUNTS_DETAILS];
+    ngx_http_aiobs_sum_t            units[NGX_HTTP_AIOBS_COUNTS_UNITS];
+    ngx_http_aiobs_sum_t            cost;
+    ngx_http_aiobs_sum_t            sources[4];     /* aiobs_source_e */
     ngx_http_aiobs_handle_t         duration;
     ngx_http_aiobs_handle_t         ttft;
     ngx_http_aiobs_handle_t         tpot;
     ngx_http_aiobs_handle_t         calls;          /* without an error */
-    ngx_http_aiobs_handle_t         attempts;       /* the same */
+    ngx_http_aiobs_sum_t            attempts;       /* the same */
 
     ngx_http_aiobs_handle_t         failed;         /* the last error_type */
     const char                     *error_type;
-    ngx_http_aiobs_handle_t         tried;          /* the last status */
+    ngx_http_aiobs_sum_t            tried;          /* the last status */
     ngx_uint_t                      tried_status;
 
     ngx_str_t                       labels[5];
     ngx_str_t                       operation;
     u_char                          model[AIOBS_MODEL_MAX];
-} ngx_http_aiobs_counts_call_t;
+};
 
 
 struct ngx_http_aiobs_counts_s {
@@ -79,13 +81,13 @@ struct ngx_http_aiobs_counts_s {
  * long as the server is the same.
  */
 
-typedef struct {
+struct ngx_http_aiobs_counts_otel_s {
     void                           *server;         /* compared only */
     ngx_http_aiobs_handle_t         tokens[2];      /* input, output */
     ngx_http_aiobs_handle_t         duration;       /* without an error */
     ngx_http_aiobs_handle_t         ttft;
     ngx_http_aiobs_handle_t         tpot;
-} ngx_http_aiobs_counts_otel_t;
+};
 
 
 /* the model that calls of an endpoint for a model asked for are counted as */
@@ -137,6 +139,16 @@ void ngx_http_aiobs_counts_str(ngx_str_t *s, const char *text);
  */
 ngx_http_aiobs_counts_model_t *ngx_http_aiobs_count_model(
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_count.c --- */
+
+/*
+ * Finds the series of a call whose API and answer are known: ctx->counted and
+ * ctx->counted_otel, until another request looks for its own.
+ */
+void ngx_http_aiobs_count_find(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_count_call.c --- */

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
+#include "ngx_http_aiobs_counts.h"
 
 
 static void ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
@@ -22,6 +22,8 @@ static void ngx_http_aiobs_speech(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_price(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static const aiobs_price_t *ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx,
+    aiobs_prices_t *prices);
 static ngx_uint_t ngx_http_aiobs_units(aiobs_usage_record_t *rec);
 static ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -370,20 +372,18 @@ ngx_http_aiobs_speech(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-/*
- * What the provider says it costs, else the price of the model that answered,
- * else of the one asked for (deployments have names of their own).
- */
+/* of a call: what the provider says, else what the price file does */
 
 static void
 ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    const char                  *provider;
     const aiobs_price_t         *price;
     aiobs_usage_record_t        *rec;
     ngx_http_aiobs_main_conf_t  *amcf;
 
     rec = &ctx->answer;
+
+    ngx_http_aiobs_count_find(r, ctx);
 
     if (rec->cost_nanousd != AIOBS_ABSENT) {
         ctx->cost = rec->cost_nanousd;
@@ -398,26 +398,50 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return;
     }
 
-    provider = aiobs_api_provider(ctx->api);
-    price = aiobs_price_find(amcf->prices, provider, rec->model,
-                             rec->model_len);
-
-    if (price == NULL) {
-        price = aiobs_price_find(amcf->prices, provider, ctx->asked.model,
-                                 ctx->asked.model_len);
-    }
-
-    if (price == NULL) {
-        price = aiobs_price_find(amcf->prices, provider,
-                                 (char *) ctx->path_model.data,
-                                 ctx->path_model.len);
-    }
+    price = ngx_http_aiobs_price_of(ctx, amcf->prices);
 
     if (price) {
         ctx->cost = aiobs_price_cost(price, rec, &rec->units, rec->tier);
     }
 
     ctx->unpriced = (ctx->cost == AIOBS_ABSENT);
+}
+
+
+/*
+ * Of the model that answered, remembered with its series; else of the one
+ * asked for (deployments have names of their own).
+ */
+
+static const aiobs_price_t *
+ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx, aiobs_prices_t *prices)
+{
+    const char           *provider;
+    const aiobs_price_t  *price;
+
+    if (ctx->answer.model_len && ctx->counted->price) {
+        return ctx->counted->price;
+    }
+
+    provider = aiobs_api_provider(ctx->api);
+    price = aiobs_price_find(prices, provider, ctx->answer.model,
+                             ctx->answer.model_len);
+
+    if (price) {
+        ctx->counted->price = price;
+        return price;
+    }
+
+    price = aiobs_price_find(prices, provider, ctx->asked.model,
+                             ctx->asked.model_len);
+
+    if (price == NULL) {
+        price = aiobs_price_find(prices, provider,
+                                 (char *) ctx->path_model.data,
+                                 ctx->path_model.len);
+    }
+
+    return price;
 }
 
 

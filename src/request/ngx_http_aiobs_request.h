@@ -68,6 +68,8 @@ typedef enum {
  * to come, with the readers that they have.
  */
 
+typedef struct ngx_http_aiobs_counts_call_s  ngx_http_aiobs_counts_call_t;
+typedef struct ngx_http_aiobs_counts_otel_s  ngx_http_aiobs_counts_otel_t;
 typedef struct ngx_http_aiobs_ctx_s  ngx_http_aiobs_ctx_t;
 
 struct ngx_http_aiobs_ctx_s {
@@ -113,6 +115,8 @@ struct ngx_http_aiobs_ctx_s {
     ngx_str_t                   path_model;
     ngx_str_t                   provider_request_id;
     ngx_str_t                   label_model;    /* value of label "model" */
+    ngx_http_aiobs_counts_call_t  *counted;     /* its series, when finished */
+    ngx_http_aiobs_counts_otel_t  *counted_otel; /* NULL: not remembered */
     const char                 *error_type;
     const char                 *event;          /* of the log line, or NULL */
     ngx_str_t                   target_key_id;  /* the key it is about */

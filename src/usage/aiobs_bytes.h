@@ -4,7 +4,7 @@
  *
  * Some hundred bytes set or copied at once.  Where a compiler knows how many
  * these are, it may put a loop there that moves eight at a time, and is slow to
- * start; the library has vectors for them.
+ * start; the library has vectors for them.  And names compared.
  */
 
 
@@ -75,6 +75,63 @@ aiobs_value_set(char *to, uint8_t *to_len, size_t max, const char *p,
 
     aiobs_copy(to, p, len);
     *to_len = (uint8_t) len;
+}
+
+
+static inline uint64_t
+aiobs_differ(const char *a, const char *b)
+{
+    uint64_t  x, y;
+
+    memcpy(&x, a, 8);
+    memcpy(&y, b, 8);
+
+    return x ^ y;
+}
+
+
+/* whether they are the same; of up to 32 bytes, again, without a call */
+
+static inline int
+aiobs_same(const char *a, const char *b, size_t n)
+{
+    uint32_t  x, y;
+
+    if (n > 32) {
+        return memcmp(a, b, n) == 0;
+    }
+
+    if (n > 16) {
+        return (aiobs_differ(a, b) | aiobs_differ(a + 8, b + 8)
+                | aiobs_differ(a + n - 16, b + n - 16)
+                | aiobs_differ(a + n - 8, b + n - 8)) == 0;
+    }
+
+    if (n >= 8) {
+        return (aiobs_differ(a, b) | aiobs_differ(a + n - 8, b + n - 8)) == 0;
+    }
+
+    if (n >= 4) {
+        memcpy(&x, a, 4);
+        memcpy(&y, b, 4);
+
+        if (x != y) {
+            return 0;
+        }
+
+        memcpy(&x, a + n - 4, 4);
+        memcpy(&y, b + n - 4, 4);
+
+        return x == y;
+    }
+
+    while (n--) {
+        if (a[n] != b[n]) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
