@@ -11,10 +11,13 @@
 
 static void ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
     ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
+static ngx_inline void ngx_http_aiobs_count_tokens(
+    ngx_http_aiobs_counts_call_t *call, ngx_uint_t output, int64_t n);
+static void ngx_http_aiobs_count_tokens_new(ngx_http_aiobs_counts_call_t *call,
     ngx_uint_t output, int64_t n);
-static void ngx_http_aiobs_count_details(ngx_http_aiobs_counts_call_t *call,
-    aiobs_usage_record_t *rec);
+static ngx_inline void ngx_http_aiobs_count_detail(
+    ngx_http_aiobs_counts_call_t *call, ngx_uint_t which, const char *type,
+    int64_t n);
 static void ngx_http_aiobs_count_units(ngx_http_aiobs_counts_call_t *call,
     aiobs_units_t *units);
 static void ngx_http_aiobs_count_unit(ngx_http_aiobs_counts_call_t *call,
@@ -81,7 +84,13 @@ ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
 
     ngx_http_aiobs_count_tokens(call, 0, rec->input);
     ngx_http_aiobs_count_tokens(call, 1, rec->output);
-    ngx_http_aiobs_count_details(call, rec);
+
+    ngx_http_aiobs_count_detail(call, 0, "cache_read", rec->cache_read);
+    ngx_http_aiobs_count_detail(call, 1, "cache_write", rec->cache_write);
+    ngx_http_aiobs_count_detail(call, 2, "reasoning", rec->reasoning);
+    ngx_http_aiobs_count_detail(call, 3, "audio_input", rec->audio_input);
+    ngx_http_aiobs_count_detail(call, 4, "audio_output", rec->audio_output);
+
     ngx_http_aiobs_count_units(call, &rec->units);
 
     if (!rec->pending) {
@@ -90,62 +99,45 @@ ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
 }
 
 
-static void
+static ngx_inline void
 ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
     ngx_uint_t output, int64_t n)
 {
-    static const char  *types[] = { "input", "output" };
-
     if (n == AIOBS_ABSENT) {
         return;
     }
 
-    ngx_http_aiobs_count_typed(call, &call->tokens[output],
-                               NGX_HTTP_AIOBS_LLM_TOKENS, types[output], n);
-
-    if (call->call_tokens[output]) {
-        ngx_http_aiobs_metrics_count(call->call_tokens[output], n);
+    if (call->tokens[output] == NULL || call->call_tokens[output] == NULL) {
+        ngx_http_aiobs_count_tokens_new(call, output, n);
         return;
     }
 
-    ngx_http_aiobs_counts_str(&call->labels[3], types[output]);
-    ngx_http_aiobs_metrics_find_at(&call->call_tokens[output],
-                                   NGX_HTTP_AIOBS_LLM_CALL_TOKENS,
-                                   call->labels, n);
+    (void) ngx_atomic_fetch_add(call->tokens[output], (ngx_atomic_int_t) n);
+    ngx_http_aiobs_metrics_count(call->call_tokens[output], n);
 }
 
 
 static void
-ngx_http_aiobs_count_details(ngx_http_aiobs_counts_call_t *call,
-    aiobs_usage_record_t *rec)
+ngx_http_aiobs_count_tokens_new(ngx_http_aiobs_counts_call_t *call,
+    ngx_uint_t output, int64_t n)
 {
-    ngx_uint_t  i;
+    ngx_http_aiobs_counts_str(&call->labels[3], output ? "output" : "input");
 
-    static const struct {
-        const char  *type;
-        size_t       offset;
-    } details[NGX_HTTP_AIOBS_COUNTS_DETAILS] = {
-        { "cache_read", offsetof(aiobs_usage_record_t, cache_read) },
-        { "cache_write", offsetof(aiobs_usage_record_t, cache_write) },
-        { "reasoning", offsetof(aiobs_usage_record_t, reasoning) },
-        { "audio_input", offsetof(aiobs_usage_record_t, audio_input) },
-        { "audio_output", offsetof(aiobs_usage_record_t, audio_output) }
-    };
+    ngx_http_aiobs_metrics_sum_at(&call->tokens[output],
+                                  NGX_HTTP_AIOBS_LLM_TOKENS, call->labels, n);
+    ngx_http_aiobs_metrics_add_at(&call->call_tokens[output],
+                                  NGX_HTTP_AIOBS_LLM_CALL_TOKENS, call->labels,
+                                  n);
+}
 
-    if (rec->cache_read <= 0 && rec->cache_write <= 0 && rec->reasoning <= 0
-        && rec->audio_input <= 0 && rec->audio_output <= 0)
-    {
-        return;
-    }
 
-    for (i = 0; i < NGX_HTTP_AIOBS_COUNTS_DETAILS; i++) {
-        const int64_t  n = *(int64_t *) ((u_char *) rec + details[i].offset);
-
-        if (n > 0) {
-            ngx_http_aiobs_count_typed(call, &call->details[i],
-                                       NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS,
-                                       details[i].type, n);
-        }
+static ngx_inline void
+ngx_http_aiobs_count_detail(ngx_http_aiobs_counts_call_t *call,
+    ngx_uint_t which, const char *type, int64_t n)
+{
+    if (n > 0) {
+        ngx_http_aiobs_count_typed(call, &call->details[which],
+                                   NGX_HTTP_AIOBS_LLM_TOKEN_DETAILS, type, n);
     }
 }
 
@@ -426,10 +418,14 @@ ngx_http_aiobs_count_retries(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
         for (last = h + part->nelts; h < last; h++) {
 
-            /* most say 0: the value tells more than the name, and sooner */
+            if (h->hash != key) {
+                continue;
+            }
 
-            if (h->hash == key && h->key.len == name.len && h->value.len
-                && (h->value.len > 1 || h->value.data[0] != '0')
+            /* most say 0, which tells more than the name, and sooner */
+
+            if (h->key.len == name.len
+                && (h->value.len != 1 || h->value.data[0] != '0')
                 && ngx_strncasecmp(h->key.data, name.data, name.len) == 0
                 && ngx_atoi(h->value.data, h->value.len) > 0)
             {
