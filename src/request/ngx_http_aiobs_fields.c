@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_aiobs_fields.h"
+#include "usage/aiobs_bytes.h"
 
 
 static void ngx_http_aiobs_fill(ngx_http_request_t *r,
@@ -200,7 +201,7 @@ static void
 ngx_http_aiobs_fill(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_value_t *v)
 {
-    ngx_memzero(v, NGX_HTTP_AIOBS_FIELDS * sizeof(ngx_http_aiobs_value_t));
+    aiobs_fill(v, 0, NGX_HTTP_AIOBS_FIELDS * sizeof(ngx_http_aiobs_value_t));
 
     ngx_http_aiobs_fill_event(r, ctx, v);
     ngx_http_aiobs_fill_ids(r, ctx, v);

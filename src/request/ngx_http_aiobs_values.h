@@ -79,6 +79,7 @@ typedef struct {
 
 
 #define NGX_HTTP_AIOBS_FIELD_TEXT  32   /* bytes of ,"name": at most */
+#define NGX_HTTP_AIOBS_FIELD_ROOM  640  /* of a figure, with its name */
 
 
 /* one figure: a member of the log line and the variable $aiobs_NAME */

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "usage/aiobs_bytes.h"
+
 #if defined(__SSE2__) && !defined(AIOBS_PORTABLE)
 #include <emmintrin.h>
 #define AIOBS_ESCAPE_SSE2  1
@@ -64,6 +66,28 @@ aiobs_escape_bits(__m128i v)
 
     return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, del),
                                           _mm_or_si128(quote, slash)));
+}
+
+
+/* 33 to 64 bytes, by four loads; else as below */
+
+static inline int
+aiobs_escape_long(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    __m128i  a, b, c, d;
+
+    a = _mm_loadu_si128((const __m128i *) src);
+    b = _mm_loadu_si128((const __m128i *) (src + 16));
+    c = _mm_loadu_si128((const __m128i *) (src + len - 32));
+    d = _mm_loadu_si128((const __m128i *) (src + len - 16));
+
+    _mm_storeu_si128((__m128i *) dst, a);
+    _mm_storeu_si128((__m128i *) (dst + 16), b);
+    _mm_storeu_si128((__m128i *) (dst + len - 32), c);
+    _mm_storeu_si128((__m128i *) (dst + len - 16), d);
+
+    return (aiobs_escape_bits(a) | aiobs_escape_bits(b)
+            | aiobs_escape_bits(c) | aiobs_escape_bits(d)) == 0;
 }
 
 
@@ -115,19 +139,9 @@ aiobs_escape_short(uint8_t *dst, const uint8_t *src, size_t len)
 static inline uint8_t *
 aiobs_quote(uint8_t *p, const uint8_t *s, size_t len)
 {
-    uint64_t  first, second;
-
     *p++ = '"';
 
-    if (len >= 8 && len <= 16) {
-        memcpy(&first, s, 8);
-        memcpy(&second, s + len - 8, 8);
-        memcpy(p, &first, 8);
-        memcpy(p + len - 8, &second, 8);
-
-    } else {
-        memcpy(p, s, len);
-    }
+    aiobs_copy((char *) p, (const char *) s, len);
 
     p[len] = '"';
 
@@ -148,8 +162,9 @@ aiobs_escape(uint8_t *p, size_t max, const uint8_t *s, size_t len)
 
     /* most are short and need nothing */
 
-    if (len - 4 <= 28 && len + 2 <= max
-        && aiobs_escape_short(p + 1, s, len))
+    if (len - 4 <= 60 && len + 2 <= max
+        && (len <= 32 ? aiobs_escape_short(p + 1, s, len)
+                      : aiobs_escape_long(p + 1, s, len)))
     {
         p[0] = '"';
         p[len + 1] = '"';

@@ -26,7 +26,10 @@ ngx_http_aiobs_json_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     last = line + NGX_HTTP_AIOBS_LINE_MAX - 2;          /* "}" LF */
 
     p = ngx_http_aiobs_json_record(line, last, ngx_http_aiobs_values(r, ctx));
-    p = ngx_http_aiobs_log_fields_json(r, ctx, p, last, "");
+
+    if (ctx->location->log.fields) {
+        p = ngx_http_aiobs_log_fields_json(r, ctx, p, last, "");
+    }
 
     *p++ = '}';
     *p++ = LF;
@@ -41,8 +44,11 @@ u_char *
 ngx_http_aiobs_json_record(u_char *p, u_char *last,
     ngx_http_aiobs_values_t *values)
 {
+    u_char                        *safe;
     ngx_http_aiobs_value_t        *v;
     const ngx_http_aiobs_field_t  *field, *end;
+
+    safe = last - NGX_HTTP_AIOBS_FIELD_ROOM;
 
     p = ngx_cpymem(p, "{\"timestamp\":\"", 14);
     p = ngx_http_aiobs_utc_at(p, &values->time);
@@ -55,7 +61,7 @@ ngx_http_aiobs_json_record(u_char *p, u_char *last,
     for ( /* void */ ; field < end; field++, v++) {
 
         if (v->type == NGX_HTTP_AIOBS_VALUE_ABSENT
-            || (size_t) (last - p) < field->room)
+            || (p > safe && (size_t) (last - p) < field->room))
         {
             continue;
         }
