@@ -59,12 +59,16 @@ struct ngx_http_aiobs_session_s {
 /* all but the entries can be made again from the entries */
 
 typedef struct {
-    ngx_uint_t                   capacity;
+    ngx_uint_t                   capacity;  /* that live, but for a few */
+    ngx_uint_t                   last;      /* entries there are */
     ngx_uint_t                   mask;      /* of the buckets */
     ngx_uint_t                   used;      /* entries beyond never were */
     ngx_uint_t                   live;
     ngx_uint_t                   hand;      /* where to look for one to evict */
     ngx_uint_t                   changing;  /* who had the lock may be dead */
+    ngx_uint_t                   look;      /* where to look for room */
+    ngx_uint_t                   looked;    /* entries since it was missing */
+    ngx_msec_t                   full;      /* when all were seen to live */
     ngx_msec_t                   swept;
     uint32_t                     serial;
     ngx_http_aiobs_session_t    *free;
@@ -136,8 +140,18 @@ ngx_http_aiobs_sessions_t *ngx_http_aiobs_session_create(
     ngx_slab_pool_t *shpool, ngx_uint_t capacity);
 
 /*
+ * To be called before a session is made while as many live as may: ends what
+ * is over, and tells it, without the lock.  Looks at NGX_HTTP_AIOBS_SESSION_TURN
+ * entries at most, and next time at those behind.  Until all were looked at
+ * there may be one in 4096 more than capacity; then these are evicted.
+ */
+void ngx_http_aiobs_session_room(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *sessions,
+    void (*told)(ngx_http_aiobs_session_end_t *end));
+
+/*
  * A call of the session with that id, which is made when there is none; when
- * all are in use one of those idle longest makes room.  limit: of its calls,
+ * all live one of those idle longest makes room.  limit: of its calls,
  * 0: none.  NGX_BUSY: it is reached, and this one is not counted.
  */
 ngx_int_t ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,

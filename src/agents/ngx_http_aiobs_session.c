@@ -16,7 +16,6 @@
 #define NGX_HTTP_AIOBS_SESSION_HEX       16     /* digits of those */
 #define NGX_HTTP_AIOBS_SESSION_TICK      250    /* ms */
 #define NGX_HTTP_AIOBS_SESSION_INTERVAL  1000   /* between sweeps, ms */
-#define NGX_HTTP_AIOBS_SESSION_FULL      100    /* looks for room, ms */
 #define NGX_HTTP_AIOBS_SESSION_PAUSE     1      /* in a sweep, ms */
 
 
@@ -26,7 +25,6 @@ static ngx_int_t ngx_http_aiobs_session_text(ngx_pool_t *pool, ngx_str_t *id,
     ngx_str_t *text);
 static ngx_uint_t ngx_http_aiobs_session_asks_end(ngx_http_request_t *r,
     ngx_http_complex_value_t *end);
-static void ngx_http_aiobs_session_room(ngx_http_aiobs_sessions_t *s);
 static void ngx_http_aiobs_session_ended(ngx_http_aiobs_session_end_t *end);
 static void ngx_http_aiobs_session_timer(ngx_event_t *ev);
 static void ngx_http_aiobs_session_keep_calls(ngx_http_aiobs_sessions_t *s);
@@ -93,8 +91,9 @@ ngx_http_aiobs_session_start(ngx_http_request_t *r,
 
     s = ngx_http_aiobs_agents->sessions;
 
-    if (s->live == s->capacity) {
-        ngx_http_aiobs_session_room(s);
+    if (s->live >= s->capacity) {
+        ngx_http_aiobs_session_room(ngx_http_aiobs_agents_pool, s,
+                                    ngx_http_aiobs_session_ended);
     }
 
     rc = ngx_http_aiobs_session_call(ngx_http_aiobs_agents_pool, s,
@@ -163,38 +162,6 @@ ngx_http_aiobs_session_sweep(ngx_uint_t from,
 
     return ngx_http_aiobs_session_expire(ngx_http_aiobs_agents_pool, s, from,
                                          stats, ngx_http_aiobs_session_ended);
-}
-
-
-/*
- * All are in use: what is over makes room rather than what is live.  It is
- * looked for no further than needed, and not again soon when there is none.
- */
-
-static void
-ngx_http_aiobs_session_room(ngx_http_aiobs_sessions_t *s)
-{
-    ngx_uint_t  looked;
-
-    static ngx_uint_t  next;
-    static ngx_msec_t  none;
-
-    if (ngx_current_msec - none < NGX_HTTP_AIOBS_SESSION_FULL) {
-        return;
-    }
-
-    for (looked = 0; looked < s->capacity + NGX_HTTP_AIOBS_SESSION_TURN;
-         looked += NGX_HTTP_AIOBS_SESSION_TURN)
-    {
-        next = ngx_http_aiobs_session_expire(ngx_http_aiobs_agents_pool, s,
-                                             next, NULL,
-                                             ngx_http_aiobs_session_ended);
-        if (s->live < s->capacity) {
-            return;
-        }
-    }
-
-    none = ngx_current_msec;
 }
 
 

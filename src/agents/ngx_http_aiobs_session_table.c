@@ -12,12 +12,21 @@
 
 
 #define NGX_HTTP_AIOBS_SESSION_SAMPLE  16   /* entries, for one to evict */
+#define NGX_HTTP_AIOBS_SESSION_FULL    100  /* ms that all are known to live */
 
 
 static ngx_uint_t ngx_http_aiobs_session_slice(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
     ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
     ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_session_scan(ngx_http_aiobs_sessions_t *s,
+    ngx_uint_t from, ngx_http_aiobs_session_stats_t *stats,
+    ngx_http_aiobs_session_end_t *ends, ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_session_look(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_end_t *ends, ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_session_full(ngx_http_aiobs_sessions_t *s);
+static void ngx_http_aiobs_session_evict(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_end_t *end);
 static void ngx_http_aiobs_session_lock(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *s);
 static void ngx_http_aiobs_session_unlock(ngx_slab_pool_t *shpool,
@@ -50,6 +59,15 @@ ngx_http_aiobs_session_buckets(ngx_uint_t capacity)
 }
 
 
+/* some more than are to live: new ones go there while room is looked for */
+
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_session_entries(ngx_uint_t capacity)
+{
+    return capacity + capacity / NGX_HTTP_AIOBS_SESSION_TURN;
+}
+
+
 size_t
 ngx_http_aiobs_session_size(ngx_uint_t capacity)
 {
@@ -58,7 +76,8 @@ ngx_http_aiobs_session_size(ngx_uint_t capacity)
     }
 
     return ngx_align(sizeof(ngx_http_aiobs_sessions_t)
-                     + capacity * sizeof(ngx_http_aiobs_session_t)
+                     + ngx_http_aiobs_session_entries(capacity)
+                       * sizeof(ngx_http_aiobs_session_t)
                      + ngx_http_aiobs_session_buckets(capacity)
                        * sizeof(ngx_http_aiobs_session_t *), ngx_pagesize);
 }
@@ -73,9 +92,10 @@ ngx_http_aiobs_session_create(ngx_slab_pool_t *shpool, ngx_uint_t capacity)
 
     if (s) {
         s->capacity = capacity;
+        s->last = ngx_http_aiobs_session_entries(capacity);
         s->mask = ngx_http_aiobs_session_buckets(capacity) - 1;
         s->entries = (ngx_http_aiobs_session_t *) (s + 1);
-        s->buckets = (ngx_http_aiobs_session_t **) (s->entries + capacity);
+        s->buckets = (ngx_http_aiobs_session_t **) (s->entries + s->last);
     }
 
     return s;
@@ -201,13 +221,32 @@ ngx_http_aiobs_session_slice(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
     ngx_uint_t *n)
 {
-    ngx_uint_t                       i, last;
-    ngx_http_aiobs_session_t        *e;
-    ngx_http_aiobs_session_stats_t  *st;
-
     *n = 0;
 
     ngx_http_aiobs_session_lock(shpool, s);
+
+    from = ngx_http_aiobs_session_scan(s, from, stats, ends, n);
+
+    if (from >= s->used) {
+        from = 0;
+    }
+
+    ngx_http_aiobs_session_unlock(shpool, s);
+
+    return from;
+}
+
+
+/* under the lock; returns the first that it has not looked at */
+
+static ngx_uint_t
+ngx_http_aiobs_session_scan(ngx_http_aiobs_sessions_t *s, ngx_uint_t from,
+    ngx_http_aiobs_session_stats_t *stats, ngx_http_aiobs_session_end_t *ends,
+    ngx_uint_t *n)
+{
+    ngx_uint_t                       i, last;
+    ngx_http_aiobs_session_t        *e;
+    ngx_http_aiobs_session_stats_t  *st;
 
     last = ngx_min(from + NGX_HTTP_AIOBS_SESSION_SLICE, s->used);
 
@@ -232,11 +271,83 @@ ngx_http_aiobs_session_slice(ngx_slab_pool_t *shpool,
         }
     }
 
-    last = last < s->used ? last : 0;
-
-    ngx_http_aiobs_session_unlock(shpool, s);
-
     return last;
+}
+
+
+void
+ngx_http_aiobs_session_room(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s,
+    void (*told)(ngx_http_aiobs_session_end_t *end))
+{
+    ngx_uint_t                    i, n, more, turn;
+    ngx_http_aiobs_session_end_t  ends[NGX_HTTP_AIOBS_SESSION_SLICE];
+
+    for (turn = 0; turn < NGX_HTTP_AIOBS_SESSION_TURN;
+         turn += NGX_HTTP_AIOBS_SESSION_SLICE)
+    {
+        ngx_http_aiobs_session_lock(shpool, s);
+
+        more = ngx_http_aiobs_session_look(s, ends, &n);
+
+        ngx_http_aiobs_session_unlock(shpool, s);
+
+        for (i = 0; i < n; i++) {
+            told(&ends[i]);
+        }
+
+        if (!more) {
+            return;
+        }
+    }
+}
+
+
+/*
+ * Under the lock.  Goes on where it was, whoever was there, until there is
+ * room or every entry was looked at; then those too many are evicted.  0: there
+ * is nothing more to look for.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_session_look(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_end_t *ends, ngx_uint_t *n)
+{
+    ngx_uint_t  from;
+
+    *n = 0;
+
+    if (s->live >= s->capacity && !ngx_http_aiobs_session_full(s)) {
+        from = s->look < s->used ? s->look : 0;
+
+        s->look = ngx_http_aiobs_session_scan(s, from, NULL, ends, n);
+        s->looked += s->look - from;
+
+        if (s->live >= s->capacity && s->looked < s->used) {
+            return 1;
+        }
+
+        if (s->live >= s->capacity) {
+            s->full = ngx_current_msec;
+        }
+    }
+
+    s->looked = 0;
+
+    while (s->live > s->capacity && *n < NGX_HTTP_AIOBS_SESSION_SLICE) {
+        ngx_http_aiobs_session_evict(s, &ends[(*n)++]);
+    }
+
+    return 0;
+}
+
+
+/* all live, as far as is known */
+
+static ngx_uint_t
+ngx_http_aiobs_session_full(ngx_http_aiobs_sessions_t *s)
+{
+    return ngx_current_msec - s->full < NGX_HTTP_AIOBS_SESSION_FULL;
 }
 
 
@@ -331,14 +442,13 @@ ngx_http_aiobs_session_add(ngx_http_aiobs_sessions_t *s,
     ngx_http_aiobs_endpoint_t *endpoint, const u_char *id,
     ngx_http_aiobs_session_end_t *end)
 {
-    ngx_uint_t                  evicted;
-    ngx_http_aiobs_session_t   *e, **bucket;
+    ngx_http_aiobs_session_t  *e, **bucket;
 
-    if (s->free == NULL && s->used == s->capacity) {
-        e = ngx_http_aiobs_session_oldest(s);
-        evicted = !ngx_http_aiobs_session_over(e);
-        ngx_http_aiobs_session_end(s, e, end);
-        end->evicted = evicted;
+    if (end->endpoint == NULL               /* else one has made room */
+        && ((s->free == NULL && s->used == s->last)
+            || (s->live >= s->capacity && ngx_http_aiobs_session_full(s))))
+    {
+        ngx_http_aiobs_session_evict(s, end);
     }
 
     if (s->free) {
@@ -367,7 +477,22 @@ ngx_http_aiobs_session_add(ngx_http_aiobs_sessions_t *s,
 }
 
 
-/* all are in use; of the next few, the one that was not seen for longest */
+static void
+ngx_http_aiobs_session_evict(ngx_http_aiobs_sessions_t *s,
+    ngx_http_aiobs_session_end_t *end)
+{
+    ngx_uint_t                 evicted;
+    ngx_http_aiobs_session_t  *e;
+
+    e = ngx_http_aiobs_session_oldest(s);
+    evicted = !ngx_http_aiobs_session_over(e);
+
+    ngx_http_aiobs_session_end(s, e, end);
+    end->evicted = evicted;
+}
+
+
+/* of the next few, the one that was not seen for longest; some live */
 
 static ngx_http_aiobs_session_t *
 ngx_http_aiobs_session_oldest(ngx_http_aiobs_sessions_t *s)
@@ -377,9 +502,13 @@ ngx_http_aiobs_session_oldest(ngx_http_aiobs_sessions_t *s)
 
     oldest = NULL;
 
-    for (i = 0; i < NGX_HTTP_AIOBS_SESSION_SAMPLE; i++) {
-        s->hand = (s->hand + 1) % s->capacity;
+    for (i = 0; i < NGX_HTTP_AIOBS_SESSION_SAMPLE || oldest == NULL; i++) {
+        s->hand = (s->hand + 1) % s->used;
         e = &s->entries[s->hand];
+
+        if (e->endpoint == NULL) {
+            continue;
+        }
 
         if (oldest == NULL || (ngx_msec_int_t) (oldest->seen - e->seen) > 0) {
             oldest = e;

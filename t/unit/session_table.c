@@ -7,6 +7,7 @@
  *
  * session_table IDS CAPACITY KILLS
  * session_table speed CAPACITY
+ * session_table room CAPACITY
  */
 
 
@@ -39,11 +40,14 @@ static shared_t                   *shared;
 static ngx_slab_pool_t             pool;
 static ngx_http_aiobs_endpoint_t  *endpoints;
 static ngx_atomic_uint_t           me;
+static uint64_t                    locks;
 
 
 void
 ngx_shmtx_lock(ngx_shmtx_t *mtx)
 {
+    locks++;
+
     while (!__sync_bool_compare_and_swap(&shared->lock, 0, me)) {
         sched_yield();
     }
@@ -259,6 +263,107 @@ speed(uint64_t capacity)
 }
 
 
+/* a call of session n as the module makes it; the locks that looking took */
+
+static uint64_t
+admit(ngx_http_aiobs_sessions_t *s, uint64_t n)
+{
+    u_char                         id[NGX_HTTP_AIOBS_SESSION_ID_LEN];
+    uint64_t                       before = locks, took;
+    ngx_http_aiobs_session_end_t   end;
+    ngx_http_aiobs_session_ref_t   ref;
+
+    if (s->live >= s->capacity) {
+        ngx_http_aiobs_session_room(&pool, s, count);
+    }
+
+    took = locks - before;
+
+    id_of(n, id);
+    (void) ngx_http_aiobs_session_call(&pool, s, endpoints, id, 0, &ref, &end);
+    shared->made++;
+    count(&end);
+
+    ngx_http_aiobs_session_seen(&pool, s, &ref, 0, 0, &end);
+    count(&end);
+
+    return took;
+}
+
+
+/*
+ * A full table: how it makes room.  What is over goes first, none that lives
+ * is evicted for it, and no call looks at more than a turn.
+ */
+
+static int
+room(uint64_t capacity)
+{
+    uint64_t                        i, took, most = 0, live = 0, old, over;
+    uint64_t                        slack = capacity / NGX_HTTP_AIOBS_SESSION_TURN;
+    ngx_http_aiobs_sessions_t      *s;
+    ngx_http_aiobs_session_stats_t  stats[2];
+
+    s = ngx_http_aiobs_session_create(&pool, capacity);
+    ngx_current_msec = 1000000;
+    old = capacity / 10 + 1;
+
+    /* the oldest lie at both ends, and in between */
+
+    for (i = 0; i < capacity; i++) {
+        (void) admit(s, i);
+    }
+
+    ngx_current_msec += endpoints[0].ttl / 2;
+
+    for (i = 0; i < capacity; i++) {
+        if (i % 10) {
+            (void) admit(s, i);
+        }
+    }
+
+    ngx_current_msec += endpoints[0].ttl / 2 + 1;
+
+    over = (capacity + 9) / 10;
+
+    for (i = 0; i < over; i++) {
+        took = admit(s, capacity + i);
+        most = ngx_max(most, took);
+        live = ngx_max(live, s->live);
+    }
+
+    printf("over %d ", shared->ended == over && shared->evicted == 0
+                       && s->live == capacity);
+
+    /* none is over any more: new ones evict, after a look at all */
+
+    for (i = 0; i < 3 * old; i++) {
+        took = admit(s, 2 * capacity + i);
+        most = ngx_max(most, took);
+        live = ngx_max(live, s->live);
+        ngx_current_msec += (i % 64 == 0);
+    }
+
+    printf("evicted %d live %d bounded %d ",
+           shared->evicted + (s->live - capacity) == 3 * old,
+           live <= capacity + slack && s->used <= capacity + slack,
+           most <= NGX_HTTP_AIOBS_SESSION_TURN / NGX_HTTP_AIOBS_SESSION_SLICE);
+
+    memset(stats, 0, sizeof(stats));
+    sweep(s, stats);
+    live = stats[0].active;
+
+    endpoints[0].ttl = 0;
+    ngx_current_msec += 1000000;
+    sweep(s, stats);
+
+    printf("sound %d told %d\n", live >= capacity && s->live == 0 && chained(s) == 0,
+           shared->over == shared->made);
+
+    return 0;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -280,6 +385,10 @@ main(int argc, char **argv)
 
     if (strcmp(argv[1], "speed") == 0) {
         return speed(capacity);
+    }
+
+    if (strcmp(argv[1], "room") == 0) {
+        return room(capacity);
     }
 
     ids = strtoul(argv[1], NULL, 10);

@@ -40,6 +40,14 @@ for my $variant (sort keys %variants) {
         my ($lost, $made) = $out =~ /lost (-?\d+) of (\d+)/;
         cmp_ok(abs $lost, '<=', $made / 100, "$variant: calls are accounted for");
     }
+
+    # one look is enough; in turns, of which the last is a whole one or is not
+    for my $capacity (1, 20, 4095, 4096, 20000, 8 * 4096, 100000) {
+        my ($rc, $out) = run_on($exe, '', 'room', $capacity);
+        is($rc, 0, "$variant: a full table of $capacity");
+        is($out, "over 1 evicted 1 live 1 bounded 1 sound 1 told 1\n",
+            "$variant: it makes room, and how");
+    }
 }
 
 done_testing();
