@@ -27,23 +27,23 @@ static void ngx_http_aiobs_span_value(aiobs_pb_t *pb,
     const aiobs_pb_key_t *key, ngx_http_aiobs_value_t *v);
 
 
-static ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
-    { "path", aiobs_pb_key("url.path"), NULL },
-    { "status_code", aiobs_pb_key("http.response.status_code"), NULL },
-    { "request_bytes", aiobs_pb_key("http.request.size"), NULL },
-    { "response_bytes", aiobs_pb_key("http.response.size"), NULL },
-    { "client_ip", aiobs_pb_key("client.address"), NULL },
-    { "user_agent", aiobs_pb_key("user_agent.original"), NULL },
-    { "user_id", aiobs_pb_key("user.id"), NULL },
-    { "end_user_id", aiobs_pb_key("aiobs.end_user_id"), NULL },
-    { "request_id", aiobs_pb_key("aiobs.request_id"), NULL },
-    { "endpoint", aiobs_pb_key("aiobs.endpoint"), NULL },
-    { "key_name", aiobs_pb_key("aiobs.key_name"), NULL },
-    { "key_id", aiobs_pb_key("aiobs.key_id"), NULL },
-    { "agent_session", aiobs_pb_key("session.id"), NULL },
-    { "upstream_cache_status", aiobs_pb_key("aiobs.cache_status"), NULL },
-    { "rag_score", aiobs_pb_key("aiobs.rag_score"), NULL },
-    { NULL, aiobs_pb_key(""), NULL }
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
+    { NGX_HTTP_AIOBS_F_PATH, aiobs_pb_key("url.path") },
+    { NGX_HTTP_AIOBS_F_STATUS, aiobs_pb_key("http.response.status_code") },
+    { NGX_HTTP_AIOBS_F_REQUEST_BYTES, aiobs_pb_key("http.request.size") },
+    { NGX_HTTP_AIOBS_F_RESPONSE_BYTES, aiobs_pb_key("http.response.size") },
+    { NGX_HTTP_AIOBS_F_CLIENT, aiobs_pb_key("client.address") },
+    { NGX_HTTP_AIOBS_F_AGENT, aiobs_pb_key("user_agent.original") },
+    { NGX_HTTP_AIOBS_F_USER, aiobs_pb_key("user.id") },
+    { NGX_HTTP_AIOBS_F_END_USER, aiobs_pb_key("aiobs.end_user_id") },
+    { NGX_HTTP_AIOBS_F_REQUEST_ID, aiobs_pb_key("aiobs.request_id") },
+    { NGX_HTTP_AIOBS_F_ENDPOINT, aiobs_pb_key("aiobs.endpoint") },
+    { NGX_HTTP_AIOBS_F_KEY_NAME, aiobs_pb_key("aiobs.key_name") },
+    { NGX_HTTP_AIOBS_F_KEY_ID, aiobs_pb_key("aiobs.key_id") },
+    { NGX_HTTP_AIOBS_F_SESSION, aiobs_pb_key("session.id") },
+    { NGX_HTTP_AIOBS_F_CACHE, aiobs_pb_key("aiobs.cache_status") },
+    { NGX_HTTP_AIOBS_F_RAG_SCORE, aiobs_pb_key("aiobs.rag_score") },
+    { NGX_HTTP_AIOBS_FIELDS, aiobs_pb_key("") }
 };
 
 
@@ -394,21 +394,14 @@ ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex, size_t len)
 
 void
 ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
-    ngx_http_aiobs_attribute_t *table)
+    const ngx_http_aiobs_attribute_t *table)
 {
-    for ( /* void */ ; table->name; table++) {
+    ngx_http_aiobs_value_t  *v;
 
-        if (table->field == NULL) {
-            table->field = ngx_http_aiobs_field_find(table->name);
-        }
+    v = ngx_http_aiobs_values(s->request, s->ctx)->v;
 
-        if (table->field == NULL) {
-            continue;
-        }
-
-        ngx_http_aiobs_span_value(&s->pb, &table->key,
-                                  ngx_http_aiobs_value(s->request, s->ctx,
-                                                       table->field));
+    for ( /* void */ ; table->field != NGX_HTTP_AIOBS_FIELDS; table++) {
+        ngx_http_aiobs_span_value(&s->pb, &table->key, &v[table->field]);
     }
 }
 

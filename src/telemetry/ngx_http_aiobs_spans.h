@@ -68,9 +68,8 @@ typedef struct {
 /* a record's figure and the attribute that it becomes */
 
 typedef struct {
-    const char                     *name;
+    ngx_http_aiobs_field_e          field;
     aiobs_pb_key_t                  key;
-    const ngx_http_aiobs_field_t   *field;      /* found at its first use */
 } ngx_http_aiobs_attribute_t;
 
 
@@ -112,9 +111,9 @@ void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
 /* nanoseconds of Unix time, within those of the request */
 uint64_t ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms);
 
-/* attributes of the record, as many of the table as are there; NULL ends */
+/* as many of the table as are there; NGX_HTTP_AIOBS_FIELDS ends it */
 void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
-    ngx_http_aiobs_attribute_t *table);
+    const ngx_http_aiobs_attribute_t *table);
 
 /* STATUS_CODE_ERROR, with error.type */
 void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);

@@ -34,29 +34,29 @@ static void ngx_http_aiobs_call_name(ngx_http_aiobs_ctx_t *ctx,
     ngx_str_t *name, u_char buf[AIOBS_PB_TEXT_MAX]);
 
 
-static ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
-    { "operation", aiobs_pb_key("gen_ai.operation.name"), NULL },
-    { "request_model", aiobs_pb_key("gen_ai.request.model"), NULL },
-    { "stream", aiobs_pb_key("gen_ai.request.stream"), NULL },
-    { "model", aiobs_pb_key("gen_ai.response.model"), NULL },
-    { "response_id", aiobs_pb_key("gen_ai.response.id"), NULL },
-    { "ttft", aiobs_pb_key("gen_ai.response.time_to_first_chunk"), NULL },
-    { "input_tokens", aiobs_pb_key("gen_ai.usage.input_tokens"), NULL },
-    { "output_tokens", aiobs_pb_key("gen_ai.usage.output_tokens"), NULL },
-    { "cache_read_tokens", aiobs_pb_key("gen_ai.usage.cache_read.input_tokens"), NULL },
-    { "cache_write_tokens", aiobs_pb_key("gen_ai.usage.cache_creation.input_tokens"), NULL },
-    { "reasoning_tokens", aiobs_pb_key("gen_ai.usage.reasoning.output_tokens"), NULL },
-    { "agent_session", aiobs_pb_key("gen_ai.conversation.id"), NULL },
-    { "usage_source", aiobs_pb_key("aiobs.usage_source"), NULL },
-    { "cost_usd", aiobs_pb_key("aiobs.cost_usd"), NULL },
-    { "time_per_output_token", aiobs_pb_key("aiobs.time_per_output_token"), NULL },
-    { NULL, aiobs_pb_key(""), NULL }
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
+    { NGX_HTTP_AIOBS_F_OPERATION, aiobs_pb_key("gen_ai.operation.name") },
+    { NGX_HTTP_AIOBS_F_REQUEST_MODEL, aiobs_pb_key("gen_ai.request.model") },
+    { NGX_HTTP_AIOBS_F_STREAM, aiobs_pb_key("gen_ai.request.stream") },
+    { NGX_HTTP_AIOBS_F_MODEL, aiobs_pb_key("gen_ai.response.model") },
+    { NGX_HTTP_AIOBS_F_ID, aiobs_pb_key("gen_ai.response.id") },
+    { NGX_HTTP_AIOBS_F_TTFT, aiobs_pb_key("gen_ai.response.time_to_first_chunk") },
+    { NGX_HTTP_AIOBS_F_INPUT, aiobs_pb_key("gen_ai.usage.input_tokens") },
+    { NGX_HTTP_AIOBS_F_OUTPUT, aiobs_pb_key("gen_ai.usage.output_tokens") },
+    { NGX_HTTP_AIOBS_F_CACHE_READ, aiobs_pb_key("gen_ai.usage.cache_read.input_tokens") },
+    { NGX_HTTP_AIOBS_F_CACHE_WRITE, aiobs_pb_key("gen_ai.usage.cache_creation.input_tokens") },
+    { NGX_HTTP_AIOBS_F_REASONING, aiobs_pb_key("gen_ai.usage.reasoning.output_tokens") },
+    { NGX_HTTP_AIOBS_F_SESSION, aiobs_pb_key("gen_ai.conversation.id") },
+    { NGX_HTTP_AIOBS_F_SOURCE, aiobs_pb_key("aiobs.usage_source") },
+    { NGX_HTTP_AIOBS_F_COST, aiobs_pb_key("aiobs.cost_usd") },
+    { NGX_HTTP_AIOBS_F_TPOT, aiobs_pb_key("aiobs.time_per_output_token") },
+    { NGX_HTTP_AIOBS_FIELDS, aiobs_pb_key("") }
 };
 
 
-static ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
-    { "provider_request_id", aiobs_pb_key("aiobs.provider_request_id"), NULL },
-    { NULL, aiobs_pb_key(""), NULL }
+static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_answer_attributes[] = {
+    { NGX_HTTP_AIOBS_F_PROVIDER_REQUEST_ID, aiobs_pb_key("aiobs.provider_request_id") },
+    { NGX_HTTP_AIOBS_FIELDS, aiobs_pb_key("") }
 };
 
 

@@ -12,8 +12,12 @@ use AiobsUnit;
 use Test::More;
 
 for my $variant (qw(plain sanitized)) {
-    my $exe = build('protobuf', $variant, ['telemetry/aiobs_protobuf.c', 'telemetry/aiobs_protobuf_read.c', 'metrics/aiobs_text.c']);
-    is(run_ok($exe, '', "$variant: runs to its end"), "ok\n", "$variant: all lengths and bytes");
+    for my $vectors ('', '-DAIOBS_PORTABLE') {
+        my $exe = build('protobuf', $variant, ['telemetry/aiobs_protobuf.c',
+            'telemetry/aiobs_protobuf_read.c', 'metrics/aiobs_text.c'], $vectors || ());
+        is(run_ok($exe, '', "$variant $vectors: runs to its end"), "ok\n",
+            "$variant $vectors: all lengths and bytes");
+    }
 }
 
 done_testing();
