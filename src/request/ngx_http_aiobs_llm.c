@@ -10,9 +10,6 @@
 #include "ngx_http_aiobs_request.h"
 
 
-#define NGX_HTTP_AIOBS_BURST  16384     /* bytes of a stream that are read at once */
-
-
 /* a path without a model in it, and what it says */
 
 #define NGX_HTTP_AIOBS_PATHS     64         /* per worker */
@@ -35,10 +32,6 @@ static ngx_uint_t ngx_http_aiobs_llm_reads(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static aiobs_forms_t *ngx_http_aiobs_llm_forms(void);
 static ngx_uint_t ngx_http_aiobs_llm_live(ngx_http_request_t *r);
-static void ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_llm_burst(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
 
 
 /* of this process: what its readers know of documents */
@@ -224,7 +217,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_uint_t  reads;
 
     ctx->last_buf = 0;
-    ctx->burst = 0;
+    ctx->passing = NGX_HTTP_AIOBS_PASSING;
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
 
     reads = ngx_http_aiobs_llm_reads(r, ctx);
@@ -233,7 +226,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (reads) {
         r->filter_need_in_memory = 1;
-        ngx_http_aiobs_llm_unbuffer(r, ctx);
+        ngx_http_aiobs_passing_header(r, ctx);
     }
 
     /* what is in the cache had been asked for usage as well */
@@ -303,8 +296,8 @@ ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         }
     }
 
-    if (ctx->burst && !ctx->last_buf) {
-        ngx_http_aiobs_llm_burst(r, ctx);
+    if (ctx->passing && !ctx->last_buf) {
+        ngx_http_aiobs_passing_body(r, ctx);
     }
 }
 
@@ -319,82 +312,4 @@ ngx_http_aiobs_llm_live(ngx_http_request_t *r)
 {
     return r->upstream != NULL && r->upstream->cleanup != NULL
            && r->upstream->headers_in.status_n != 0;
-}
-
-
-/* events reach the client when they come, whatever proxy_buffering says */
-
-static void
-ngx_http_aiobs_llm_unbuffer(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    ngx_http_upstream_t         *u;
-    ngx_http_aiobs_main_conf_t  *amcf;
-
-    u = r->upstream;
-
-    if (!aiobs_usage_is_stream(ctx->usage)) {
-        return;
-    }
-
-    if (u->buffering) {
-
-        if (u->store) {
-            return;
-        }
-
-#if (NGX_HTTP_CACHE)
-        if (u->cacheable) {
-            return;
-        }
-#endif
-
-        u->buffering = 0;
-    }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-
-    ctx->burst = (amcf->proxy && !u->upgrade
-                  && u->output.tag == (ngx_buf_tag_t) amcf->proxy);
-}
-
-
-/*
- * nginx reads a stream into u->buffer, from its beginning again whenever all
- * of it was sent.  When a read has filled it more is waiting, most likely: from
- * now on there is room for more at once.
- *
- * The filters of the proxy module keep nothing in that buffer from one read to
- * the next, and this runs between two of them.  What a slow client has not yet
- * taken stays where it is, chains point to it: no read will go there any more.
- */
-
-static void
-ngx_http_aiobs_llm_burst(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    u_char               *p;
-    ngx_buf_t            *b;
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-    b = &u->buffer;
-
-    if (b->last != b->end || !u->header_sent) {
-        return;
-    }
-
-    ctx->burst = 0;
-
-    if (b->end - b->start >= NGX_HTTP_AIOBS_BURST) {
-        return;                     /* proxy_buffer_size says so */
-    }
-
-    p = ngx_palloc(r->pool, NGX_HTTP_AIOBS_BURST);
-    if (p == NULL) {
-        return;
-    }
-
-    b->start = p;
-    b->pos = p;
-    b->last = p;
-    b->end = p + NGX_HTTP_AIOBS_BURST;
 }

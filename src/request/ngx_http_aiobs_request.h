@@ -63,6 +63,15 @@ typedef enum {
 } ngx_http_aiobs_refused_e;
 
 
+/* how an answer passes, see ngx_http_aiobs_passing.c */
+
+typedef enum {
+    NGX_HTTP_AIOBS_PASSING = 0,             /* as nginx does it */
+    NGX_HTTP_AIOBS_PASSING_BURST,           /* it may be read in larger pieces */
+    NGX_HTTP_AIOBS_PASSING_WIDE             /* it may be written so */
+} ngx_http_aiobs_passing_e;
+
+
 /*
  * Survives redirects and error_page.  A worker keeps some of them for requests
  * to come, with the readers that they have.
@@ -137,7 +146,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    asked_done:1;
     unsigned                    upstream_header:1; /* the upstream answered */
     unsigned                    last_buf:1;
-    unsigned                    burst:1;        /* may come in larger pieces */
+    unsigned                    passing:2;      /* ngx_http_aiobs_passing_e */
     unsigned                    called:1;       /* went to an LLM upstream */
     unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* how it ended is known */
@@ -400,6 +409,17 @@ aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
 
 /* a record in which nothing is known */
 void ngx_http_aiobs_not_asked(aiobs_request_record_t *rec);
+
+
+/* --- ngx_http_aiobs_passing.c --- */
+
+/* of an answer that is read; it sees to it that events come one by one */
+void ngx_http_aiobs_passing_header(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* before a piece is passed on, unless ctx->passing is 0 */
+void ngx_http_aiobs_passing_body(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_precontent.c --- */
