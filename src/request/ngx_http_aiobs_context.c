@@ -46,8 +46,8 @@ ngx_http_aiobs_find_ctx(ngx_http_request_t *r)
     ngx_pool_cleanup_t    *cln;
     ngx_http_aiobs_ctx_t  *ctx;
 
-    if (!r->internal && !r->filter_finalize) {
-        return NULL;
+    if ((!r->internal && !r->filter_finalize) || r->pool == NULL) {
+        return NULL;                /* there is none, or any more */
     }
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
@@ -268,6 +268,10 @@ ngx_http_aiobs_cleanup(void *data)
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
     ngx_http_aiobs_session_forget(&ctx->agent);
     ngx_http_aiobs_flight_end(ctx);
+
+    /* the request is there a little longer than its context */
+
+    ngx_http_set_ctx(ctx->request, NULL, ngx_http_aiobs_module);
 
     ngx_http_aiobs_give_ctx(ctx);
 }
