@@ -263,8 +263,9 @@ ngx_http_aiobs_access_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
 {
-    ngx_int_t              rc;
-    ngx_http_aiobs_ctx_t  *ctx;
+    ngx_int_t                   rc;
+    ngx_http_aiobs_ctx_t       *ctx;
+    ngx_http_aiobs_loc_conf_t  *lcf;
 
     if (r != r->main) {
         return NGX_DECLINED;
@@ -276,12 +277,25 @@ ngx_http_aiobs_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ngx_http_aiobs_refusal_lifted(ctx);
-    ngx_http_aiobs_flight_update(r, ctx, 0);
+    if (ctx->undecided) {
+        ngx_http_aiobs_refusal_lifted(ctx);
+    }
 
-    rc = ngx_http_aiobs_agent_call(r, ctx);
+    if (ctx->flight) {
+        ngx_http_aiobs_flight_update(r, ctx, 0);
+    }
 
-    return rc == NGX_DECLINED ? ngx_http_aiobs_precontent(r, ctx) : rc;
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (lcf->agents.session) {
+        rc = ngx_http_aiobs_agent_call(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    return ngx_http_aiobs_precontent(r, ctx);
 }
 
 

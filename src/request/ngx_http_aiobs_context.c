@@ -266,8 +266,14 @@ ngx_http_aiobs_cleanup(void *data)
 
     ngx_http_aiobs_metrics_down(ctx->gauge);
     ngx_http_aiobs_metrics_down(ctx->llm_gauge);
-    ngx_http_aiobs_session_forget(&ctx->agent);
-    ngx_http_aiobs_flight_end(ctx);
+
+    if (ctx->agent.calling) {
+        ngx_http_aiobs_session_forget(&ctx->agent);
+    }
+
+    if (ctx->flight || ctx->flight_more) {
+        ngx_http_aiobs_flight_end(ctx);
+    }
 
     /* the request is there a little longer than its context */
 

@@ -22,7 +22,7 @@
     ((1U << 10) | (1U << 12) | (1U << 15) | (1U << 16) | (1U << 21))
 
 #define ngx_http_aiobs_answer_maybe(len)                                      \
-    ((len) >= 32 || (NGX_HTTP_AIOBS_ANSWER_LENGTHS & (1U << (len))))
+    ((len) >= 32 || (NGX_HTTP_AIOBS_ANSWER_LENGTHS >> (len) & 1))
 
 #define ngx_http_aiobs_answer_read(len)  ((len) == 16 || (len) >= 32)
 
@@ -30,24 +30,32 @@
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
-    ngx_uint_t                  identity;   /* 0: nobody asked for a key */
-    size_t                      value;      /* bytes that may hold the key */
+    uint32_t                    names;      /* of keys, by their lengths */
+    size_t                      bytes;      /* of a value that may hold it */
     ngx_uint_t                  own;        /* bits of ours that go */
 } ngx_http_aiobs_drop_t;
 
 
 /* a line that is ours, or has a gateway key in it */
 
-#define ngx_http_aiobs_dropping(h, drop)                                      \
-    ((ngx_http_aiobs_header_own(h) & (drop)->own)                             \
-     || ((drop)->identity                                                     \
-         && (ngx_http_aiobs_maybe_key(h) || (h)->value.len >= (drop)->value)  \
+#define ngx_http_aiobs_dropping(h, drop, own, names, bytes)                               \
+    (((own) && (ngx_http_aiobs_header_own(h) & (own)))                        \
+     || ((((h)->key.len < 32 && ((names) >> (h)->key.len & 1))                \
+          || (h)->value.len >= (bytes))                                       \
          && ngx_http_aiobs_header_has_key((drop)->ctx, (drop)->lcf, h)))
 
 
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_aiobs_dropped(ngx_http_request_t *r,
-    ngx_http_aiobs_drop_t *drop, ngx_table_elt_t **old, ngx_uint_t n);
+    ngx_http_aiobs_drop_t *drop, ngx_http_aiobs_place_t *old, ngx_uint_t n);
+static void ngx_http_aiobs_going(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf,
+    ngx_http_aiobs_drop_t *drop);
+static ngx_uint_t ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_header_t *add);
+static void ngx_http_aiobs_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_still_plain(ngx_list_t *list,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_valid_id(ngx_str_t *id);
 static void ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
@@ -104,9 +112,11 @@ void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_str_t         id;
+    ngx_uint_t        name, own;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *last;
 
+    own = 0;
     ngx_str_null(&id);
 
     part = &r->headers_in.headers.part;
@@ -120,10 +130,15 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
         for (last = h + part->nelts; h < last; h++) {
 
-            switch (ngx_http_aiobs_header_own(h)) {
+            name = ngx_http_aiobs_header_own(h);
 
-            case 0:
-                break;
+            if (name == 0) {
+                continue;
+            }
+
+            own |= name;
+
+            switch (name) {
 
             case NGX_HTTP_AIOBS_HEADER_REQUEST_ID:
                 ngx_http_aiobs_first(&id, h);
@@ -138,6 +153,10 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                 break;
             }
         }
+    }
+
+    if (own == 0) {
+        ngx_http_aiobs_plain(&r->headers_in.headers, ctx);
     }
 
     if (ngx_http_aiobs_valid_id(&id)) {
@@ -158,14 +177,49 @@ ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h)
 }
 
 
+/* that no line was ours, as long as the list is the one that was looked at */
+
+static void
+ngx_http_aiobs_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_table_elt_t  *h;
+
+    h = list->part.elts;
+
+    if (h && list->last == &list->part && list->part.nelts) {
+        ctx->plain = list->part.nelts;
+        ctx->plain_last = h[list->part.nelts - 1].key.data;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_still_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
+
+    n = ctx->plain;
+    ctx->plain = 0;                         /* it is about to change */
+
+    if (n == 0 || list->last != &list->part || list->part.nelts != n) {
+        return 0;
+    }
+
+    h = list->part.elts;
+
+    return h[n - 1].key.data == ctx->plain_last;
+}
+
+
 ngx_int_t
 ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  m, n, provider;
-    ngx_table_elt_t            *old[NGX_HTTP_AIOBS_HEADERS_ADD];
+    ngx_uint_t                  m, n;
     ngx_http_aiobs_drop_t       drop;
+    ngx_http_aiobs_place_t      old[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_header_t     add[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_loc_conf_t  *lcf;
 
@@ -181,32 +235,8 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     ngx_http_aiobs_trace_decide(r, ctx);
 
-    drop.ctx = ctx;
-    drop.lcf = lcf;
-    drop.identity = (ctx->identity != NULL);
-    drop.value = ctx->key.len ? ctx->key.len : (size_t) -1;
-    drop.own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
-
-    if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
-        drop.own |= NGX_HTTP_AIOBS_HEADERS_IDENTITY;
-    }
-
-    ctx->own_identity = 0;
-
-    add[0].name = &ngx_http_aiobs_x_request_id;
-    add[0].value = ctx->request_id;
-    n = 1;
-
-    provider = (lcf->llm != AIOBS_DIALECT_OFF);
-
-    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY)) {
-        n += ngx_http_aiobs_add_identity(ctx, &add[n]);
-    }
-
-    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_TRACE)) {
-        n += ngx_http_aiobs_add_trace(ctx, &add[n]);
-    }
-
+    ngx_http_aiobs_going(r, ctx, lcf, &drop);
+    n = ngx_http_aiobs_coming(ctx, lcf, add);
     m = ngx_http_aiobs_dropped(r, &drop, old, n);
 
     if (m > n) {
@@ -229,6 +259,61 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 }
 
 
+/* what is not passed on to the upstream */
+
+static void
+ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_drop_t *drop)
+{
+    drop->ctx = ctx;
+    drop->lcf = lcf;
+    drop->names = 0;
+    drop->bytes = (size_t) -1;
+    drop->own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
+
+    if (ctx->identity) {                    /* somebody asked for a key */
+        drop->names = NGX_HTTP_AIOBS_KEY_NAMES;
+        drop->bytes = ctx->key.len ? ctx->key.len : (size_t) -1;
+    }
+
+    if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
+        drop->own |= NGX_HTTP_AIOBS_HEADERS_IDENTITY;
+    }
+
+    if (ngx_http_aiobs_still_plain(&r->headers_in.headers, ctx)) {
+        drop->own = 0;
+    }
+}
+
+
+/* what it is told by us: how many lines */
+
+static ngx_uint_t
+ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_header_t *add)
+{
+    ngx_uint_t  n, provider;
+
+    ctx->own_identity = 0;
+
+    add[0].name = &ngx_http_aiobs_x_request_id;
+    add[0].value = ctx->request_id;
+    n = 1;
+
+    provider = (lcf->llm != AIOBS_DIALECT_OFF);
+
+    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY)) {
+        n += ngx_http_aiobs_add_identity(ctx, &add[n]);
+    }
+
+    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_TRACE)) {
+        n += ngx_http_aiobs_add_trace(ctx, &add[n]);
+    }
+
+    return n;
+}
+
+
 /*
  * The lines that go, of which the first n are kept in old; how many there are,
  * or more than n where one cannot be written over.
@@ -236,30 +321,41 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
-    ngx_table_elt_t **old, ngx_uint_t n)
+    ngx_http_aiobs_place_t *old, ngx_uint_t n)
 {
-    ngx_uint_t        m;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *last;
+    ngx_uint_t               m;
+    ngx_list_part_t         *part;
+    ngx_table_elt_t         *h, *last;
+    ngx_http_aiobs_place_t   place;
+
+    const size_t      bytes = drop->bytes;
+    const uint32_t    names = drop->names;
+    const ngx_uint_t  own = drop->own;
 
     m = 0;
+
+    if (own == 0 && names == 0) {
+        return 0;
+    }
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (last = h + part->nelts; h < last; h++) {
-            if (ngx_http_aiobs_dropping(h, drop)) {
 
-                if (ngx_http_aiobs_header_held(r, h)) {
-                    return n + 1;
-                }
-
-                if (m < n) {
-                    old[m] = h;
-                }
-
-                m++;
+            if (!ngx_http_aiobs_dropping(h, drop, own, names, bytes)) {
+                continue;
             }
+
+            if (ngx_http_aiobs_header_held(r, h, &place)) {
+                return n + 1;
+            }
+
+            if (m < n) {
+                old[m] = place;
+            }
+
+            m++;
         }
     }
 
@@ -275,9 +371,14 @@ ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 
     list = &r->headers_out.headers;
 
-    if (ngx_http_aiobs_header_add(list, &ngx_http_aiobs_x_request_id,
-                                  &ctx->request_id)
-        == NULL)
+    if (ctx->answer_id) {
+        ngx_http_aiobs_header_set(ctx->answer_id, &ngx_http_aiobs_x_request_id,
+                                  &ctx->request_id);
+        ctx->answer_id = NULL;
+
+    } else if (ngx_http_aiobs_header_add(list, &ngx_http_aiobs_x_request_id,
+                                         &ctx->request_id)
+               == NULL)
     {
         return NGX_ERROR;
     }
@@ -352,7 +453,8 @@ ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 {
     ngx_http_aiobs_drop_t *drop = data;
 
-    return ngx_http_aiobs_dropping(h, drop);
+    return ngx_http_aiobs_dropping(h, drop, drop->own, drop->names,
+                                   drop->bytes);
 }
 
 
@@ -422,6 +524,7 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_table_elt_t  *h, *last, *own;
 
     own = NULL;
+    ctx->answer_id = NULL;
     best = NGX_HTTP_AIOBS_PROVIDER_IDS;
     ngx_str_null(&ctx->provider_request_id);
 
@@ -430,7 +533,7 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         for (last = h + part->nelts; h < last; h++) {
 
-            if (h->hash == 0 || !ngx_http_aiobs_answer_maybe(h->key.len)) {
+            if (!ngx_http_aiobs_answer_maybe(h->key.len) || h->hash == 0) {
                 continue;
             }
 
@@ -450,6 +553,7 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
             if (name == 0) {
                 h->hash = 0;
+                ctx->answer_id = h;
 
             } else if (name == NGX_HTTP_AIOBS_PROVIDER_IDS) {
                 own = h;
@@ -478,13 +582,36 @@ ngx_http_aiobs_provider_name(ngx_table_elt_t *h)
         ngx_string("x-provider-request-id"),
     };
 
-    for (i = 0; i <= NGX_HTTP_AIOBS_PROVIDER_IDS; i++) {
-        if (ngx_http_aiobs_header_is(h, (char *) names[i].data, names[i].len)) {
-            break;
-        }
+    /* each has a length of its own */
+
+    switch (h->key.len) {
+
+    case sizeof("x-request-id") - 1:
+        i = 0;
+        break;
+
+    case sizeof("request-id") - 1:
+        i = 1;
+        break;
+
+    case sizeof("x-amzn-requestid") - 1:
+        i = 2;
+        break;
+
+    case sizeof("apim-request-id") - 1:
+        i = 3;
+        break;
+
+    case sizeof("x-provider-request-id") - 1:
+        i = NGX_HTTP_AIOBS_PROVIDER_IDS;
+        break;
+
+    default:
+        return NGX_HTTP_AIOBS_PROVIDER_IDS + 1;
     }
 
-    return i;
+    return ngx_http_aiobs_header_is(h, (char *) names[i].data, names[i].len)
+           ? i : NGX_HTTP_AIOBS_PROVIDER_IDS + 1;
 }
 
 

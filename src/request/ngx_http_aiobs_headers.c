@@ -12,8 +12,6 @@
 #define NGX_HTTP_AIOBS_HEADERS_SPARE  8     /* lines we may add afterwards */
 
 
-static void ngx_http_aiobs_header_set(ngx_table_elt_t *h,
-    ngx_http_aiobs_name_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
 static ngx_table_elt_t **ngx_http_aiobs_header_place(ngx_http_request_t *r,
     ngx_table_elt_t *h);
@@ -223,15 +221,19 @@ ngx_http_aiobs_header_add(ngx_list_t *list, ngx_http_aiobs_name_t *name,
  */
 
 ngx_int_t
-ngx_http_aiobs_headers_in_put(ngx_http_request_t *r, ngx_table_elt_t **old,
-    ngx_uint_t m, ngx_http_aiobs_header_t *add, ngx_uint_t n)
+ngx_http_aiobs_headers_in_put(ngx_http_request_t *r,
+    ngx_http_aiobs_place_t *old, ngx_uint_t m, ngx_http_aiobs_header_t *add,
+    ngx_uint_t n)
 {
     ngx_uint_t        i;
     ngx_table_elt_t  *h;
 
     for (i = 0; i < m; i++) {
-        ngx_http_aiobs_headers_repoint(r, old[i], NULL);
-        ngx_http_aiobs_header_set(old[i], add[i].name, &add[i].value);
+        if (old[i].place) {
+            *old[i].place = NULL;
+        }
+
+        ngx_http_aiobs_header_set(old[i].h, add[i].name, &add[i].value);
     }
 
     for ( /* void */ ; i < n; i++) {
@@ -247,7 +249,7 @@ ngx_http_aiobs_headers_in_put(ngx_http_request_t *r, ngx_table_elt_t **old,
 }
 
 
-static void
+void
 ngx_http_aiobs_header_set(ngx_table_elt_t *h, ngx_http_aiobs_name_t *name,
     ngx_str_t *value)
 {
@@ -315,18 +317,22 @@ ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
 
 
 ngx_uint_t
-ngx_http_aiobs_header_held(ngx_http_request_t *r, ngx_table_elt_t *h)
+ngx_http_aiobs_header_held(ngx_http_request_t *r, ngx_table_elt_t *h,
+    ngx_http_aiobs_place_t *place)
 {
     ngx_table_elt_t  **ph;
 
     ph = ngx_http_aiobs_header_place(r, h);
+
+    place->h = h;
+    place->place = ph;
 
     if (ph == NULL) {
         return 0;
     }
 
 #if (nginx_version >= 1023000)
-    return *ph != h || h->next;
+    return *ph != h || h->next || ph == &r->headers_in.cookie;
 #else
     return *ph != h;
 #endif

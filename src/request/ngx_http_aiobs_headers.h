@@ -48,6 +48,13 @@ typedef struct {
     ngx_str_t                   value;
 } ngx_http_aiobs_header_t;
 
+/* a line of the request, and what of headers_in points at it, or NULL */
+
+typedef struct {
+    ngx_table_elt_t            *h;
+    ngx_table_elt_t           **place;
+} ngx_http_aiobs_place_t;
+
 #define NGX_HTTP_AIOBS_HEADERS_ADD  8       /* lines at most at once */
 
 
@@ -75,15 +82,16 @@ ngx_table_elt_t *ngx_http_aiobs_header_find(ngx_list_t *list,
  * old ones, which are m and at most n; values are not copied.
  */
 ngx_int_t ngx_http_aiobs_headers_in_put(ngx_http_request_t *r,
-    ngx_table_elt_t **old, ngx_uint_t m, ngx_http_aiobs_header_t *add,
+    ngx_http_aiobs_place_t *old, ngx_uint_t m, ngx_http_aiobs_header_t *add,
     ngx_uint_t n);
 
 /*
  * Others hold a line of the request, not only by its place: lines of one name
- * are kept in an array (Cookie, X-Forwarded-For), or since 1.23 in a list.
+ * are kept in an array (Cookie, X-Forwarded-For), or since 1.23 in a list.  It
+ * is not to be written over.  place: set in any case.
  */
 ngx_uint_t ngx_http_aiobs_header_held(ngx_http_request_t *r,
-    ngx_table_elt_t *h);
+    ngx_table_elt_t *h, ngx_http_aiobs_place_t *place);
 
 typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
 
@@ -95,6 +103,9 @@ typedef ngx_uint_t (*ngx_http_aiobs_drop_pt)(ngx_table_elt_t *h, void *data);
 ngx_int_t ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
     ngx_http_aiobs_drop_pt drop, void *data);
 
+/* name and value of a line; the value is not copied */
+void ngx_http_aiobs_header_set(ngx_table_elt_t *h,
+    ngx_http_aiobs_name_t *name, ngx_str_t *value);
 ngx_table_elt_t *ngx_http_aiobs_header_add(ngx_list_t *list,
     ngx_http_aiobs_name_t *name, ngx_str_t *value);
 ngx_table_elt_t *ngx_http_aiobs_header_push(ngx_http_request_t *r,

@@ -17,11 +17,20 @@ static void ngx_http_aiobs_body_read(ngx_http_request_t *r);
 ngx_int_t
 ngx_http_aiobs_precontent(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  admit, ask;
+    ngx_int_t                   rc;
+    ngx_uint_t                  admit, ask;
+    ngx_http_aiobs_loc_conf_t  *lcf;
 
     if (ctx->reading) {
         return NGX_DONE;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    if (!lcf->stream_usage && ctx->stream == NULL
+        && ngx_http_aiobs_policy(ctx) == NULL)
+    {
+        return NGX_DECLINED;                /* nothing depends on the body */
     }
 
     if (!ctx->body_read && r->request_body == NULL

@@ -105,6 +105,10 @@ struct ngx_http_aiobs_ctx_s {
     ngx_str_t                   tracestate;
     ngx_http_aiobs_loc_conf_t  *location;       /* where the request arrived */
     ngx_http_aiobs_loc_conf_t  *prepared;       /* headers are made for it */
+    ngx_uint_t                  plain;          /* lines of the request, all
+                                                   none of ours; 0: unknown */
+    u_char                     *plain_last;     /* name of the last of them */
+    ngx_table_elt_t            *answer_id;      /* line to write ours over */
     ngx_http_aiobs_gauge_t      gauge;
     ngx_http_aiobs_gauge_t      llm_gauge;
 
@@ -262,8 +266,17 @@ ngx_http_aiobs_trace(ngx_http_aiobs_ctx_t *ctx)
  * Once the location is known, and who it is: whether the trace goes on here or
  * begins anew, and is sampled.  Only the first call counts.
  */
-void ngx_http_aiobs_trace_decide(ngx_http_request_t *r,
+void ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+static ngx_inline void
+ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (!ctx->trace.decided) {
+        ngx_http_aiobs_trace_decide_now(r, ctx);
+    }
+}
+
 
 /* whether the random part of the trace id is below ratio, of ..._TRACE_ALL */
 ngx_uint_t ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t,

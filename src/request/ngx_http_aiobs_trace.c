@@ -16,6 +16,7 @@
 
 static ngx_uint_t ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
     ngx_http_aiobs_trace_conf_t *conf, uint64_t *ratio);
+static void ngx_http_aiobs_trace_new(ngx_http_aiobs_trace_t *t);
 static void ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t);
 static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
     ngx_str_t *value);
@@ -40,15 +41,35 @@ ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx)
         }
 
     } else {
-        ngx_http_aiobs_random_hex(t->trace_id, sizeof(t->trace_id));
+        ngx_http_aiobs_trace_new(t);
+        return;
     }
 
     ngx_http_aiobs_random_hex(t->span_id, sizeof(t->span_id));
 }
 
 
+/* ids of both, by one look at random bytes */
+
+static void
+ngx_http_aiobs_trace_new(ngx_http_aiobs_trace_t *t)
+{
+    u_char  b[24];
+
+    ngx_http_aiobs_random_id(b, sizeof(b));
+
+    b[0] |= 1;                      /* an id of zeros is invalid */
+    b[16] |= 1;
+
+    aiobs_hex8(t->trace_id, b);
+    aiobs_hex8(t->trace_id + 16, b + 8);
+    aiobs_hex8(t->span_id, b + 16);
+}
+
+
 void
-ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
 {
     uint64_t                      ratio;
     ngx_uint_t                    parent;
@@ -57,10 +78,6 @@ ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     t = &ctx->trace;
     conf = &ctx->location->trace;
-
-    if (t->decided) {
-        return;
-    }
 
     t->decided = 1;
 
