@@ -32,6 +32,10 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
       AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
       aiobs_any_request }
 
+#define AIOBS_RAW_PREDICT(suffix)                                             \
+    { AIOBS_SUFFIX(suffix), "anthropic", "chat", AIOBS_DIALECT_ANTHROPIC,     \
+      AIOBS_RULE_ANTHROPIC, 1, 1, aiobs_raw_predict_answer, aiobs_any_request }
+
 #define AIOBS_GEMINI(suffix, operation, countable, text)                      \
     { AIOBS_SUFFIX(suffix), "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
       countable, text, aiobs_gemini_answer, aiobs_any_request }
@@ -54,7 +58,12 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OPENAI("/completions", "text_completion", 1, 1),
     AIOBS_OPENAI("/responses", "chat", 1, 1),
     AIOBS_OPENAI("/responses/compact", "chat", 1, 1),
+    { AIOBS_SUFFIX("/text/embeddings"), "watsonx", "embeddings",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer,
+      aiobs_any_request },
     AIOBS_OPENAI("/embeddings", "embeddings", 1, 0),
+    AIOBS_OPENAI("/multimodalembeddings", "embeddings", 1, 0),
+    AIOBS_OPENAI("/contextualizedembeddings", "embeddings", 1, 0),
     AIOBS_MEDIA("/audio/transcriptions", "transcription", aiobs_audio_answer),
     AIOBS_MEDIA("/audio/translations", "transcription", aiobs_audio_answer),
     AIOBS_MEDIA("/audio/speech", "speech", aiobs_audio_answer),
@@ -64,11 +73,12 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_MEDIA("/images/variations", "image_generation",
                 aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
+    AIOBS_OPENAI("/threads/*/messages", "", 0, 0),      /* nobody answers */
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
     AIOBS_ANTHROPIC("/complete", "text_completion", 1, 1),
     AIOBS_ANTHROPIC("/messages/count_tokens", "count_tokens", 0, 0),
-    AIOBS_ANTHROPIC(":rawPredict", "chat", 1, 1),
-    AIOBS_ANTHROPIC(":streamRawPredict", "chat", 1, 1),
+    AIOBS_RAW_PREDICT(":rawPredict"),
+    AIOBS_RAW_PREDICT(":streamRawPredict"),
     AIOBS_GEMINI(":generateContent", "generate_content", 1, 1),
     AIOBS_GEMINI(":streamGenerateContent", "generate_content", 1, 1),
     AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),
@@ -93,7 +103,11 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_COHERE("/v1/embed", "embeddings", 1, 0),
     AIOBS_COHERE("/v1/generate", "text_completion", 1, 1),
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
-    AIOBS_OPENAI("/rerank", "rerank", 1, 0),
+    { AIOBS_SUFFIX("/text/rerank"), "watsonx", "rerank", AIOBS_DIALECT_OPENAI,
+      AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer, aiobs_any_request },
+    { AIOBS_SUFFIX("/rerank"), "openai", "rerank", AIOBS_DIALECT_OPENAI,
+      AIOBS_RULE_OPENAI, 1, 0, aiobs_rerank_answer, aiobs_any_request },
+    AIOBS_COHERE("/v1/rerank", "rerank", 1, 0),         /* if it is named */
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
     AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0),
@@ -101,6 +115,9 @@ static const aiobs_api_t  aiobs_apis[] = {
       AIOBS_RULE_NONE, 1, 0, aiobs_tgi_answer, aiobs_any_request },
     { AIOBS_SUFFIX("/generate_stream"), "huggingface", "text_completion",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_tgi_answer,
+      aiobs_any_request },
+    { AIOBS_SUFFIX("/completion"), "llamacpp", "text_completion",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_llamacpp_answer,
       aiobs_any_request },
     { AIOBS_SUFFIX("/text/generation"), "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer, aiobs_any_request },
@@ -148,7 +165,7 @@ static const aiobs_api_t  aiobs_by_body[] = {
 static const char  *aiobs_not_made_here[] = {
     "/responses/", "/completions/", "/threads", "/batches", "/files",
     "/uploads", "/fine_tuning", "/fine-tuning", "/evals", "/assistants",
-    "/vector_stores", "/organization/", "/conversations", "/tokenize", NULL
+    "/vector_stores", "/organization/", "/tokenize", NULL
 };
 
 
@@ -374,6 +391,10 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
         slash = memchr(p, '/', last - p);
         n = slash ? (size_t) (slash - p) + 1 : 0;
 
+        if (n && i == 1) {                      /* to the last of them */
+            for (n = last - p; p[n - 1] != '/'; n--) { /* void */ }
+        }
+
     } else {
         for (n = last - p; n && p[n - 1] != places[i].end; n--) {
             /* void */
@@ -435,7 +456,7 @@ aiobs_api_makes(const char *path, size_t len)
 }
 
 
-/* the pattern fits the path's end; "*" is one segment */
+/* the pattern fits the path's end; "*" is a segment, or a few before more */
 
 static int
 aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)
@@ -470,14 +491,24 @@ aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)
 }
 
 
+/* a model may be named by an ARN, which has slashes of its own */
+
 static int
 aiobs_api_starts(const char *pattern, const char *path, size_t len)
 {
+    size_t       n;
     const char  *last;
 
     for (last = path + len; *pattern; pattern++) {
 
         if (*pattern == '*') {
+            n = strlen(pattern + 1);
+
+            if (n) {
+                return (size_t) (last - path) > n
+                       && memcmp(last - n, pattern + 1, n) == 0;
+            }
+
             while (path < last && *path != '/') {
                 path++;
             }

@@ -126,7 +126,7 @@ typedef enum {
 
 
 struct aiobs_api_s {
-    const char          *suffix;    /* of the path; "*" stands for a segment */
+    const char          *suffix;    /* of the path; "*": segments of the path */
     size_t               suffix_len;
     const char          *provider;
     const char          *operation;
@@ -153,6 +153,9 @@ extern const aiobs_node_t  aiobs_tgi_answer[];
 extern const aiobs_node_t  aiobs_watsonx_answer[];
 extern const aiobs_node_t  aiobs_cohere_answer[];
 extern const aiobs_node_t  aiobs_ollama_answer[];
+extern const aiobs_node_t  aiobs_llamacpp_answer[];
+extern const aiobs_node_t  aiobs_rerank_answer[];
+extern const aiobs_node_t  aiobs_raw_predict_answer[];
 extern const aiobs_node_t  aiobs_any_answer[];
 extern const aiobs_node_t  aiobs_any_request[];
 

@@ -34,6 +34,7 @@ static const aiobs_error_t  aiobs_errors[] = {
     { "RESOURCE_EXHAUSTED", "rate_limited" },
     { "ThrottlingException", "rate_limited" },
     { "invalid_api_key", "authentication" },
+    { "API_KEY_INVALID", "authentication" },    /* a 400 of Google */
     { "authentication_error", "authentication" },
     { "permission_error", "authentication" },
     { "UNAUTHENTICATED", "authentication" },

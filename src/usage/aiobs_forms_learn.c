@@ -259,8 +259,10 @@ aiobs_learner_part(aiobs_learner_t *l, aiobs_part_e kind,
 {
     aiobs_part_t  *part;
 
-    if (l->failed || l->parts == AIOBS_FORM_PARTS) {
-        l->failed = 1;
+    if (l->failed || l->parts == AIOBS_FORM_PARTS
+        || (node && node->type == AIOBS_NODE_GROUP && *start == '"'))
+    {
+        l->failed = 1;                      /* an error in words is told */
         return;
     }
 

@@ -74,8 +74,19 @@ static const aiobs_node_t  aiobs_openai_tools[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_openai_thought[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_thoughts[] = {
+    AIOBS_PATH("*", aiobs_openai_thought),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_openai_part[] = {
     AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("thinking", aiobs_openai_thoughts),  /* Mistral, Cohere */
     AIOBS_END
 };
 
@@ -109,10 +120,21 @@ const aiobs_node_t  aiobs_openai_choices[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_error_detail[] = {
+    AIOBS_STRING("reason", ERROR_CODE),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_error_details[] = {
+    AIOBS_PATH("*", aiobs_error_detail),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_error_object[] = {
     AIOBS_STRING("type", ERROR_TYPE),
     AIOBS_STRING("code", ERROR_CODE),
     AIOBS_STRING("status", ERROR_TYPE),         /* Google */
+    AIOBS_PATH("details", aiobs_error_details),
     AIOBS_END
 };
 
@@ -264,6 +286,7 @@ const aiobs_node_t  aiobs_anthropic_usage[] = {
     AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
     AIOBS_PATH("server_tool_use", aiobs_anthropic_tools),
     AIOBS_STRING("service_tier", TIER),
+    AIOBS_NUMBER("cost", COST),                 /* OpenRouter */
     AIOBS_END
 };
 
@@ -320,6 +343,46 @@ const aiobs_node_t  aiobs_anthropic_answer[] = {
     AIOBS_PATH("content", aiobs_anthropic_blocks),
     AIOBS_PATH("message", aiobs_anthropic_message),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+/* --- Vertex rawPredict: Anthropic's, or OpenAI's for Mistral and others --- */
+
+static const aiobs_node_t  aiobs_raw_usage[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),
+    AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
+    AIOBS_PATH("cache_creation", aiobs_anthropic_creation),
+    AIOBS_PATH("output_tokens_details", aiobs_anthropic_output_details),
+    AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
+    AIOBS_PATH("server_tool_use", aiobs_anthropic_tools),
+    AIOBS_STRING("service_tier", TIER),
+    AIOBS_NUMBER("prompt_tokens", INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_raw_message[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_GROUP("usage", MERGE, aiobs_raw_usage),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_raw_predict_answer[] = {
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_STRING("stop_reason", FINISH),
+    AIOBS_GROUP("usage", MERGE, aiobs_raw_usage),
+    AIOBS_PATH("content", aiobs_anthropic_blocks),
+    AIOBS_PATH("message", aiobs_raw_message),
+    AIOBS_PATH("delta", aiobs_anthropic_delta),
+    AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };

@@ -92,6 +92,22 @@ static const aiobs_node_t  aiobs_any_output[] = {
     AIOBS_END
 };
 
+/* Cloudflare's Workers AI */
+
+static const aiobs_node_t  aiobs_any_result_usage[] = {
+    AIOBS_NUMBER("prompt_tokens", OPENAI_INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_NUMBER("total_tokens", TOTAL),
+    AIOBS_PATH("prompt_tokens_details", aiobs_any_input_details),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_any_result[] = {
+    AIOBS_GROUP("usage", MERGE, aiobs_any_result_usage),
+    AIOBS_TEXT("response", NULL),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_any_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
@@ -113,6 +129,7 @@ const aiobs_node_t  aiobs_any_answer[] = {
     AIOBS_GROUP("usageMetadata", GEMINI, aiobs_gemini_usage),
     AIOBS_STRING("stopReason", FINISH),
     AIOBS_PATH("data", aiobs_any_data),
+    AIOBS_PATH("result", aiobs_any_result),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };

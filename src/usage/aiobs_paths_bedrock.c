@@ -30,12 +30,24 @@ static const aiobs_node_t  aiobs_converse_output[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_converse_tool[] = {
+    AIOBS_TEXT("input", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_converse_delta[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("reasoningContent", aiobs_openai_part),
+    AIOBS_PATH("toolUse", aiobs_converse_tool),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_converse_answer[] = {
     AIOBS_STRING("__type", ERROR_TYPE),
     AIOBS_STRING("stopReason", FINISH),
     AIOBS_GROUP("usage", MERGE, aiobs_converse_usage),
     AIOBS_PATH("output", aiobs_converse_output),
-    AIOBS_PATH("delta", aiobs_openai_part),
+    AIOBS_PATH("delta", aiobs_converse_delta),
     AIOBS_END
 };
 
@@ -107,7 +119,7 @@ static const aiobs_node_t  aiobs_invoke_stop[] = {
 };
 
 static const aiobs_node_t  aiobs_invoke_block[] = {
-    AIOBS_PATH("delta", aiobs_openai_part),
+    AIOBS_PATH("delta", aiobs_converse_delta),
     AIOBS_END
 };
 

@@ -56,11 +56,22 @@ const aiobs_node_t  aiobs_gemini_candidates[] = {
     AIOBS_END
 };
 
+/* Code Assist wraps the document */
+
+static const aiobs_node_t  aiobs_gemini_wrapped[] = {
+    AIOBS_STRING("responseId", ID),
+    AIOBS_STRING("modelVersion", MODEL),
+    AIOBS_PATH("candidates", aiobs_gemini_candidates),
+    AIOBS_GROUP("usageMetadata", USAGE, aiobs_gemini_usage),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_gemini_answer[] = {
     AIOBS_STRING("responseId", ID),
     AIOBS_STRING("modelVersion", MODEL),
     AIOBS_PATH("candidates", aiobs_gemini_candidates),
     AIOBS_GROUP("usageMetadata", USAGE, aiobs_gemini_usage),
+    AIOBS_PATH("response", aiobs_gemini_wrapped),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };

@@ -16,6 +16,7 @@ static const aiobs_node_t  aiobs_cohere_billed[] = {
     AIOBS_NUMBER("output_tokens", BILLED_OUTPUT),
     AIOBS_NUMBER("search_units", QUERIES),
     AIOBS_NUMBER("images", IMAGES_INPUT),
+    AIOBS_NUMBER("image_tokens", IMAGE_INPUT),
     AIOBS_END
 };
 
@@ -96,13 +97,36 @@ const aiobs_node_t  aiobs_cohere_answer[] = {
 
 /* --- Ollama: the report is the document itself --- */
 
+static const aiobs_node_t  aiobs_ollama_call[] = {
+    AIOBS_TEXT("name", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_ollama_tool[] = {
+    AIOBS_PATH("function", aiobs_ollama_call),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_ollama_tools[] = {
+    AIOBS_PATH("*", aiobs_ollama_tool),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_ollama_message[] = {
+    AIOBS_TEXT("content", NULL),
+    AIOBS_TEXT("thinking", NULL),
+    AIOBS_PATH("tool_calls", aiobs_ollama_tools),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_ollama_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("done_reason", FINISH),
     AIOBS_NUMBER("prompt_eval_count", INPUT),
     AIOBS_NUMBER("eval_count", OUTPUT),
-    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_PATH("message", aiobs_ollama_message),
     AIOBS_TEXT("response", NULL),
+    AIOBS_TEXT("thinking", NULL),
     AIOBS_STRING("error", ERROR_TYPE),
     AIOBS_END
 };
@@ -133,7 +157,15 @@ static const aiobs_node_t  aiobs_tgi_token[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_sglang_meta[] = {
+    AIOBS_NUMBER("prompt_tokens", INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_tgi_answer[] = {
+    AIOBS_PATH("meta_info", aiobs_sglang_meta), /* SGLang, on the same path */
     AIOBS_PATH("details", aiobs_tgi_details),
     AIOBS_PATH("token", aiobs_tgi_token),
     AIOBS_STRING("error_type", ERROR_CODE),
@@ -159,5 +191,42 @@ static const aiobs_node_t  aiobs_watsonx_results[] = {
 const aiobs_node_t  aiobs_watsonx_answer[] = {
     AIOBS_STRING("model_id", MODEL),
     AIOBS_PATH("results", aiobs_watsonx_results),
+    AIOBS_NUMBER("input_token_count", INPUT),   /* embeddings, rerank */
+    AIOBS_END
+};
+
+
+/* --- llama.cpp: the report is the document, a running one in streams --- */
+
+const aiobs_node_t  aiobs_llamacpp_answer[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_TEXT("content", NULL),
+    AIOBS_STRING("stop_type", FINISH),
+    AIOBS_NUMBER("tokens_evaluated", INPUT),
+    AIOBS_NUMBER("tokens_predicted", OUTPUT),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+/* --- rerank, of many --- */
+
+static const aiobs_node_t  aiobs_rerank_billed[] = {
+    AIOBS_NUMBER("search_units", QUERIES),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_rerank_meta[] = {
+    AIOBS_PATH("billed_units", aiobs_rerank_billed),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_rerank_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_GROUP("meta", USAGE, aiobs_rerank_meta),      /* Cohere */
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("code", ERROR_CODE),
     AIOBS_END
 };

@@ -68,6 +68,9 @@ aiobs_apply_rule(const aiobs_api_t *api, const int64_t *f,
             rec->output = f[AIOBS_F_BILLED_OUTPUT];
         }
 
+        /* embeddings: beside those of the text */
+
+        rec->input = aiobs_sum(rec->input, f[AIOBS_F_IMAGE_INPUT]);
         break;
 
     default:
@@ -153,7 +156,7 @@ aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec)
 
 
 /*
- * Cache and reasoning are inside, but for xAI's chat (its total says so) and
+ * Cache and reasoning are inside, but for Grok's chat (its total says so) and
  * for hosts that count cache reads beside the prompt.  Embeddings and rerank
  * of some report a total only.
  */
@@ -169,12 +172,12 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
     if (f[AIOBS_F_XAI_COST] != AIOBS_ABSENT) {
 
         rec->cost_nanousd = f[AIOBS_F_XAI_COST] / 10;   /* ticks of 1e-10 */
+    }
 
-        if (rec->output != AIOBS_ABSENT && rec->reasoning > 0
-            && f[AIOBS_F_TOTAL] == rec->input + rec->output + rec->reasoning)
-        {
-            rec->output += rec->reasoning;
-        }
+    if (rec->output != AIOBS_ABSENT && rec->reasoning > 0
+        && f[AIOBS_F_TOTAL] == rec->input + rec->output + rec->reasoning)
+    {
+        rec->output += rec->reasoning;
     }
 
     if (rec->cache_read != AIOBS_ABSENT && rec->input != AIOBS_ABSENT

@@ -30,6 +30,9 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     if (node->type == AIOBS_NODE_NUMBER) {
         aiobs_value_number(u, node->slot, p, len, string);
 
+    } else if (node->type == AIOBS_NODE_GROUP) {
+        u->midstream_error |= (string && len && node->slot == AIOBS_G_ERROR);
+
     } else if (node->type != AIOBS_NODE_STRING) {
         return;
 
@@ -80,6 +83,9 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
 
         if (len >= 7 && memcmp(p, "message", 7) == 0) {
             u->marks |= AIOBS_MARK_ANTHROPIC;
+
+        } else if (len == 5 && memcmp(p, "error", 5) == 0) {
+            u->midstream_error = 1;         /* its event may have no name */
         }
 
         break;
