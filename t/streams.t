@@ -46,6 +46,17 @@ $t->upstream(0, sub {
         return if !-e "$dir/refused" && do { Aiobs::spew("$dir/refused", ''); 1 };
     }
 
+    if ($mode eq 'pieces') {
+        my $all = join '', map { s/%USAGE%/,"usage":null/r } event('One '),
+            event('two '), event('three', 'stop'), "${last}data: [DONE]\n\n";
+
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            . "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            . join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
+                $all =~ /(.{1,5})/gs) . "0\r\n\r\n");
+        return;
+    }
+
     $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
         . "Connection: close\r\n"
         . ($mode eq 'cut' || $mode eq 'error' ? "Content-Length: 100000\r\n" : '')
@@ -226,6 +237,10 @@ is($r->{line}{output_tokens}, 3, 'output');
 is_deeply(decode_json($r->{sent_body}), { %{decode_json($body)},
     stream_options => { include_usage => JSON::PP::true } }, 'the question is added');
 unlike($r->{sent_head}, qr/^Accept-Encoding/mi, 'without compression');
+
+$r = ask($body, 'pieces');
+is($r->{body}, $plain, 'events in pieces that come at once: none is lost');
+is($r->{line}{input_tokens}, 7, 'and the usage');
 
 $r = ask('{"stream":true,"stream_options":{"include_usage":true}}');
 like($r->{body}, qr/\Q$last\E/, 'who asks himself gets the usage');

@@ -535,6 +535,7 @@ ngx_http_aiobs_strip_buf(ngx_http_aiobs_stream_t *s, ngx_uint_t data)
         b = cl->buf;
 
         if (!data || (b->last < b->end && !b->last_buf)) {
+            b->temporary |= data;       /* it may have been for flags only */
             return b;
         }
     }
