@@ -97,6 +97,7 @@ upstream tries {
     server 127.0.0.1:%%PORT_0%% max_fails=0;
     server 127.0.0.1:%%PORT_0%% max_fails=0;
 }
+proxy_cache_path %%DIR%%/cache keys_zone=kept:1m;
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
@@ -108,6 +109,15 @@ server {
         aiobs_stream_usage on limit=1m;
         proxy_next_upstream error timeout non_idempotent;
         proxy_pass http://tries;
+    }
+    location /kept/ {
+        aiobs_llm openai;
+        aiobs_stream_usage on;
+        proxy_cache kept;
+        proxy_cache_methods POST;
+        proxy_cache_key \$request_body;
+        proxy_cache_valid 1h;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location = /metrics { aiobs_metrics; }
 }
@@ -241,6 +251,12 @@ unlike($r->{sent_head}, qr/^Accept-Encoding/mi, 'without compression');
 $r = ask($body, 'pieces');
 is($r->{body}, $plain, 'events in pieces that come at once: none is lost');
 is($r->{line}{input_tokens}, 7, 'and the usage');
+
+for my $status (qw(MISS HIT)) {
+    $r = $t->post(1, '/kept/v1/chat/completions?mode=x', $body, 'X-Request-ID', "kept$status");
+    is($r->{body}, $plain, "a stream that is cached as well, $status: whole");
+    is($t->log_of("kept$status")->{upstream_cache_status}, $status, "$status it is");
+}
 
 $r = ask('{"stream":true,"stream_options":{"include_usage":true}}');
 like($r->{body}, qr/\Q$last\E/, 'who asks himself gets the usage');

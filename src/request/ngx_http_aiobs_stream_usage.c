@@ -207,6 +207,12 @@ ngx_http_aiobs_strip_pending(ngx_http_aiobs_stream_t *s)
         }
     }
 
+    /* what nginx only held back for more would be busy for ever */
+
+    if (s->out) {
+        ngx_http_aiobs_strip_buf(s, 0)->flush = 1;
+    }
+
     return s->failed ? NGX_ERROR : NGX_OK;
 }
 
