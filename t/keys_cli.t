@@ -128,7 +128,7 @@ is("$rc $out", '0 already revoked ' . substr($other_hash, 0, 12)
 
 ($rc, $out) = run("$alice\n", 'show', '--db', $db, '--stdin');
 like($out, qr/^user: +alice\n/m, 'a key on stdin is found');
-($rc, $out) = run("$alice\n", 'show', '--db', $db, '--stdin', '--json');
+($rc, $out) = run("$alice\r\n", 'show', '--db', $db, '--stdin', '--json');
 is(decode_json($out)->{hash}, $hash, 'as JSON');
 ($rc, $out) = run($alice, 'revoke', '--db', $db, '--stdin');
 like($out, qr/^revoked /, 'a key on stdin is revoked');

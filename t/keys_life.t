@@ -83,6 +83,8 @@ ok(!$key->{admin} && $key->{may_act_for}, 'one right is taken away');
 for my $case (['nothing to set', 'set', id($alice)],
     ['an end that is none', 'set', id($alice), '--expires', 'soon'],
     ['a month that is none', 'set', id($alice), '--expires', '2026-13-01'],
+    ['a day that is none', 'set', id($alice), '--expires', '2099-02-29'],
+    ['a zone that is none', 'set', id($alice), '--expires', '2099-02-28T00:00:00+99:00'],
     ['a limit that is none', 'set', id($alice), '--rpm', 'many'],
     ['half a request', 'set', id($alice), '--rpm', '1.5'],
     ['a negative limit', 'set', id($alice), '--rpm', '-1'],

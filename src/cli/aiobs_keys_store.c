@@ -142,12 +142,16 @@ static int
 aiobs_keys_read(char *hash)
 {
     int     rc;
-    char    key[AIOBS_KEY_RAW_MAX + 2];
+    char    key[AIOBS_KEY_RAW_MAX + sizeof("\r\n")];
     size_t  len;
 
     len = fread(key, 1, sizeof(key), stdin);
 
     if (len && key[len - 1] == '\n') {
+        len--;
+    }
+
+    if (len && key[len - 1] == '\r') {
         len--;
     }
 

@@ -168,7 +168,7 @@ aiobs_key_parse_time(const char *text, char *time)
     char            sign;
     time_t          t;
     size_t          n;
-    struct tm       tm;
+    struct tm       tm, day;
     unsigned        h, m;
     const char     *p;
     struct timeval  tv;
@@ -178,7 +178,15 @@ aiobs_key_parse_time(const char *text, char *time)
 
     p = strptime(text, "%Y-%m-%d", &tm);
 
-    if (p && (*p == 'T' || *p == ' ')) {
+    /* a 30th of February would go on to March */
+
+    day = tm;
+
+    if (p == NULL || timegm(&day) == -1 || day.tm_mday != tm.tm_mday) {
+        return -1;
+    }
+
+    if (*p == 'T' || *p == ' ') {
         p = strptime(p + 1, "%H:%M:%S", &tm);
     }
 
@@ -198,7 +206,9 @@ aiobs_key_parse_time(const char *text, char *time)
         || sscanf(p, "%c%2u%2u", &sign, &h, &m) == 3
         || (m = 0, sscanf(p, "%c%2u", &sign, &h) == 2))
     {
-        if ((sign != '+' && sign != '-') || strlen(p) > sizeof("+00:00") - 1) {
+        if ((sign != '+' && sign != '-') || strlen(p) > sizeof("+00:00") - 1
+            || h > 23 || m > 59)
+        {
             return -1;
         }
 
