@@ -103,6 +103,7 @@ for my $case (['nothing to set', 'set', id($alice)],
     ['no file', 'import'],
     ['a format that is none', 'import', '-', '--format', 'xml'],
     ['nobody to forget', 'forget'],
+    ['events of half a key', 'audit', 'abcd'],
     ['a hash that is none', 'audit', '--expect', 'abc'])
 {
     my ($name, @args) = @$case;
@@ -215,6 +216,33 @@ is_deeply([@$key{qw(user_id expires_at models labels limits)}],
     ['ida', '2099-01-02T03:04:05.678000', ['gpt-5', 'o3'], { tier => 'gold' },
      { rpm => 60, cost_usd_per_day => 2 }], 'is taken as well');
 
+# what restricts a key and is not understood is no lack of a restriction
+
+my $wrong = 0;
+
+for my $case (['a limit that is a word', rpm_limit => 'many'], ['one beyond all numbers', tpm_limit => 1e300],
+    ['a budget that is no number', max_budget => 'nan'], ['a limit that is none', rpm_limit => -1],
+    ['models that are cut off', models => '["gpt-5"'], ['models by name', models => { 'gpt-5' => 1 }],
+    ['an end in seconds', expires => 4070908800], ['an end that is none', expires => '2099-02-30'])
+{
+    my ($name, @with) = @$case;
+    spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("w" . ++$wrong), @with }]));
+    is((cli('import', $t->dir . '/litellm.json'))[0], 5, "LiteLLM's key is left out: $name");
+}
+
+for my $blocked (1, 'TRUE', 'yes') {
+    spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("b$blocked"), blocked => $blocked }]));
+    cli('import', $t->dir . '/litellm.json');
+    is(decode_json((cli('show', substr(sha256_hex("b$blocked"), 0, 12), '--json'))[1])->{state},
+        'revoked', "blocked: $blocked");
+}
+
+for my $case ('active,FALSE', 'active,f', 'tpm,nan', 'tpm,inf') {
+    my ($column, $value) = split /,/, $case;
+    spew($t->dir . '/in.csv', "hash,user_id,$column\n" . sha256_hex("c$case") . ",kim,$value\n");
+    is((cli('import', $t->dir . '/in.csv'))[0], 5, "CSV: $case is left out");
+}
+
 # out, and in again
 
 for my $format (qw(json csv)) {
@@ -247,7 +275,7 @@ is(sql("SELECT count(*) FROM api_keys WHERE hash = '" . sha256_hex('torn') . "'"
 # what was spent
 
 my $month = strftime('%Y-%m', gmtime);
-my $n = 0;
+my $wrong = 0;
 for my $row (["$month-01", $alice3, 'gpt-5', 'chat', 1000, 200, 2_000_000], ["$month-02", $alice3, 'claude', 'chat', 10, 20, 500_000],
     ["$month-02", $alice, 'gpt-5', 'chat', 1, 2, 1], ["$month-02", $bob, 'gpt-5', 'rag', 5, 5, 3_000_000],
     ['2020-01-01', $bob, 'gpt-5', 'rag', 7, 7, 7])

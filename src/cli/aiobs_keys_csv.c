@@ -8,6 +8,7 @@
 
 #include "aiobs_keys.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,8 +214,9 @@ aiobs_csv_record(char **names, int n, char **fields)
         }
 
         value = strtod(fields[i], &end);
-        json_object_set_new(limits, names[i], *end ? json_string(fields[i])
-                                                   : json_real(value));
+        json_object_set_new(limits, names[i], *end || !isfinite(value)
+                                              ? json_string(fields[i])
+                                              : json_real(value));
     }
 
     if (json_object_size(limits)) {

@@ -403,12 +403,18 @@ aiobs_import_past(const json_t *row, aiobs_key_attrs_t *attrs, char *created,
 
     text = json_string_value(json_object_get(row, "state"));
 
-    attrs->revoked = text ? strcmp(text, "revoked") == 0
-                          : json_is_false(active)
-                            || (json_is_integer(active)
-                                && json_integer_value(active) == 0);
+    if (text) {
+        attrs->revoked = strcmp(text, "revoked") == 0;
+        return NULL;
+    }
 
-    return NULL;
+    attrs->revoked = json_is_false(active)
+                     || (json_is_integer(active)
+                         && json_integer_value(active) == 0);
+
+    return active == NULL || json_is_boolean(active) || json_is_null(active)
+           || json_is_integer(active)
+           ? NULL : "its active is neither true nor false";
 }
 
 

@@ -4,14 +4,17 @@
  *
  * aiobs-keys: rows of LiteLLM's table LiteLLM_VerificationToken.  Its token is
  * the SHA-256 of the key in hex, as ours; texts of PostgreSQL's CSV are taken
- * as well as values of JSON.
+ * as well as values of JSON.  What restricts a key and is not understood goes
+ * on as a value that is refused, with its row, and never as no restriction.
  */
 
 
 #include "aiobs_keys.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 
 #define AIOBS_DAY    1
@@ -20,6 +23,7 @@
 
 static void aiobs_litellm_text(json_t *key, const char *to, const json_t *row,
     const char *from, size_t max);
+static void aiobs_litellm_expires(json_t *key, const json_t *value);
 static void aiobs_litellm_user(json_t *key, const json_t *row);
 static void aiobs_litellm_limit(json_t *limits, const char *to,
     const json_t *row, const char *from);
@@ -29,7 +33,7 @@ static void aiobs_litellm_models(json_t *key, const json_t *row,
     unsigned *notes);
 static json_t *aiobs_litellm_array(const json_t *value);
 static void aiobs_litellm_labels(json_t *key, const json_t *row);
-static double aiobs_litellm_number(const json_t *value);
+static json_t *aiobs_litellm_number(const json_t *value);
 static int aiobs_litellm_blocked(const json_t *value);
 
 
@@ -45,7 +49,7 @@ aiobs_keys_litellm(const json_t *row, unsigned *notes)
     aiobs_litellm_text(key, "hash", row, "token", AIOBS_KEY_HEX_LEN);
     aiobs_litellm_text(key, "name", row, "key_alias", AIOBS_KEY_NAME_MAX);
     aiobs_litellm_text(key, "created_at", row, "created_at", 64);
-    aiobs_litellm_text(key, "expires_at", row, "expires", 64);
+    aiobs_litellm_expires(key, json_object_get(row, "expires"));
     aiobs_litellm_user(key, row);
 
     aiobs_litellm_limit(limits, "rpm", row, "rpm_limit");
@@ -96,6 +100,15 @@ aiobs_litellm_text(json_t *key, const char *to, const json_t *row,
 }
 
 
+static void
+aiobs_litellm_expires(json_t *key, const json_t *value)
+{
+    if (value && !(json_is_string(value) && json_string_length(value) == 0)) {
+        json_object_set(key, "expires_at", (json_t *) value);
+    }
+}
+
+
 /* a key of nobody is a team's, or is known by its own name */
 
 static void
@@ -119,12 +132,12 @@ static void
 aiobs_litellm_limit(json_t *limits, const char *to, const json_t *row,
     const char *from)
 {
-    double  value;
+    json_t  *value;
 
     value = aiobs_litellm_number(json_object_get(row, from));
 
-    if (value >= 0) {
-        json_object_set_new(limits, to, json_integer((json_int_t) value));
+    if (value) {
+        json_object_set_new(limits, to, value);
     }
 }
 
@@ -136,12 +149,12 @@ aiobs_litellm_budget(json_t *limits, const json_t *row, unsigned *notes)
 {
     char        *unit;
     long         days;
-    double       budget;
+    json_t      *budget;
     const char  *duration;
 
     budget = aiobs_litellm_number(json_object_get(row, "max_budget"));
 
-    if (budget < 0) {
+    if (budget == NULL) {
         return;
     }
 
@@ -160,7 +173,7 @@ aiobs_litellm_budget(json_t *limits, const json_t *row, unsigned *notes)
 
     json_object_set_new(limits, days < AIOBS_MONTH && days <= AIOBS_DAY
                                 ? "cost_usd_per_day" : "cost_usd_per_month",
-                        json_real(budget));
+                        budget);
 }
 
 
@@ -189,7 +202,7 @@ aiobs_litellm_models(json_t *key, const json_t *row, unsigned *notes)
 }
 
 
-/* ["a"], or PostgreSQL's {a,"b c"}; new */
+/* ["a"], or PostgreSQL's {a,"b c"}; new; another value is none */
 
 static json_t *
 aiobs_litellm_array(const json_t *value)
@@ -198,20 +211,21 @@ aiobs_litellm_array(const json_t *value)
     json_t      *array;
     const char  *text;
 
-    if (json_is_array(value)) {
+    text = json_string_value(value);
+
+    if (text && text[0] == '[') {
+        array = json_loads(text, 0, NULL);
+        return array ? array : json_string(text);
+    }
+
+    if (value && !json_is_null(value) && text == NULL) {
         return json_deep_copy(value);
     }
 
     array = json_array();
-    text = json_string_value(value);
 
     if (text == NULL || text[0] == '\0') {
         return array;
-    }
-
-    if (text[0] == '[') {
-        json_decref(array);
-        return json_loads(text, 0, NULL);
     }
 
     copy = strdup(text[0] == '{' ? text + 1 : text);
@@ -287,27 +301,32 @@ aiobs_litellm_labels(json_t *key, const json_t *row)
 }
 
 
-/* -1: none */
+/* new; NULL: there is none */
 
-static double
+static json_t *
 aiobs_litellm_number(const json_t *value)
 {
-    char    *end;
-    double   number;
+    char        *end;
+    double       number;
+    const char  *text;
 
-    if (json_is_number(value)) {
-        return json_number_value(value);
+    text = json_string_value(value);
+
+    if (value == NULL || json_is_null(value) || (text && *text == '\0')) {
+        return NULL;
     }
 
-    if (!json_is_string(value) || *json_string_value(value) == '\0') {
-        return -1;
+    if (text) {
+        number = strtod(text, &end);
+        return *end || !isfinite(number) ? json_string(text)
+                                         : json_real(number);
     }
 
-    number = strtod(json_string_value(value), &end);
-
-    return *end ? -1 : number;
+    return json_deep_copy(value);
 }
 
+
+/* whatever is not known to be false blocks */
 
 static int
 aiobs_litellm_blocked(const json_t *value)
@@ -316,7 +335,13 @@ aiobs_litellm_blocked(const json_t *value)
 
     text = json_string_value(value);
 
-    return json_is_true(value)
-           || (text && (strcmp(text, "t") == 0 || strcmp(text, "true") == 0
-                        || strcmp(text, "True") == 0));
+    if (value == NULL || json_is_null(value) || json_is_false(value)
+        || (json_is_integer(value) && json_integer_value(value) == 0))
+    {
+        return 0;
+    }
+
+    return text == NULL
+           || (*text && strcasecmp(text, "f") != 0
+               && strcasecmp(text, "false") != 0 && strcmp(text, "0") != 0);
 }

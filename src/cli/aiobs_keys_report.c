@@ -314,6 +314,12 @@ aiobs_keys_audit(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_USAGE;
     }
 
+    if (o->arg && strspn(o->arg, "0123456789abcdef") < AIOBS_KEY_ID_LEN) {
+        aiobs_keys_say("audit takes all 12 digits of a key id: keys that were"
+                       " deleted have events, too");
+        return AIOBS_EXIT_USAGE;
+    }
+
     rc = aiobs_keys_open(o, 0, &store);
     if (rc != AIOBS_EXIT_OK) {
         return rc;
