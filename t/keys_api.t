@@ -81,6 +81,7 @@ sub is_problem {
     is($json->{status}, $status, "$name: says so");
     is($json->{type}, 'about:blank', "$name: of no further type");
     is($json->{request_id}, $r->{headers}{'x-request-id'}, "$name: of this request");
+    ok(length $json->{title}, "$name: with a title");
     like($json->{detail}, $detail, "$name: in words");
     return;
 }
@@ -204,7 +205,8 @@ for my $case (
     ['an escape', 422, qr/control/, 'POST', '', { user_id => "a\e[2J" }],
     ['a quote in a name', 422, qr/no attribute "a"b"/, 'POST', '', { 'a"b' => 1 }],
     ['a glob with a comma', 422, qr/"models" is not/, 'POST', '', { user_id => 'a', models => ['a,b'] }],
-    ['a user that is too long', 422, qr/longer than 128/, 'POST', '', { user_id => 'u' x 129 }],
+    ['a user that is too long', 422, qr/its user is not 1 to 128 bytes/, 'POST', '', { user_id => 'u' x 129 }],
+    ['a name that is empty', 422, qr/its name is not 1 to 64 bytes/, 'POST', '', { user_id => 'a', name => '' }],
     ['a grace below zero', 422, qr/grace_seconds/, 'POST', "/$id/rotate", { grace_seconds => -1 }],
     ['something else than grace', 422, qr/grace_seconds/, 'POST', "/$id/rotate", { grace => 1 }],
     ['a label that is a number', 422, qr/label/, 'PATCH', "/$id", { labels => { a => 1 } }],
@@ -231,6 +233,10 @@ for my $case (['PUT', '', 'GET, HEAD, POST'], ['POST', "/$id", 'GET, HEAD, PATCH
     is_problem(\@got, 405, qr/not allowed/, "$case->[0] $case->[1]");
     is($got[2]{headers}{allow}, $case->[2], 'it says what is');
 }
+
+($status, my $bounded) = api('POST', '', { user_id => 'kim', limits => { rpm => 1, cost_usd_per_day => 1 } });
+($status, $bounded) = api('PATCH', "/$bounded->{key_id}", { limits => undef });
+is_deeply([$status, $bounded->{limits}], [200, {}], 'null takes all limits away');
 
 # a body in pieces
 

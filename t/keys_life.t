@@ -218,7 +218,7 @@ is_deeply([@$key{qw(user_id expires_at models labels limits)}],
 
 # what restricts a key and is not understood is no lack of a restriction
 
-my $wrong = 0;
+my $odd = 0;
 
 for my $case (['a limit that is a word', rpm_limit => 'many'], ['one beyond all numbers', tpm_limit => 1e300],
     ['a budget that is no number', max_budget => 'nan'], ['a limit that is none', rpm_limit => -1],
@@ -226,7 +226,7 @@ for my $case (['a limit that is a word', rpm_limit => 'many'], ['one beyond all 
     ['an end in seconds', expires => 4070908800], ['an end that is none', expires => '2099-02-30'])
 {
     my ($name, @with) = @$case;
-    spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("w" . ++$wrong), @with }]));
+    spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("w" . ++$odd), @with }]));
     is((cli('import', $t->dir . '/litellm.json'))[0], 5, "LiteLLM's key is left out: $name");
 }
 
@@ -275,7 +275,7 @@ is(sql("SELECT count(*) FROM api_keys WHERE hash = '" . sha256_hex('torn') . "'"
 # what was spent
 
 my $month = strftime('%Y-%m', gmtime);
-my $wrong = 0;
+my $odd = 0;
 for my $row (["$month-01", $alice3, 'gpt-5', 'chat', 1000, 200, 2_000_000], ["$month-02", $alice3, 'claude', 'chat', 10, 20, 500_000],
     ["$month-02", $alice, 'gpt-5', 'chat', 1, 2, 1], ["$month-02", $bob, 'gpt-5', 'rag', 5, 5, 3_000_000],
     ['2020-01-01', $bob, 'gpt-5', 'rag', 7, 7, 7])

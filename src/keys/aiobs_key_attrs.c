@@ -44,13 +44,20 @@ aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs)
     error = NULL;
 
     if (attrs->set & AIOBS_ATTR_USER) {
-        error = attrs->user ? aiobs_key_text_error(attrs->user,
-                                                   AIOBS_KEY_USER_MAX)
-                            : "a key needs a user";
+        if (attrs->user == NULL) {
+            error = "a key needs a user";
+
+        } else if (aiobs_key_text_error(attrs->user, AIOBS_KEY_USER_MAX)) {
+            error = "its user is not 1 to 128 bytes of UTF-8 without control"
+                    " characters";
+        }
     }
 
-    if (error == NULL && (attrs->set & AIOBS_ATTR_NAME) && attrs->name) {
-        error = aiobs_key_text_error(attrs->name, AIOBS_KEY_NAME_MAX);
+    if (error == NULL && (attrs->set & AIOBS_ATTR_NAME) && attrs->name
+        && aiobs_key_text_error(attrs->name, AIOBS_KEY_NAME_MAX))
+    {
+        error = "its name is not 1 to 64 bytes of UTF-8 without control"
+                " characters";
     }
 
     if (error == NULL && (attrs->set & AIOBS_ATTR_EXPIRES) && attrs->expires

@@ -297,12 +297,14 @@ aiobs_form_limits(aiobs_key_form_t *form, const json_t *value)
         " tokens_per_day, tokens_per_month, cost_usd_per_day,"
         " cost_usd_per_month, parallel, 0 or more each, or null";
 
-    if (!json_is_object(value)) {
+    if (!json_is_object(value) && !json_is_null(value)) {
         return expected;
     }
 
     for (i = 0, n = 0; i < AIOBS_LIMIT_N; i++) {
-        limit = json_object_get(value, aiobs_limit_name(i));
+        limit = json_is_null(value) ? value
+                                    : json_object_get(value,
+                                                      aiobs_limit_name(i));
 
         if (limit == NULL) {
             continue;
@@ -322,7 +324,8 @@ aiobs_form_limits(aiobs_key_form_t *form, const json_t *value)
         }
     }
 
-    return n == json_object_size(value) ? NULL : expected;
+    return json_is_null(value) || n == json_object_size(value) ? NULL
+                                                               : expected;
 }
 
 

@@ -31,6 +31,7 @@ static ngx_uint_t ngx_http_aiobs_nginx_answers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aiobs_refusal_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_refusal_t *refusal,
     ngx_str_t *body);
+static const char *ngx_http_aiobs_refusal_title(ngx_uint_t status);
 static u_char *ngx_http_aiobs_refusal_json(u_char *p, u_char *last,
     ngx_http_aiobs_ctx_t *ctx, const ngx_http_aiobs_refusal_t *refusal,
     const char *provider);
@@ -285,8 +286,10 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         ngx_str_set(&r->headers_out.content_type, "application/problem+json");
 
         body->len = ngx_slprintf(body->data, last, "{\"type\":\"about:blank\","
-                                 "\"status\":%ui,\"detail\":\"%V\","
+                                 "\"title\":\"%s\",\"status\":%ui,"
+                                 "\"detail\":\"%V\","
                                  "\"request_id\":\"%V\"}" CRLF,
+                                 ngx_http_aiobs_refusal_title(refusal->status),
                                  refusal->status, &refusal->message,
                                  &ctx->request_id)
                     - body->data;
@@ -301,6 +304,26 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                 - body->data;
 
     return NGX_OK;
+}
+
+
+static const char *
+ngx_http_aiobs_refusal_title(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return "Unauthorized";
+
+    case NGX_HTTP_FORBIDDEN:
+        return "Forbidden";
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return "Too Many Requests";
+
+    default:
+        return "Service Unavailable";
+    }
 }
 
 
