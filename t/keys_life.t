@@ -275,7 +275,7 @@ is(sql("SELECT count(*) FROM api_keys WHERE hash = '" . sha256_hex('torn') . "'"
 # what was spent
 
 my $month = strftime('%Y-%m', gmtime);
-my $odd = 0;
+my $n = 0;
 for my $row (["$month-01", $alice3, 'gpt-5', 'chat', 1000, 200, 2_000_000], ["$month-02", $alice3, 'claude', 'chat', 10, 20, 500_000],
     ["$month-02", $alice, 'gpt-5', 'chat', 1, 2, 1], ["$month-02", $bob, 'gpt-5', 'rag', 5, 5, 3_000_000],
     ['2020-01-01', $bob, 'gpt-5', 'rag', 7, 7, 7])
