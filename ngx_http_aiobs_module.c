@@ -379,6 +379,11 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
+    if (r->phase_handler == 0) {            /* malformed: no phase has run */
+        ngx_http_aiobs_query_mask(r);
+        ngx_http_aiobs_query_forget(r);
+    }
+
     if (ctx->undecided) {
         ngx_http_aiobs_refusal_stands(ctx);
     }

@@ -22,6 +22,9 @@ static void ngx_http_aiobs_find_user(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static void ngx_http_aiobs_validated(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *text);
 
 
 ngx_int_t
@@ -84,13 +87,40 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_validated(r, ctx);
     }
 
-    if (id->verdict == NGX_HTTP_AIOBS_KEY_VALID
-        && ngx_http_aiobs_query_strip(r, &ctx->key) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (id->verdict == NGX_HTTP_AIOBS_KEY_VALID) {
+        ngx_http_aiobs_ids_strip(ctx);
+
+        if (ngx_http_aiobs_query_strip(r, &ctx->key) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* ids that the client chose, and that were taken from its headers before */
+
+static void
+ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ngx_http_aiobs_has_key(ctx, &ctx->request_id)) {
+        ngx_http_aiobs_make_uuid(ctx);
+    }
+
+    if (ngx_http_aiobs_has_key(ctx, &ctx->tracestate)) {
+        ngx_str_null(&ctx->tracestate);
+        ngx_str_null(&ctx->trace.state);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *text)
+{
+    return ctx->key.len && ctx->key.len <= text->len
+           && memmem(text->data, text->len, ctx->key.data, ctx->key.len)
+              != NULL;
 }
 
 
@@ -227,9 +257,7 @@ ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
         return 0;
     }
 
-    return h->value.len >= ctx->key.len
-           && memmem(h->value.data, h->value.len, ctx->key.data, ctx->key.len)
-              != NULL;
+    return ngx_http_aiobs_has_key(ctx, &h->value);
 }
 
 

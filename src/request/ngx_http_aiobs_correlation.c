@@ -57,7 +57,6 @@ static void ngx_http_aiobs_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_still_plain(ngx_list_t *list,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_valid_id(ngx_str_t *id);
-static void ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add);
@@ -420,7 +419,7 @@ ngx_http_aiobs_valid_id(ngx_str_t *id)
 
 /* RFC 9562, version 4 */
 
-static void
+void
 ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx)
 {
     u_char  b[16], hex[32], *p;

@@ -49,7 +49,9 @@ ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
 void
 ngx_http_aiobs_query_mask(ngx_http_request_t *r)
 {
-    if (r->args.len) {
+    /* a malformed line was not taken apart */
+
+    if (r->args.len || r->uri.len == 0) {
         ngx_http_aiobs_mask(r, &r->request_line, '?');
     }
 }
@@ -146,7 +148,7 @@ ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line, u_char from)
         p++;
     }
 
-    if (memmem(p, last - p, "=", 1) == NULL) {
+    if (p == last || memmem(p, last - p, "=", 1) == NULL) {
         return;
     }
 

@@ -1,0 +1,65 @@
+use strict;
+use warnings;
+
+# Odd places in which a client may put its key: none of them leads it on.
+
+use lib 't/lib';
+use Aiobs qw(slurp wait_for);
+use Test::More;
+
+my $t = Aiobs->new;
+my $key = $t->key('alice');
+
+$t->upstream(0, sub {
+    my ($req, $c) = @_;
+    $t->answer($c, 200, ['Content-Type', 'text/plain'],
+        join '', map { "$_: $req->{headers}{$_}\n" } sort keys %{$req->{headers}});
+});
+
+$t->start(<<'EOF');
+aiobs_key_store sqlite:%%DIR%%/keys.db;
+log_format every '$request $args $request_uri $aiobs_request_id $status';
+
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    access_log %%DIR%%/access.log every;
+    aiobs on;
+    location / { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+}
+EOF
+
+# ids that the client chooses
+
+my $r = $t->get(1, '/', 'x-api-key', $key, 'X-Request-ID', $key);
+is($r->{status}, 200, 'a request id that is the key');
+like($r->{headers}{'x-request-id'}, qr/^[0-9a-f-]{36}$/, 'is replaced');
+like($r->{body}, qr/^x-request-id: \Q$r->{headers}{'x-request-id'}\E$/m, 'for the upstream as well');
+
+$r = $t->get(1, '/', 'x-api-key', $key, 'X-Request-ID', "a$key.b");
+like($r->{headers}{'x-request-id'}, qr/^[0-9a-f-]{36}$/, 'one that holds it is, too');
+
+my $parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+$r = $t->get(1, '/', 'x-api-key', $key, 'traceparent', $parent, 'tracestate', "a=$key");
+is($r->{status}, 200, "the trace's state");
+like($r->{body}, qr/^traceparent: 00-0af7651916cd43dd8448eb211c80319c-/m, 'the trace goes on');
+unlike($r->{body}, qr/^tracestate:/m, 'without it');
+
+$r = $t->get(1, '/', 'x-api-key', $key, 'traceparent', $parent, 'tracestate', 'a=b');
+like($r->{body}, qr/^tracestate: a=b$/m, 'another state does');
+
+# requests that are malformed before anybody has looked at them
+
+for my $line ("GET /x%zz?key=$key HTTP/1.1\r\nHost: a\r\n", "GET /?key=$key HTTP/1.1\r\n",
+    "GET /?a=b&key=$key HTTP/1.1\r\nHost: a\r\nBad Header\r\n", "GET /?key=$key HTTP/1.1 x\r\nHost: a\r\n")
+{
+    like($t->raw(1, "$line\r\n"), qr/^HTTP\/1\.1 400 /, 'malformed');
+}
+
+ok(wait_for(sub { (() = slurp($t->dir . '/access.log') =~ / 400$/mg) >= 4 }, 5), 'they are logged');
+unlike(slurp($t->dir . '/access.log'), qr/\Q$key\E/, "nginx's access log has no key");
+unlike(join('', $t->whole_lines), qr/\Q$key\E/, 'ours neither');
+unlike(join('', grep { !/while reading client request/ } split /^/, $t->error_log), qr/\Q$key\E/,
+    'nor has the error log, once headers are read');
+
+$t->{secrets} = [];                 # what nginx says while it reads is its own
+$t->done;
