@@ -186,13 +186,14 @@ is($server->{scope}, 'ngx_http_aiobs_module', 'the scope');
 
 is($clients[0]{parent}, $server->{span}, 'tries lie below the request');
 attributes($clients[0], 'the try that nobody answered', 'network.peer.port' => $dead, 'error.type' => 'upstream_reset',
-    'http.response.status_code' => undef, 'http.request.resend_count' => undef, 'gen_ai.usage.input_tokens' => undef);
+    'http.response.status_code' => undef, 'http.request.resend_count' => undef, 'gen_ai.usage.input_tokens' => undef,
+    'url.full' => "http://127.0.0.1:$dead/v1/chat/completions");
 is($clients[0]{status}, 2, 'is an error');
 
 is($clients[1]{name}, 'chat gpt-4o', 'the try that was: its name');
 is($clients[1]{status}, 0, 'is none');
 attributes($clients[1], 'its attributes', 'network.peer.address' => '127.0.0.1', 'network.peer.port' => $t->port(0),
-    'server.address' => 'tries', 'http.request.method' => 'POST', 'http.response.status_code' => 200,
+    'server.address' => 'tries', 'url.full' => 'http://tries/v1/chat/completions', 'http.request.method' => 'POST', 'http.response.status_code' => 200,
     'http.request.resend_count' => 1, 'aiobs.provider_request_id' => 'req_9',
     'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai', 'gen_ai.request.model' => 'gpt-4o',
     'gen_ai.request.max_tokens' => 100, 'gen_ai.response.model' => 'gpt-4o-2024-08-06',
@@ -322,6 +323,12 @@ ok(Aiobs::wait_for(sub { grep { ($_->{attrs}{'http.response.status_code'} // 0) 
 $t->raw(1, "BREW / HTTP/1.1\r\nHost: x\r\nX-Request-ID: brew\r\nUser-Agent: caf\xe9\x01\r\nConnection: close\r\n\r\n");
 attributes((kind(spans_of('brew'), 2))[0], 'an odd method, bytes that are no text', 'http.request.method' => '_OTHER',
     'http.request.method_original' => 'BREW', 'user_agent.original' => 'caf??');
+my ($brewed) = kind(spans_of('brew'), 3);
+is($brewed->{name}, 'HTTP', 'the name of its try');
+attributes($brewed, 'and its attributes', 'http.request.method' => '_OTHER', 'http.request.method_original' => 'BREW');
+
+$t->get(1, '/trust/a%20b?key=secret', 'X-Request-ID', 'url');
+attributes((kind(spans_of('url'), 3))[0], 'the URL', 'url.full' => 'http://127.0.0.1:' . $t->port(0) . '/trust/a%20b');
 
 # --- sampling ---
 

@@ -22,6 +22,8 @@ static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s,
+    ngx_str_t *host, ngx_int_t port);
 static void ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
@@ -171,8 +173,11 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     if (gen_ai) {
         ngx_http_aiobs_call_name(ctx, &name, buf);
 
+    } else if (s->request->method == NGX_HTTP_UNKNOWN) {
+        ngx_str_set(&name, "HTTP");
+
     } else {
-        name = *ngx_http_aiobs_method(s->request);
+        name = s->request->method_name;
     }
 
     mark = ngx_http_aiobs_span_begin(s, NGX_HTTP_AIOBS_KIND_CLIENT,
@@ -212,6 +217,8 @@ ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
 
     if (r->method == NGX_HTTP_UNKNOWN) {
         ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
+        ngx_http_aiobs_span_text(s, "http.request.method_original",
+                                 r->method_name.data, r->method_name.len);
 
     } else {
         ngx_http_aiobs_span_text(s, "http.request.method",
@@ -289,6 +296,59 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     if (port > 0) {
         ngx_http_aiobs_span_int(s, "server.port", port);
     }
+
+    /* an "upstream" has a name and no port */
+
+    ngx_http_aiobs_span_url(s, &host, host.data != peer.data && uscf->port == 0
+                                      ? 0 : port);
+}
+
+
+/* as it went to the server, of HTTP; keys may stand among the arguments */
+
+static void
+ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
+    ngx_int_t port)
+{
+    u_char               *p, *last;
+    size_t                len;
+    ngx_str_t             name;
+    ngx_uint_t            v6;
+    ngx_http_upstream_t  *u;
+
+    u_char                buf[AIOBS_PB_TEXT_MAX];
+
+    u = s->request->upstream;
+
+    if (u->uri.len == 0 || u->schema.len < 4
+        || ngx_strncmp(u->schema.data, "http", 4) != 0)
+    {
+        return;
+    }
+
+    p = ngx_strlchr(u->uri.data, u->uri.data + u->uri.len, '?');
+    len = p ? (size_t) (p - u->uri.data) : u->uri.len;
+
+    name = *host;
+
+    if (ngx_strncmp(name.data, "unix:", ngx_min(name.len, 5)) == 0) {
+        ngx_str_set(&name, "localhost");
+    }
+
+    v6 = name.data[0] != '['
+         && ngx_strlchr(name.data, name.data + name.len, ':') != NULL;
+
+    last = buf + sizeof(buf);
+
+    p = ngx_slprintf(buf, last, v6 ? "%V[%V]" : "%V%V", &u->schema, &name);
+
+    if (port > 0) {
+        p = ngx_slprintf(p, last, ":%i", port);
+    }
+
+    p = ngx_cpymem(p, u->uri.data, ngx_min(len, (size_t) (last - p)));
+
+    ngx_http_aiobs_span_text(s, "url.full", buf, p - buf);
 }
 
 
