@@ -127,6 +127,12 @@ $t->get(1, '/', 'X-Request-ID', 'env-off');
 $t->get(1, '/never');
 unlike($t->get(1, '/metrics')->{body}, qr/aiobs_export_queue_length\{exporter="otlp"\} [1-9]/, 'OTEL_TRACES_SAMPLER');
 
+for my $switch ([OTEL_SDK_DISABLED => 'true'], [OTEL_TRACES_EXPORTER => 'none']) {
+    run_with("endpoint $http;", @$switch);
+    $t->get(1, '/', 'X-Request-ID', "switch-$switch->[0]");
+    is(scalar(() = $t->get(1, '/metrics')->{body} =~ /\{exporter="otlp"[,}]/g), 0, "$switch->[0]=$switch->[1]: nothing is sent");
+}
+
 # --- compression: where bytes cost something ---
 
 for (["endpoint $http;", undef, 'none to an address of this machine'],

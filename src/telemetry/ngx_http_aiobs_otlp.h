@@ -61,6 +61,9 @@ char *ngx_http_aiobs_otlp_resource(ngx_conf_t *cf,
 
 /* --- ngx_http_aiobs_otlp_env.c --- */
 
+/* OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, whatever the block says */
+ngx_uint_t ngx_http_aiobs_otlp_disabled(void);
+
 /* what the environment says, where the block says nothing */
 char *ngx_http_aiobs_otlp_environment(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);

@@ -416,6 +416,10 @@ ngx_http_aiobs_otlp_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
     ngx_http_aiobs_otlp_t  *otlp;
 
+    if (ngx_http_aiobs_otlp_disabled()) {
+        amcf->otlp = NULL;
+    }
+
     otlp = amcf->otlp;
 
     if (otlp == NULL) {

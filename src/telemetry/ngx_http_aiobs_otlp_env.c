@@ -79,6 +79,19 @@ ngx_http_aiobs_otlp_environment(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_otlp_disabled(void)
+{
+    ngx_str_t  value;
+
+    return (ngx_http_aiobs_environment("OTEL_SDK_DISABLED", &value) == NGX_OK
+            && ngx_strcasecmp(value.data, (u_char *) "true") == 0)
+           || (ngx_http_aiobs_environment("OTEL_TRACES_EXPORTER", &value)
+               == NGX_OK
+               && ngx_strcmp(value.data, "none") == 0);
+}
+
+
 /* a block that says where to says how as well, by its scheme */
 
 static char *
