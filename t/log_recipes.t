@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # The commands of the documentation, as they stand there, on a log, an error log
-# and a recorder of requests that were made.
+# and a recorder of requests that were made; its queries by the grammar or the
+# engine of those who ask them.
 
 use strict;
 use warnings;
@@ -10,8 +11,10 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
+use AiobsPeers;
 use JSON::PP;
 use Test::More;
+use Time::Piece;
 
 my $t = Aiobs->new;
 my $key = $t->key('alice', 'laptop');
@@ -19,14 +22,19 @@ my $key = $t->key('alice', 'laptop');
 $t->upstream(1, sub {
     my ($req, $c) = @_;
     return $t->answer($c, 500, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /fail/;
+    return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /busy/;
     $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({
         id => 'c1', object => 'chat.completion', model => 'gpt-4o-2024-08-06', choices => [],
         usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15 } }));
 });
 
+Aiobs::spew($t->dir . '/prices.json', encode_json({ 'gpt-4o-2024-08-06' => { litellm_provider => 'openai',
+    input_cost_per_token => 2.5e-6, output_cost_per_token => 1e-5 } }));
+
 $t->start(<<'EOF_CONF', no_log => 1);
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_log %%DIR%%/aiobs.json;
+aiobs_prices %%DIR%%/prices.json;
 server {
     listen 127.0.0.1:%%PORT_0%%;
     aiobs on;
@@ -73,6 +81,7 @@ my $chat = { model => 'gpt-4o', messages => [] };
 $t->post(0, '/v1/chat/completions', $chat, 'X-Request-ID', 'before', @trace);
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'asked', @trace);
 $t->get(0, '/', 'X-Request-ID', 'other');
+$t->post(0, '/v1/chat/completions?busy', $chat, 'X-Request-ID', 'busy', 'Authorization', "Bearer $key");
 $t->get(0, '/down', 'X-Request-ID', 'down');
 Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/aiobs.json') =~ /"request_id":"down"/ }, 20);
 
@@ -91,5 +100,69 @@ my ($list, $record) = run(recipe('recorder.md', 'jq', 'before'));
 is_deeply(decode_json($list), { request_id => 'asked', path => '/v1/chat/completions', error_type => 'server_error' },
     'what failed of a user');
 is(decode_json($record)->{input_tokens}, 12, 'one record');
+
+# --- queries of others: the paragraph after the words that name them ---
+
+my $log = "@{[$t->dir]}/aiobs.json";
+my $docs = Aiobs::slurp("$Bin/../docs/log.md");
+my @lines = map { decode_json($_) } Aiobs::slurp($log) =~ /^(.*)\n/mg;
+
+sub queries {
+    my ($name) = @_;
+    my ($block) = $docs =~ /^\Q$name\E\b[^\n]*:\n\n((?:    [^\n]+\n)+)/m or fail("docs/log.md has queries of $name");
+    return map { s/5f1c\.\.\./asked/gr } ($block // '') =~ /^    (.+)$/mg;
+}
+
+# the snippet for Vector, as a reader of TOML has it
+
+my ($toml) = $docs =~ /^```toml\n(.*?)^```$/ms;
+Aiobs::spew($t->dir . '/vector.toml', $toml);
+my $vector = decode_json(`python3 -c 'import json, sys, tomllib
+print(json.dumps(tomllib.load(open(sys.argv[1], "rb"))))' '@{[$t->dir]}/vector.toml'`);
+
+my %part = map { %$_ } @$vector{qw(sources transforms sinks)};
+is_deeply([map { @{$_->{inputs} || []} } @part{qw(parsed loki)}], ['aiobs', 'parsed'], 'Vector: one part feeds the next');
+is_deeply([map { $part{$_}{type} } qw(aiobs parsed loki)], [qw(file remap loki)], 'each of a type');
+
+my ($label) = $part{loki}{labels}{level} =~ /^\{\{ (\w+) \}\}$/;
+is((grep { !$_->{$label} } @lines), 0, 'every line has what becomes a label');
+
+my @logql = queries('Loki');
+my @datadog = queries('Datadog');
+my @wrong = ('{job="nginx"} | json | request_id=asked', '@request_id:');
+
+Aiobs::spew($t->dir . '/recipes', encode_json({ logql => [@logql, $wrong[0]], vrl => $part{parsed}{source},
+    datadog => [@datadog, '@request_id:ask', $wrong[1]] }));
+my $got = AiobsPeers::script($t, 'recipes.cjs', $log, $t->dir . '/recipes');
+
+is_deeply($got->{"logql $_"}{errors}, [], "Grafana's grammar takes $logql[$_]") for 0 .. $#logql;
+isnt(scalar @{$got->{'logql ' . @logql}{errors}}, 0, "and not $wrong[0]");
+
+# what is neither a label of the stream nor a member of the line finds nothing
+
+my %member = map { $_ => 1 } map { keys %$_ } @lines;
+is_deeply([grep { !$member{$_} && !$part{loki}{labels}{$_} } map { @{$got->{"logql $_"}{names}} } 0 .. $#logql], [],
+    'its names are those of the log and of the labels');
+
+is_deeply($got->{vrl}{errors}, [], "Vector's compiler takes the program");
+delete $_->{timestamp} for @{$got->{vrl}{events}};
+is_deeply($got->{vrl}{events}, [map { my %e = %$_; delete $e{timestamp}; \%e } @lines], 'every line is an event');
+is_deeply($got->{vrl}{times}, [map { micros($_->{timestamp}) } @lines], 'at its own time');
+
+sub micros {
+    my ($s, $us) = $_[0] =~ /^(.+)\.(\d{6})Z$/ or return;
+    return Time::Piece->strptime($s, '%Y-%m-%dT%H:%M:%S')->epoch . $us;
+}
+
+is_deeply([map { $got->{"datadog $_"}{found} } 0 .. $#datadog], [['asked'], ['busy']], "Datadog's searches find theirs");
+is_deeply($got->{'datadog ' . @datadog}{found}, [], 'half an id finds nothing');
+isnt(scalar @{$got->{'datadog ' . (@datadog + 1)}{errors}}, 0, "and $wrong[1] is none");
+
+# nobody reads these but who they are for: their names are those of the line
+
+my @insights = queries('CloudWatch');
+is((grep { !/^(?:fields|\| (?:filter|sort)) / } @insights), 0, 'CloudWatch: commands that it has');
+is_deeply([grep { !/^@(?:timestamp|message)$/ && !$member{$_} }
+    map { /^fields (.+)/ ? split /, /, $1 : /^\| \w+ (\S+)/ } @insights], [], 'its names are those of the log, or its own');
 
 $t->done;
