@@ -13,7 +13,7 @@ use Aiobs;
 
 use Exporter 'import';
 our @EXPORT_OK = qw(%case %size %features %server begin server end median least
-    @headers $t $up);
+    interval @headers $t $up);
 
 my $unknown = 0;
 our ($t, $up, %case, %size, %features, %server, @headers);
@@ -21,6 +21,22 @@ our ($t, $up, %case, %size, %features, %server, @headers);
 sub least { return (sort { $a <=> $b } @_)[0] }
 
 sub median { my @s = sort { $a <=> $b } @_; return $s[@s / 2] }
+
+# where the median of all such values lies with 95 % certainty, whatever their distribution
+# (a sign test turned round): of fewer than 6 nothing can be said, and all of them are the answer
+
+sub interval {
+    my @s = sort { $a <=> $b } @_;
+    my ($n, $out, $chance, $below) = (scalar @s, 0, 0.5 ** @s, 0);
+
+    while ($below + $chance <= 0.025) {
+        $below += $chance;
+        $chance *= ($n - $out) / ($out + 1);
+        $out++;
+    }
+
+    return $out ? @s[$out - 1, $n - $out] : @s[0, -1];
+}
 
 # --- what is asked and answered ---
 
