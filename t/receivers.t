@@ -1,0 +1,215 @@
+#!/usr/bin/perl
+
+# Receivers that do what they should not, of spans and of Sentry's events alike: slow
+# ones, endless ones, names that nobody resolves, TLS that is none, half an answer. Each
+# is told by its reason, and neither a request nor a reload waits for it.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs;
+use AiobsPeers;
+use AiobsSentry;
+use IO::Socket::INET;
+use JSON::PP;
+use Socket qw(SOL_SOCKET SO_LINGER);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $t = Aiobs->new;
+my $dir = $t->dir;
+
+# --- the receivers: some that are good, and others ---
+
+my ($spans) = AiobsPeers::otlp($t, 5, 6);
+my $events = AiobsSentry::receiver($t, 7);
+
+sub head { return "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n$_[0]" }
+
+my %way = (
+    silent => sub { $_[0]->sysread(my $nothing, 1) },
+    slow_body => sub { $_[0]->syswrite(head("Content-Length: 1000\r\n\r\n")); sleep 0.05 while $_[0]->syswrite('{') },
+    continues => sub { sleep 0.02 while $_[0]->syswrite("HTTP/1.1 100 Continue\r\n\r\n") },
+    endless_body => sub { $_[0]->syswrite(head("\r\n")); 1 while $_[0]->syswrite('x' x 65536) },
+    endless_header => sub { $_[0]->syswrite(head('')); 1 while $_[0]->syswrite('X-A: ' . 'a' x 1000 . "\r\n") },
+    half => sub { $_[0]->syswrite(head("Content-Length: 1000\r\n\r\n{}")) },
+    nonsense => sub { $_[0]->syswrite(head("Content-Length: 4\r\n\r\n\x00\xff{\x01")) },
+    broken_gzip => sub { $_[0]->syswrite(head("Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00")) },
+    reset => sub { $_[0]->syswrite('HTTP'); setsockopt $_[0], SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0 },
+);
+
+my %at;                                                 # their ports, from the tenth on
+
+for my $name (sort keys %way) {
+    $at{$name} = 10 + keys %at;
+    $t->upstream($at{$name}, sub { $way{$name}->($_[1]) });
+}
+
+# one that accepts, and never says a word of TLS or HTTP/2
+
+my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 128) or die "listen: $!";
+
+# --- certificates ---
+
+sub certificate {
+    my ($name, $for, $env) = @_;
+
+    system("$env openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext subjectAltName=$for"
+        . " -keyout $dir/$name.key -out $dir/$name.pem 2>/dev/null") == 0 or BAIL_OUT('openssl');
+}
+
+my ($lib) = glob '/usr/lib/*/faketime/libfaketime.so.1';
+certificate('good', 'IP:127.0.0.1', '');
+certificate('other', 'DNS:other.example', '');
+certificate('expired', 'IP:127.0.0.1', "LD_PRELOAD=$lib FAKETIME='2020-01-01 00:00:00'") if $lib;
+
+my @tls = ('good', 'other', $lib ? 'expired' : ());
+my %tls = map { $tls[$_] => 30 + $_ } 0 .. $#tls;
+
+sub conf {
+    my ($otlp, $dsn, $more) = @_;
+
+    return <<"EOF" . join '', map { <<"EOF_TLS" } @tls;
+aiobs_otlp { endpoint $otlp; interval 50ms; $more }
+aiobs_sentry { dsn $dsn; interval 50ms; $more }
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    aiobs_trace on;
+    location / { return 200 ok; }
+    location = /boom { return 500; }
+    location = /metrics { aiobs_metrics; }
+}
+EOF
+server {
+    listen 127.0.0.1:%%PORT_$tls{$_}%% ssl;
+    ssl_certificate $_.pem;
+    ssl_certificate_key $_.key;
+    location / { return 444; }
+}
+EOF_TLS
+}
+
+sub good { return conf('http://127.0.0.1:%%PORT_5%%', 'http://k@127.0.0.1:%%PORT_7%%/1', '') }
+
+sub failed {
+    my ($exporter, $reason) = @_;
+    my ($n) = $t->get(1, '/metrics')->{body}
+        =~ /^aiobs_export_failed_total\{exporter="$exporter",reason="$reason"\} (\d+)/m;
+    return $n // 0;
+}
+
+my ($n, $slowest) = (0, 0);
+
+sub boom {
+    my $start = time;
+    my $got = $t->get(1, '/boom', 'X-Request-ID', 'r' . ++$n)->{status};
+    my $took = time - $start;
+    $slowest = $took if $took > $slowest;
+    return $got;
+}
+
+# until the old worker is gone; what it took
+
+sub reload {
+    my @old = $t->workers;
+    my $start = time;
+    $t->reload(@_);
+    Aiobs::wait_for(sub { !grep { kill 0 => $_ } @old }, 30) or fail('the old worker leaves');
+    return time - $start;
+}
+
+# --- each of them: told why, and asked again ---
+
+sub same { my ($reason, $name, $scheme, $port) = @_; return [$name, $scheme, $port, otlp => $reason, sentry => $reason] }
+
+my @cases = (
+    (map { same('timeout', $_, 'http', $t->port($at{$_})) } qw(silent slow_body continues)),
+    (map { same('protocol', $_, 'http', $t->port($at{$_})) } qw(endless_header half reset broken_gzip)),
+    (map { [$_, 'http', $t->port($at{$_}), otlp => 'garbage'] } qw(endless_body nonsense)),     # 200 is all that Sentry says
+    same('timeout', 'a handshake that never comes', 'https', $mute->sockport),
+    same('tls', 'TLS that is none', 'https', $t->port(5)),
+    same('tls', 'a certificate of another', 'https', $t->port($tls{other})),
+    ($lib ? same('tls', 'a certificate that is over', 'https', $t->port($tls{expired})) : ()),
+    same('protocol', 'TLS, and no answer', 'https', $t->port($tls{good})),
+    ['a mute one', 'grpc', $mute->sockport, otlp => 'timeout'],
+    ['HTTP/1 where gRPC is to be', 'grpc', $t->port($at{half}), otlp => 'protocol'],
+    ['gRPC, and a handshake that never comes', 'grpcs', $mute->sockport, otlp => 'timeout'],
+);
+
+$t->start(good());
+
+for my $case (@cases) {
+    my ($name, $scheme, $port, %reason) = @$case;
+    my ($ca) = $name =~ /of another/ ? 'other' : $name =~ /is over/ ? 'expired' : 'good';
+    my $web = $scheme =~ s/^grpc/http/r;
+    my %before = map { $_ => failed($_, $reason{$_}) } keys %reason;
+
+    cmp_ok(reload(conf("$scheme://127.0.0.1:$port", "$web://k\@127.0.0.1:$port/1",
+        "timeout 400ms; trusted_certificate $ca.pem;")), '<', 10, "$name: a reload does not wait for the one before");
+    is(boom(), 500, "$name: a request is answered");
+
+    for my $e (sort keys %reason) {
+        ok(Aiobs::wait_for(sub { failed($e, $reason{$e}) > $before{$e} }, 15), "$name: $e: $reason{$e}")
+            or diag(join "\n", $t->get(1, '/metrics')->{body} =~ /^(aiobs_export_failed_.*)$/mg);
+    }
+}
+
+# --- what has no end, again and again ---
+
+my @endless = map { $t->port($at{$_}) } qw(endless_header endless_body);
+reload(conf("http://127.0.0.1:$endless[1]", "http://k\@127.0.0.1:$endless[0]/1", ''));
+
+my ($worker) = $t->workers;
+my $rss = sub { Aiobs::slurp("/proc/$worker/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0 };
+
+sub endless {
+    my $want = failed('otlp', 'garbage') + shift;
+    return Aiobs::wait_for(sub { boom(); failed('otlp', 'garbage') >= $want && failed('sentry', 'protocol') }, 30);
+}
+
+ok(endless(5), 'what has no end is asked');
+my $small = $rss->();
+ok(endless(15), 'and asked again');
+my $kept = Aiobs::slurp("/proc/$worker/maps") =~ /libasan/ ? 262144 : 1024;     # by what sees errors
+cmp_ok($rss->() - $small, '<', $kept, 'memory is flat');
+
+# --- and a good one after all ---
+
+reload(good());
+boom();
+ok(Aiobs::wait_for(sub { Aiobs::slurp($spans) =~ /"r$n"/ }, 15), 'a span arrives');
+ok(Aiobs::wait_for(sub { grep { $_->{body} =~ /"r$n"/ } AiobsSentry::received($events) }, 15), 'an event arrives');
+
+# --- a resolver that does not answer ---
+
+SKIP: {
+    my $deaf = IO::Socket::INET->new(LocalAddr => '127.251.7.9', LocalPort => 53, Proto => 'udp');
+    skip 'neither a port 53 nor a mount is to be had', 5
+        if !$deaf || system('unshare -m true 2>/dev/null') != 0;
+
+    $t->stop;
+    Aiobs::spew("$dir/resolv.conf", "nameserver 127.251.7.9\noptions timeout:30 attempts:5\n");
+    Aiobs::spew("$dir/away", "#!/bin/sh\nexec unshare -m sh -c 'mount --bind $dir/resolv.conf /etc/resolv.conf"
+        . " && exec \"\$0\" \"\$@\"' '$t->{nginx}' \"\$@\"\n");
+    chmod 0755, "$dir/away";
+
+    local $t->{nginx} = "$dir/away";
+    my $conf = conf('http://collector.example.com:4318', 'https://k@sentry.example.com/1', 'timeout 500ms;');
+    $t->start($conf);
+    is(boom(), 500, 'a resolver that does not answer: a request is answered');
+    ok(Aiobs::wait_for(sub { failed($_, 'timeout') }, 15), "$_ is told of it") for qw(otlp sentry);
+    boom();
+    cmp_ok(reload($conf), '<', 10, 'a reload does not wait for it');
+    boom();
+    my $start = time;
+    $t->stop;
+    cmp_ok(time - $start, '<', 10, 'nor does the end');
+}
+
+cmp_ok($slowest, '<', 2, 'no request waited for any of them');
+
+$t->done;
