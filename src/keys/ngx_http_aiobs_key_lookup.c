@@ -8,6 +8,8 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
+#include "ngx_http_aiobs_key_hashes.h"
+#include "../request/aiobs_hex.h"
 #include "../limits/ngx_http_aiobs_limits.h"
 
 /*
@@ -22,6 +24,7 @@
 #define NGX_HTTP_AIOBS_ONES  0x0101010101010101ULL
 
 
+static void ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id);
 static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
@@ -42,7 +45,9 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *id)
 {
     ngx_int_t                     rc;
+    ngx_uint_t                    remembered;
     aiobs_key_t                   key;
+    ngx_http_aiobs_key_tag_t      tag;
     ngx_http_aiobs_key_worker_t  *w;
 
     w = ngx_http_aiobs_key_worker;
@@ -69,19 +74,28 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
-    ngx_http_aiobs_key_hash(raw, id->hash);
+    remembered = ngx_http_aiobs_key_hashes_get(raw, &tag, id->hash);
 
-    ngx_hex_dump(id->key_id_data, id->hash, NGX_HTTP_AIOBS_KEY_ID_LEN / 2);
-    id->key_id.data = id->key_id_data;
-    id->key_id.len = NGX_HTTP_AIOBS_KEY_ID_LEN;
+    if (!remembered) {
+        ngx_http_aiobs_key_hash(raw, id->hash);
+    }
 
-    if (ngx_http_aiobs_key_malformed(raw)) {
+    ngx_http_aiobs_key_id(id);
+
+    /* no malformed key is ever found, and remembered */
+
+    if (!remembered && ngx_http_aiobs_key_malformed(raw)) {
         return NGX_OK;
     }
 
     rc = ngx_http_aiobs_key_cached(w, id->hash, &key);
 
     if (rc == NGX_OK) {
+
+        if (!remembered) {
+            ngx_http_aiobs_key_hashes_put(&tag, id->hash);
+        }
+
         ngx_http_aiobs_key_verdict(id, &key, r->pool);
         return NGX_OK;
     }
@@ -137,6 +151,20 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
     }
 
     return rc == NGX_OK ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void
+ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id)
+{
+    u_char  hex[16];
+
+    aiobs_hex8(hex, id->hash);
+
+    ngx_memcpy(id->key_id_data, hex, NGX_HTTP_AIOBS_KEY_ID_LEN);
+
+    id->key_id.data = id->key_id_data;
+    id->key_id.len = NGX_HTTP_AIOBS_KEY_ID_LEN;
 }
 
 

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
+#include "ngx_http_aiobs_key_hashes.h"
 #include "../limits/ngx_http_aiobs_limits.h"
 
 
@@ -58,6 +59,7 @@ ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
     w->job->path = (char *) store->data;
 
     ngx_http_aiobs_key_table_claim(keys, shpool, w->store);
+    ngx_http_aiobs_key_hashes_init();
 
     ngx_http_aiobs_key_worker = w;
 

@@ -163,6 +163,9 @@ void ngx_http_aiobs_random_refill(void);
 /* from a buffer of this process, refilled from OpenSSL; never repeats over fork */
 void ngx_http_aiobs_random(u_char *p, size_t len);
 
+/* from OpenSSL each time: of any length, and kept by nobody else */
+void ngx_http_aiobs_random_secret(u_char *p, size_t len);
+
 
 /* likewise, of ids: no secrets; len: at most 64 */
 

@@ -21,7 +21,6 @@
 
 
 static ngx_int_t ngx_http_aiobs_random_key(void);
-static void ngx_http_aiobs_random_fill(u_char *p, size_t len);
 
 
 ngx_http_aiobs_random_t  ngx_http_aiobs_random_kept;
@@ -34,7 +33,7 @@ void
 ngx_http_aiobs_random(u_char *p, size_t len)
 {
     if (len > NGX_HTTP_AIOBS_RANDOM_ID) {
-        ngx_http_aiobs_random_fill(p, len);
+        ngx_http_aiobs_random_secret(p, len);
         return;
     }
 
@@ -66,7 +65,7 @@ ngx_http_aiobs_random_refill(void)
            != 1)
     {
         ngx_http_aiobs_random_uses = 0;
-        ngx_http_aiobs_random_fill(p, NGX_HTTP_AIOBS_RANDOM);
+        ngx_http_aiobs_random_secret(p, NGX_HTTP_AIOBS_RANDOM);
         return;
     }
 
@@ -89,7 +88,7 @@ ngx_http_aiobs_random_key(void)
         }
     }
 
-    ngx_http_aiobs_random_fill(seed, sizeof(seed));
+    ngx_http_aiobs_random_secret(seed, sizeof(seed));
 
     if (EVP_EncryptInit_ex(ngx_http_aiobs_random_cipher, EVP_aes_256_ctr(),
                            NULL, seed, seed + 32)
@@ -105,8 +104,8 @@ ngx_http_aiobs_random_key(void)
 }
 
 
-static void
-ngx_http_aiobs_random_fill(u_char *p, size_t len)
+void
+ngx_http_aiobs_random_secret(u_char *p, size_t len)
 {
     ssize_t  n;
 

@@ -268,9 +268,8 @@ ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
     ngx_str_t *key)
 {
     ngx_str_t         value;
-    ngx_uint_t        i;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t  *h, *last;
 
     ngx_str_null(key);
 
@@ -289,20 +288,18 @@ ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; i++) {
+        for (last = h + part->nelts; h < last; h++) {
 
-            if (!ngx_http_aiobs_maybe_key(&h[i])
-                || !ngx_http_aiobs_key_header(&h[i]))
-            {
+            if (!ngx_http_aiobs_maybe_key(h) || !ngx_http_aiobs_key_header(h)) {
                 continue;
             }
 
-            value = h[i].value;
+            value = h->value;
 
-            if (h[i].key.len == sizeof("authorization") - 1) {
+            if (h->key.len == sizeof("authorization") - 1) {
                 ngx_http_aiobs_bearer(&value);
 
-                if (value.len == h[i].value.len) {
+                if (value.len == h->value.len) {
                     continue;           /* Basic, AWS4-HMAC-SHA256, ... */
                 }
             }
@@ -370,42 +367,36 @@ ngx_http_aiobs_bearer(ngx_str_t *value)
 }
 
 
+/* most names of those lengths have other letters; "_" may stand for "-" */
+
 static ngx_uint_t
 ngx_http_aiobs_key_header(ngx_table_elt_t *h)
 {
-    const char  *name;
+    u_char  *p;
+
+    p = h->key.data;
 
     switch (h->key.len) {
 
     case sizeof("authorization") - 1:
-        name = "authorization";
-        break;
+        return (p[1] | 0x20) == 'u'
+               && ngx_http_aiobs_header_is(h, "authorization", 13);
 
     case sizeof("x-api-key") - 1:
-        name = "x-api-key";
-        break;
+        return (p[2] | 0x20) == 'a'
+               && ngx_http_aiobs_header_is(h, "x-api-key", 9);
 
     case sizeof("api-key") - 1:
-        name = "api-key";
-        break;
+        return (p[1] | 0x20) == 'p'
+               && ngx_http_aiobs_header_is(h, "api-key", 7);
 
     case sizeof("x-goog-api-key") - 1:
-        name = "x-goog-api-key";
-        break;
+        return (p[2] | 0x20) == 'g'
+               && ngx_http_aiobs_header_is(h, "x-goog-api-key", 14);
 
     default:
         return 0;
     }
-
-    /* as nginx has it most often; else "_" may stand for "-" */
-
-    if (h->hash && h->lowcase_key
-        && ngx_memcmp(h->lowcase_key, name, h->key.len) == 0)
-    {
-        return 1;
-    }
-
-    return ngx_http_aiobs_header_is(h, name, h->key.len);
 }
 
 
