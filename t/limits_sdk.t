@@ -16,6 +16,12 @@ use Test::More;
 
 my $t = Aiobs->new;
 provider($t, 0);
+$t->upstream(2, sub {
+    my ($req, $c) = @_;
+    my $whole = $req->{body} =~ /name="(?:file|image\[\])"/ && $req->{body} =~ /--\r\n\z/;
+    $t->answer($c, 200, ['Content-Type', 'application/json'],
+        $whole ? '{"text":"hello","created":1,"data":[]}' : '{}');
+});
 
 my $rpm = key_with($t, 'rpm', rpm => 1);
 my $budget = key_with($t, 'budget', tokens_per_day => 0);
@@ -30,6 +36,16 @@ server {
         aiobs_auth on;
         aiobs_llm auto;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /v1/audio/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_2%%;
+    }
+    location /v1/images/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_2%%;
     }
 }
 EOC
@@ -83,5 +99,11 @@ is(tries('budget-claude'), 1, 'not tried again either');
 
 is($r{model}{error}, 'PermissionDeniedError', 'a model that is not allowed');
 is(tries('model'), 1, 'one try');
+
+is($r{transcription}{text}, 'hello', 'a transcription by a model that is allowed') or diag(slurp($out));
+is($t->log_of('transcription')->{request_model}, 'gpt-5-transcribe', 'its model is read from the form');
+is($r{'other-transcription'}{error}, 'PermissionDeniedError', 'by another');
+is(tries('other-transcription'), 1, 'one try');
+is($r{'image'}{created}, 1, 'an edited image, of a form as well') or diag(slurp($out));
 
 $t->done;

@@ -157,6 +157,10 @@ my @auth = ('Authorization', "Bearer $key{models}");
 my %twisted = (
     'named twice' => '{"model":"gpt-4o","model":"gpt-5"}',
     'named twice, the other way round' => '{"model":"gpt-5","model":"gpt-4o"}',
+    'named by another case' => '{"model":"gpt-4o","Model":"gpt-5"}',
+    'named by another case before' => '{"MODEL":"gpt-5","model":"gpt-4o"}',
+    'named by another case alone' => '{"mOdel":"gpt-4o"}',
+    'named with escapes' => '{"model":"gpt-4o","m\u006fdel":"gpt-5"}',
     'spelled with escapes' => '{"model":"gpt\u002d5"}',
     'not named' => '{"messages":[]}',
     'behind a megabyte' => '{"x":"' . 'y' x 1000000 . '","model":"gpt-5"}',
@@ -166,7 +170,7 @@ my %twisted = (
 
 for my $how (sort keys %twisted) {
     is($t->post(1, '/v1/chat/completions', $twisted{$how}, @auth)->{status},
-        403, "a model $how");
+        403, "a model $how, $_") for 1 .. 4;            # its form is learned
 }
 
 is($t->post(1, '/v1/chat/completions',
@@ -176,6 +180,37 @@ gzip(\'{"model":"gpt-4o"}' => \my $gzipped);
 is($t->post(1, '/v1/chat/completions', $gzipped, @auth,
         'Content-Encoding', 'gzip')->{status}, 403, 'in a compressed body');
 is($t->get(1, '/v1/models', @auth)->{status}, 200, 'a list of models');
+
+# forms, as transcriptions are asked for by
+
+sub form {
+    my ($body, @type) = @_;
+    @type = ('Content-Type', 'multipart/form-data; boundary=xyz') if !@type;
+    return $t->request(1, 'POST', '/v1/audio/transcriptions', [@auth, 'X-Request-ID', 'form', @type],
+        $body)->{status};
+}
+
+sub part {
+    my ($name, $value) = @_;
+    return qq(--xyz\r\nContent-Disposition: form-data; $name\r\n\r\n$value\r\n);
+}
+
+my $sound = part('name="file"; filename="a.wav"', join '', map { chr rand 256 } 1 .. 200000);
+my ($allowed, $other) = map { part('name="model"', $_) } qw(gpt-4o-transcribe whisper-1);
+
+is(form("$sound$allowed--xyz--\r\n"), 200, 'a form that names a model that is allowed');
+is($t->log_of('form')->{request_model}, 'gpt-4o-transcribe', 'which is logged');
+is(form("$allowed$sound--xyz--\r\n"), 200, 'before the file');
+is(form("$sound$other--xyz--\r\n"), 403, 'a form that names another');
+is(form("$allowed$sound$other--xyz--\r\n"), 403, 'or both');
+is(form("$sound--xyz--\r\n"), 403, 'or none');
+is(form($allowed . $sound), 403, 'a form without an end');
+is(form(qq({"model":"gpt-4o"}\r\n$other--xyz--\r\n)), 403, 'JSON before another form');
+is(form(qq({"model":"gpt-4o"}\r\n$other--xyz--\r\n), 'Content-Type', 'application/json',
+    'Content-Type', 'multipart/form-data; boundary=xyz'), 403, 'two types of a body');
+is(form('{"model":"gpt-4o"}&model=whisper-1', 'Content-Type', 'application/x-www-form-urlencoded'), 403,
+    'fields of a form that look like JSON');
+is(form('{"model":"gpt-4o"}', 'Content-Type', 'text/plain'), 200, 'JSON by another name');
 is($t->get(1, '/v1/realtime?model=gpt%2D5', @auth)->{status}, 403,
     'a model in an argument');
 

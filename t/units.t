@@ -89,8 +89,8 @@ sub call {
     my ($path, $name, $request, $type) = @_;
     $n++;
     utf8::encode($request);
-    my $res = $t->post(1, $path, $request, 'X-Request-ID', "u$n", 'X-Answer', $name,
-        'Content-Type', $type // 'application/json');
+    my $res = $t->request(1, 'POST', $path, ['X-Request-ID', "u$n", 'X-Answer', $name,
+        'Content-Type', $type // 'application/json'], $request);
     is($res->{body}, $answers{$name}, "$name: untouched");
     return $t->log_of("u$n");
 }
@@ -112,9 +112,14 @@ is($l->{input_tokens}, undef, 'speech: no tokens');
 
 $l = call('/v1/audio/transcriptions', 'duration', '{"model":"whisper"}');
 is($l->{cost_usd}, 0.0009, 'transcription: seconds reported');
+$l = call('/v1/audio/transcriptions', 'duration',
+    join("\r\n", '--b', 'Content-Disposition: form-data; name="file"; filename="a"', '', 'x', '--b',
+        'Content-Disposition: form-data; name="model"', '', 'whisper', '--b--', ''),
+    'multipart/form-data; boundary=b');
+is("$l->{request_model} $l->{cost_usd}", 'whisper 0.0009', 'transcription: the model of a form');
 $l = call('/v1/audio/transcriptions', 'verbose', '{"model":"whisper"}');
 is($l->{cost_usd}, 0.000847, 'transcription: its duration, not that of a segment');
-is(units('whisper', 'seconds'), 17.47, 'transcription: seconds');
+is(units('whisper', 'seconds'), 26.47, 'transcription: seconds');
 is($l->{usage_source}, 'none', 'transcription: no tokens were reported');
 
 $l = call('/v1/audio/transcriptions', 'tokens', '{"model":"gpt-image"}');

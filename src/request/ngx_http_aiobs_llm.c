@@ -57,6 +57,13 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                                                 aiobs_request_size());
         if (ctx->reader) {
             aiobs_request_init(ctx->reader, ctx->api);
+
+            if (r->headers_in.content_type) {
+                aiobs_request_type(ctx->reader,
+                            (char *) r->headers_in.content_type->value.data,
+                            r->headers_in.content_type->value.len);
+            }
+
             aiobs_request_forms(ctx->reader, ngx_http_aiobs_llm_forms());
         }
     }

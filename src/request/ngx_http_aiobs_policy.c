@@ -14,6 +14,7 @@
 
 static ngx_uint_t ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
     ngx_http_aiobs_policy_t *policy);
+static ngx_uint_t ngx_http_aiobs_policy_types(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_policy_allows(ngx_str_t *globs,
     ngx_str_t *name);
 
@@ -33,8 +34,8 @@ ngx_http_aiobs_policy(ngx_http_aiobs_ctx_t *ctx)
 
 /*
  * Where a path names the model it decides, else the body.  A call whose model
- * cannot be read is not allowed: who may use some models only is not to get
- * at others by a body that is not understood.
+ * cannot be read, or might be read as another one, is not allowed: who may use
+ * some models only is not to get at others by a body that is not understood.
  */
 
 ngx_int_t
@@ -60,6 +61,13 @@ ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     ngx_http_aiobs_policy_model(ctx, &model);
 
+    if (ctx->path_model.len == 0
+        && (asked->models_differ || asked->fields
+            || ngx_http_aiobs_policy_types(r)))
+    {
+        return NGX_DECLINED;
+    }
+
     if (model.len == 0) {
 
         /* a path that says nothing, and a body that is read and asks for none */
@@ -69,10 +77,6 @@ ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                    || (r->headers_in.content_length_n <= 0
                        && !r->headers_in.chunked))
                ? NGX_OK : NGX_DECLINED;
-    }
-
-    if (ctx->path_model.len == 0 && asked->models_differ) {
-        return NGX_DECLINED;
     }
 
     return ngx_http_aiobs_policy_allows(&policy->models, &model)
@@ -127,6 +131,30 @@ ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
     model.len = dst - model.data;
 
     return ngx_http_aiobs_policy_allows(&policy->models, &model);
+}
+
+
+/* a second type of the body: it is read by one of them here, and there? */
+
+static ngx_uint_t
+ngx_http_aiobs_policy_types(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            n += ngx_http_aiobs_header_is(&h[i], "content-type",
+                                          sizeof("content-type") - 1);
+        }
+    }
+
+    return n > 1;
 }
 
 

@@ -82,7 +82,8 @@ enum {
 
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
-    AIOBS_S_BACKGROUND
+    AIOBS_S_BACKGROUND,
+    AIOBS_S_MODEL_ALIKE         /* a model, for those who take "Model" for it */
 };
 
 

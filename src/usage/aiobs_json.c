@@ -7,6 +7,7 @@
 
 
 #include <string.h>
+#include <strings.h>
 
 #include "aiobs_json_state.h"
 
@@ -350,8 +351,12 @@ aiobs_json_child(aiobs_json_t *j, const char *key, size_t len)
     node = j->stack[j->depth];
 
     for ( /* void */ ; node && node->key; node++) {
-        if (node->len == len && node->key[0] == key[0]
-            && memcmp(node->key, key, len) == 0)
+        if (node->len != len) {
+            continue;
+        }
+
+        if (node->key[0] == key[0] ? memcmp(node->key, key, len) == 0
+            : node->key[0] == '~' && strncasecmp(node->key + 1, key, len) == 0)
         {
             return node;
         }

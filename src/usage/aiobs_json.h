@@ -39,7 +39,9 @@ typedef struct aiobs_node_s  aiobs_node_t;
 
 /*
  * A list of nodes ends with one without a key.  The key "*" is any element of
- * an array.  A node may have children whatever its type: the value decides.
+ * an array; one that begins with "~", which is not counted in its length, has
+ * letters of either case.  A node may have children whatever its type: the
+ * value decides.
  */
 
 struct aiobs_node_s {

@@ -421,6 +421,8 @@ static const aiobs_node_t  aiobs_request_system[] = {
 
 const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_STRING("model", MODEL),
+    { "~model", sizeof("model") - 1, AIOBS_NODE_STRING, AIOBS_S_MODEL_ALIKE,
+      NULL },
     AIOBS_FLAG("stream", STREAM),
     AIOBS_FLAG("background", BACKGROUND),
     AIOBS_PATH("stream_options", aiobs_request_options),

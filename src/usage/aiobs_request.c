@@ -7,11 +7,13 @@
 
 
 #include <string.h>
+#include <strings.h>
 
 #include "aiobs_apis.h"
 #include "aiobs_ascii.h"
 #include "aiobs_bytes.h"
 #include "aiobs_forms.h"
+#include "aiobs_multipart.h"
 
 
 struct aiobs_request_s {
@@ -25,10 +27,21 @@ struct aiobs_request_s {
     uint8_t                 escape;     /* bytes of it so far */
     uint8_t                 done;       /* the first document is over */
     uint8_t                 speaks;     /* characters are counted */
+    uint8_t                 body;       /* AIOBS_BODY_* */
+    uint8_t                 named;      /* a form has named its model */
+    uint8_t                 fields;     /* of a form-urlencoded body */
 
     /* what is above is zero at first */
 
     aiobs_json_t            json;
+    aiobs_multipart_t       parts;      /* of a form that can be read */
+};
+
+
+enum {
+    AIOBS_BODY_JSON = 0,
+    AIOBS_BODY_PARTS,
+    AIOBS_BODY_UNREADABLE
 };
 
 
@@ -48,6 +61,9 @@ static void aiobs_request_document(void *data, int begin);
 static int aiobs_request_prepare(aiobs_form_t *form);
 static int aiobs_request_take(void *data, const aiobs_form_t *form,
     const aiobs_fit_t *fit);
+static void aiobs_request_field(void *data, aiobs_field_e field, const char *p,
+    size_t len, int cut);
+static void aiobs_request_model(aiobs_request_t *q, const char *p, size_t len);
 
 
 static const aiobs_json_handler_t  aiobs_request_handler = {
@@ -116,6 +132,34 @@ aiobs_request_begin(aiobs_request_t *q, const aiobs_node_t *root)
 }
 
 
+void
+aiobs_request_type(aiobs_request_t *q, const char *type, size_t len)
+{
+    static const char  fields[] = "application/x-www-form-urlencoded";
+
+    if (len && (*type | 0x20) == 'm') {
+
+        switch (aiobs_multipart_init(&q->parts, type, len, aiobs_request_field,
+                                     q))
+        {
+        case 0:
+            break;
+
+        case 1:
+            q->body = AIOBS_BODY_PARTS;
+            break;
+
+        default:
+            q->body = AIOBS_BODY_UNREADABLE;
+            break;
+        }
+
+    } else if (len >= sizeof(fields) - 1) {
+        q->fields = strncasecmp(type, fields, sizeof(fields) - 1) == 0;
+    }
+}
+
+
 /* the characters of a text to be spoken are counted by the reader only */
 
 void
@@ -135,6 +179,15 @@ aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
 
     const uint8_t  *last;
 
+    if (q->body) {
+
+        if (q->body == AIOBS_BODY_PARTS) {
+            aiobs_multipart_feed(&q->parts, p, len);
+        }
+
+        return;
+    }
+
     for (last = p + len; p < last && !q->done && !q->json.failure; /* void */ )
     {
         p = aiobs_forms_document(&q->place, &q->json, p, last);
@@ -149,7 +202,18 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
 {
     aiobs_copy((char *) rec, (const char *) &q->rec, sizeof(*rec));
 
-    if (!q->done) {
+    rec->fields = q->fields;
+
+    if (q->body) {
+
+        /* what is not whole may be read in another way by others */
+
+        if (q->body != AIOBS_BODY_PARTS || !aiobs_multipart_whole(&q->parts)) {
+            rec->failure = AIOBS_FAILURE_FRAMING;
+            rec->model_len = 0;
+        }
+
+    } else if (!q->done) {
         rec->failure = q->json.failure ? q->json.failure : AIOBS_FAILURE_JSON;
     }
 
@@ -187,14 +251,14 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
     }
 
     if (node->type == AIOBS_NODE_STRING && string) {
-        len = len < AIOBS_MODEL_MAX ? len : AIOBS_MODEL_MAX;
 
-        q->rec.models_differ |= q->rec.model_len
-                                && (q->rec.model_len != len
-                                    || memcmp(q->rec.model, p, len) != 0);
+        if (node->slot == AIOBS_S_MODEL_ALIKE) {
+            q->rec.models_differ = 1;
 
-        q->rec.model_len = len;
-        memcpy(q->rec.model, p, q->rec.model_len);
+        } else {
+            aiobs_request_model(q, p, len);
+        }
+
         return;
     }
 
@@ -212,6 +276,43 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
 
     } else {
         q->rec.background = flag;
+    }
+}
+
+
+static void
+aiobs_request_model(aiobs_request_t *q, const char *p, size_t len)
+{
+    len = len < AIOBS_MODEL_MAX ? len : AIOBS_MODEL_MAX;
+
+    q->rec.models_differ |= q->rec.model_len
+                            && (q->rec.model_len != len
+                                || memcmp(q->rec.model, p, len) != 0);
+
+    q->rec.model_len = len;
+    memcpy(q->rec.model, p, q->rec.model_len);
+}
+
+
+/* of a form; a field that comes twice is taken by some from the first */
+
+static void
+aiobs_request_field(void *data, aiobs_field_e field, const char *p, size_t len,
+    int cut)
+{
+    aiobs_request_t *q = data;
+
+    if (field == AIOBS_FIELD_MODEL) {
+        q->rec.models_differ |= q->named && q->rec.model_len != len;
+        q->named = 1;
+
+        aiobs_request_model(q, p, len);
+
+    } else if (len == 4 && memcmp(p, "true", 4) == 0) {
+        q->rec.stream = 1;
+
+    } else if (len == 5 && memcmp(p, "false", 5) == 0) {
+        q->rec.stream = 0;
     }
 }
 

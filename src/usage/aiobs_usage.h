@@ -158,6 +158,7 @@ typedef struct {
     int8_t            include_usage;    /* stream_options.include_usage */
     int8_t            background;
     int8_t            models_differ;    /* several are named */
+    int8_t            fields;           /* it came as form-urlencoded fields */
     int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
     int64_t           characters;       /* of it, where that is billed */
@@ -223,6 +224,14 @@ typedef struct aiobs_request_s  aiobs_request_t;
 
 size_t aiobs_request_size(void);        /* bytes, at most 4 KB */
 void aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api);
+
+/*
+ * After init, before the first feed: the value of Content-Type.  A body of
+ * multipart/form-data is read for its fields "model" and "stream", any other
+ * as JSON.  A form that might be read in two ways has failed, and names none.
+ */
+void aiobs_request_type(aiobs_request_t *q, const char *type, size_t len);
+
 void aiobs_request_forms(aiobs_request_t *q, aiobs_forms_t *forms);
 void aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len);
 void aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec);

@@ -2,7 +2,7 @@
 // clients make of a key's limits, one JSON line a call
 
 import fs from 'node:fs';
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 import Anthropic from '@anthropic-ai/sdk';
 
 const [,, base, dir, rpm, budget, model] = process.argv;
@@ -33,7 +33,7 @@ async function call(id, code) {
   for (const f of ['waiting', 'go']) fs.rmSync(`${dir}/${f}`, { force: true });
   try {
     const r = await code({ headers: { 'X-Request-ID': id } });
-    out.model = r.model ?? null;
+    Object.assign(out, { model: r.model ?? null, text: r.text, created: r.created });
   } catch (e) {
     Object.assign(out, { error: e?.constructor?.name, status: e?.status, code: e?.code ?? null,
       type: e?.type ?? e?.error?.error?.type ?? null });
@@ -50,3 +50,16 @@ await call('retried', ask(rpm));
 await call('budget', ask(budget));
 await call('budget-claude', askClaude(budget));
 await call('model', ask(model));
+
+// forms: sound and images are sent as files, the model in a field beside
+
+const sound = () => toFile(Buffer.alloc(300000, '\r\n--'), 'ein "Gruß".wav', { type: 'audio/wav' });
+const transcribe = (name) => async (o) =>
+  openai(model).audio.transcriptions.create({ file: await sound(), model: name,
+    timestamp_granularities: ['word'], response_format: 'verbose_json' }, o);
+
+await call('transcription', transcribe('gpt-5-transcribe'));
+await call('other-transcription', transcribe('whisper-1'));
+await call('image', async (o) =>
+  openai(model).images.edit({ image: [await sound(), await sound()], prompt: 'Grüße',
+    model: 'gpt-5-image' }, o));
