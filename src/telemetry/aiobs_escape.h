@@ -52,20 +52,30 @@ uint8_t *aiobs_escape_any(uint8_t *p, size_t max, const uint8_t *s,
 
 #if defined(AIOBS_ESCAPE_SSE2)
 
-/* a bit for each byte that does not stand for itself */
+/* 0xff for each byte that does not stand for itself */
+
+static inline __m128i
+aiobs_escape_odd(__m128i v)
+{
+    __m128i  low, quote, slash;
+
+    /* one added, 0x7f is below zero, as is what is 0x80 and more but 0xff */
+
+    low = _mm_cmplt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)),
+                         _mm_set1_epi8(0x21));
+    quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+
+    return _mm_or_si128(low, _mm_or_si128(quote, slash));
+}
+
+
+/* a bit for each */
 
 static inline int
 aiobs_escape_bits(__m128i v)
 {
-    __m128i  low, del, quote, slash;
-
-    low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));       /* and >= 0x80 */
-    del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
-    slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-
-    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, del),
-                                          _mm_or_si128(quote, slash)));
+    return _mm_movemask_epi8(aiobs_escape_odd(v));
 }
 
 
@@ -86,8 +96,10 @@ aiobs_escape_long(uint8_t *dst, const uint8_t *src, size_t len)
     _mm_storeu_si128((__m128i *) (dst + len - 32), c);
     _mm_storeu_si128((__m128i *) (dst + len - 16), d);
 
-    return (aiobs_escape_bits(a) | aiobs_escape_bits(b)
-            | aiobs_escape_bits(c) | aiobs_escape_bits(d)) == 0;
+    a = _mm_or_si128(_mm_or_si128(aiobs_escape_odd(a), aiobs_escape_odd(b)),
+                     _mm_or_si128(aiobs_escape_odd(c), aiobs_escape_odd(d)));
+
+    return _mm_movemask_epi8(a) == 0;
 }
 
 
@@ -106,7 +118,8 @@ aiobs_escape_short(uint8_t *dst, const uint8_t *src, size_t len)
         _mm_storeu_si128((__m128i *) dst, a);
         _mm_storeu_si128((__m128i *) (dst + len - 16), b);
 
-        return (aiobs_escape_bits(a) | aiobs_escape_bits(b)) == 0;
+        return _mm_movemask_epi8(_mm_or_si128(aiobs_escape_odd(a),
+                                              aiobs_escape_odd(b))) == 0;
     }
 
     if (len >= 8) {
@@ -155,7 +168,7 @@ aiobs_quote(uint8_t *p, const uint8_t *s, size_t len)
  * U+FFFD.  Returns the end.
  */
 
-static inline uint8_t *
+static inline __attribute__((always_inline)) uint8_t *
 aiobs_escape(uint8_t *p, size_t max, const uint8_t *s, size_t len)
 {
 #if defined(AIOBS_ESCAPE_SSE2)
