@@ -401,10 +401,34 @@ static const aiobs_node_t  aiobs_request_config[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_request_result[] = {
+    AIOBS_PATH("content", aiobs_openai_parts),
+    AIOBS_END
+};
+
+/* what tools gave back is most of what agents send */
+
+static const aiobs_node_t  aiobs_request_piece[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("content", aiobs_openai_parts),          /* Anthropic */
+    AIOBS_PATH("toolResult", aiobs_request_result),     /* Converse */
+    AIOBS_END
+};
+
+/* a list, or the one piece itself (Gemini) */
+
+static const aiobs_node_t  aiobs_request_pieces[] = {
+    AIOBS_PATH("*", aiobs_request_piece),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_request_part[] = {
     AIOBS_TEXT("text", NULL),
-    AIOBS_TEXT("content", aiobs_openai_parts),
-    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_TEXT("content", aiobs_request_pieces),
+    AIOBS_PATH("parts", aiobs_request_pieces),
+    AIOBS_TEXT("output", aiobs_openai_parts),           /* Responses */
+    AIOBS_TEXT("message", NULL),                        /* Cohere */
     AIOBS_END
 };
 
@@ -414,8 +438,17 @@ static const aiobs_node_t  aiobs_request_parts[] = {
 };
 
 static const aiobs_node_t  aiobs_request_system[] = {
-    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_PATH("parts", aiobs_request_pieces),
     AIOBS_PATH("*", aiobs_request_part),
+    AIOBS_END
+};
+
+/* of Code Assist, which wraps Gemini's */
+
+static const aiobs_node_t  aiobs_request_wrapped[] = {
+    AIOBS_PATH("generationConfig", aiobs_request_config),
+    AIOBS_PATH("contents", aiobs_request_system),
+    AIOBS_PATH("systemInstruction", aiobs_request_system),
     AIOBS_END
 };
 
@@ -432,7 +465,7 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_PATH("generationConfig", aiobs_request_config),
     AIOBS_PATH("inferenceConfig", aiobs_request_config),
     AIOBS_PATH("messages", aiobs_request_parts),
-    AIOBS_PATH("contents", aiobs_request_parts),
+    AIOBS_PATH("contents", aiobs_request_system),
     AIOBS_TEXT("prompt", aiobs_request_parts),
     AIOBS_TEXT("input", aiobs_request_parts),
     AIOBS_TEXT("message", NULL),
@@ -440,6 +473,11 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_TEXT("instructions", NULL),
     AIOBS_TEXT("system", aiobs_request_system),
     AIOBS_PATH("systemInstruction", aiobs_request_system),
+    AIOBS_PATH("system_instruction", aiobs_request_system),
     AIOBS_PATH("texts", aiobs_request_parts),
+    AIOBS_PATH("chat_history", aiobs_request_parts),    /* Cohere v1 */
+    AIOBS_TEXT("preamble", NULL),
+    AIOBS_TEXT("inputText", NULL),                      /* Titan */
+    AIOBS_PATH("request", aiobs_request_wrapped),
     AIOBS_END
 };
