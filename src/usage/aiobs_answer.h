@@ -129,6 +129,9 @@ struct aiobs_usage_s {
     aiobs_json_t        envelope;
     aiobs_base64_t      base64;
     int64_t             before[AIOBS_F_FIGURES];    /* the message */
+    uint8_t             reported_before;    /* the same of these */
+    uint8_t             final_before;
+    uint8_t             error_before;
 };
 
 

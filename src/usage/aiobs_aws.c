@@ -113,6 +113,10 @@ aiobs_aws_begin(void *data, const aiobs_eventstream_headers_t *headers)
     aiobs_usage_t *u = data;
 
     memcpy(u->before, u->figures, sizeof(u->before));
+    u->reported_before = u->reported;
+    u->final_before = u->final;
+    u->error_before = u->midstream_error;
+
     memset(&u->base64, 0, sizeof(aiobs_base64_t));
 
     u->chunk = (strcmp(headers->event_type, "chunk") == 0);
@@ -144,6 +148,9 @@ aiobs_aws_end(void *data, int valid)
     if (!valid) {
         aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
         memcpy(u->figures, u->before, sizeof(u->before));
+        u->reported = u->reported_before;
+        u->final = u->final_before;
+        u->midstream_error = u->error_before;
     }
 
     if (u->chunk) {

@@ -1,0 +1,57 @@
+#!/usr/bin/perl
+
+# What a message of an AWS event stream with a wrong checksum says is taken
+# back: its figures, that there was a report, and that there was an error.
+
+use strict;
+use warnings;
+
+use Compress::Zlib qw(crc32);
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use AiobsUnit;
+use JSON::PP;
+use Test::More;
+
+my $src = AiobsUnit::root() . '/src';
+my @sources = map { s{^\Q$src\E/}{}r } glob "$src/usage/*.c";
+my $exe = AiobsUnit::build('usage_cat', 'sanitized', \@sources,
+    qw(-lyajl -lz -lbrotlidec -lzstd -ljansson));
+
+my $text = message('event', 'contentBlockDelta', '{"delta":{"text":"hi there"}}');
+my $usage = message('event', 'metadata', '{"usage":{"inputTokens":3,"outputTokens":4}}');
+my $failure = message('exception', 'throttlingException', '{"message":"slow"}');
+
+is(told($text . $usage), 'reported 3 4 0', 'as it is sent');
+is(told($text . torn($usage)), 'estimated 1000000 2 0', 'no report is left of a torn one');
+is(told($text . torn($usage) . $usage), 'reported 3 4 0', 'unless another follows');
+is(told($text . $usage . torn($usage)), 'reported 3 4 0', 'or was before it');
+is(told($text . $failure), 'estimated 1000000 2 1', 'an error');
+is(told($text . torn($failure) . $usage), 'reported 3 4 0', 'and a torn one');
+
+done_testing();
+
+sub told {
+    my ($body) = @_;
+
+    my $out = AiobsUnit::run_ok($exe, $body, 'read', 1, 'POST', '/model/m/converse-stream',
+        200, 'content-type:application/vnd.amazon.eventstream');
+    my $r = decode_json($out);
+
+    ok($r->{splits}, 'however it is split');
+    return "$r->{source} $r->{input} $r->{output} $r->{midstream_error}";
+}
+
+sub message {
+    my ($type, $event, $payload) = @_;
+
+    my $headers = join '', map { pack('C/a* C n/a*', $_->[0], 7, $_->[1]) }
+        [':message-type', $type], [":$type-type", $event];
+    my $lengths = pack 'N N', 16 + length($headers) + length $payload, length $headers;
+    my $bytes = $lengths . pack('N', crc32($lengths)) . $headers . $payload;
+
+    return $bytes . pack 'N', crc32($bytes);
+}
+
+sub torn { my ($bytes) = @_; return $bytes ^ ("\0" x (length($bytes) - 1) . "\1") }
