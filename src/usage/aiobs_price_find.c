@@ -33,6 +33,7 @@ static int aiobs_price_digits(const char *p, size_t n);
 /* providers whose models are listed under another name than their own */
 
 static const aiobs_price_prefix_t  aiobs_price_prefixes[] = {
+    { "anthropic",          { "anthropic", "vertex_ai" } },   /* rawPredict */
     { "azure.ai.openai",    { "azure", NULL } },
     { "azure.ai.inference", { "azure_ai", "azure" } },
     { "aws.bedrock",        { "bedrock", "bedrock_converse" } },

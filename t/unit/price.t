@@ -122,6 +122,7 @@ sub names {
         ['openai', 'dated-2025-01-01', '-'], ['openai', '-20240806', '-'],
         ['gemini', 'g', 'gemini/g'], ['gcp.vertex_ai', 'g', 'gemini/g'],
         ['gemini', 'v@20240620', 'vertex_ai/v@20240620'],
+        ['anthropic', 'v@20240620', 'vertex_ai/v@20240620'],
         ['bedrock', 'us.amazon.nova-lite-v1:0', 'amazon.nova-lite-v1:0'],
         ['aws.bedrock', 'apac.amazon.nova-lite-v1:0', 'amazon.nova-lite-v1:0'],
         ['openai', 'us.amazon.nova-lite-v1:0', '-'],
