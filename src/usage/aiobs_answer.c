@@ -310,6 +310,9 @@ aiobs_answer_document(void *data, int begin)
         && memcmp(u->type_text, "message_stop", u->type_len) == 0)
     {
         u->ended = 1;
+
+    } else if (u->type_len == 5 && memcmp(u->type_text, "error", 5) == 0) {
+        u->midstream_error = 1;         /* its event may have no name */
     }
 }
 

@@ -83,9 +83,6 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
 
         if (len >= 7 && memcmp(p, "message", 7) == 0) {
             u->marks |= AIOBS_MARK_ANTHROPIC;
-
-        } else if (len == 5 && memcmp(p, "error", 5) == 0) {
-            u->midstream_error = 1;         /* its event may have no name */
         }
 
         break;
