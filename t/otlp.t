@@ -279,6 +279,24 @@ for my $bad (['version ff', "ff-$parent-b7ad6b7169203331-01"], ['too short', "00
     is($trace eq $parent ? 1 : 0, $good || 0, "traceparent: $name");
 }
 
+($trace) = seen('two-parents', '/trust', 'traceparent', $header, 'traceparent', $header);
+isnt($trace, $parent, 'two traceparents are none');
+
+for my $case (['two lines are one list', 'a=1,b=2,c=3', 'a=1', 'b=2,c=3'], ['an empty line', 'a=1', '', 'a=1'],
+    ['white space', "a=1 ,\tb\@c=2", "a=1 ,\tb\@c=2"], ['a value with spaces', 'a=b c', 'a=b c'],
+    ['32 members', join(',', map { "k$_=1" } 1 .. 32), join(',', map { "k$_=1" } 1 .. 32)],
+    ['33 members', undef, join(',', map { "k$_=1" } 1 .. 33)], ['no value', undef, 'a=1,b'],
+    ['no key', undef, '=1'], ['upper case', undef, 'A=1'], ['a space in a key', undef, 'a =1'],
+    ['two values', undef, 'a=b=c'], ['bytes that are no text', undef, "a=1,b=\xff"], ['nothing', undef, ' , '],
+    ['a key that is too long', undef, 'a' x 257 . '=1'], ['a value that is too long', undef, 'a=' . 'b' x 257],
+    ['a list that is too long ends behind a member', join(',', map { "k$_=" . 'v' x 96 } 1 .. 5),
+        join(',', map { "k$_=" . 'v' x 96 } 1 .. 7)])
+{
+    my ($name, $want, @lines) = @$case;
+    my @got = seen('state', '/trust', 'traceparent', $header, map { ('tracestate', $_) } @lines);
+    is_deeply([@got[0, 3]], [$parent, $want], "tracestate: $name");
+}
+
 # --- Server-Timing ---
 
 $t->get(1, '/steps', 'X-Request-ID', 'steps');

@@ -46,6 +46,8 @@ typedef struct {
 
 
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
+static void ngx_http_aiobs_append(ngx_http_request_t *r, ngx_str_t *list,
+    ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_aiobs_dropped(ngx_http_request_t *r,
     ngx_http_aiobs_drop_t *drop, ngx_http_aiobs_place_t *old, ngx_uint_t n);
 static void ngx_http_aiobs_going(ngx_http_request_t *r,
@@ -105,7 +107,7 @@ static uint32_t  ngx_http_aiobs_id_chars[] = {
 };
 
 
-/* the first line of each name counts */
+/* lines of tracestate are one list; two traceparents are none */
 
 void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
@@ -144,11 +146,15 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
+                if (ctx->traceparent.data) {
+                    ctx->traceparent.len = 0;
+                }
+
                 ngx_http_aiobs_first(&ctx->traceparent, h);
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
-                ngx_http_aiobs_first(&ctx->tracestate, h);
+                ngx_http_aiobs_append(r, &ctx->tracestate, h);
                 break;
             }
         }
@@ -208,6 +214,29 @@ ngx_http_aiobs_still_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx)
     h = list->part.elts;
 
     return h[n - 1].key.data == ctx->plain_last;
+}
+
+
+static void
+ngx_http_aiobs_append(ngx_http_request_t *r, ngx_str_t *list,
+    ngx_table_elt_t *h)
+{
+    u_char  *p;
+
+    if (list->len == 0) {
+        *list = h->value;
+        return;
+    }
+
+    p = ngx_pnalloc(r->pool, list->len + 1 + h->value.len);
+    if (p == NULL) {
+        return;
+    }
+
+    ngx_sprintf(p, "%V,%V", list, &h->value);
+
+    list->data = p;
+    list->len += 1 + h->value.len;
 }
 
 

@@ -11,7 +11,9 @@
 #include "aiobs_hex.h"
 
 
-#define NGX_HTTP_AIOBS_STATE_MAX  512   /* bytes of tracestate passed on */
+#define NGX_HTTP_AIOBS_STATE_MAX      512   /* bytes of tracestate passed on */
+#define NGX_HTTP_AIOBS_STATE_MEMBERS  32
+#define NGX_HTTP_AIOBS_STATE_KEY      256   /* bytes; of a value as well */
 
 
 static ngx_uint_t ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
@@ -21,6 +23,9 @@ static void ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t);
 static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
+static void ngx_http_aiobs_trace_state(ngx_http_aiobs_trace_t *t,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_trace_member(u_char *p, u_char *last);
 
 
 void
@@ -36,8 +41,8 @@ ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx)
     {
         t->has_parent = 1;
 
-        if (ctx->tracestate.len <= NGX_HTTP_AIOBS_STATE_MAX) {
-            t->state = ctx->tracestate;
+        if (ctx->tracestate.len) {
+            ngx_http_aiobs_trace_state(t, &ctx->tracestate);
         }
 
     } else {
@@ -287,4 +292,87 @@ ngx_http_aiobs_random_hex(u_char *p, size_t len)
     b[0] |= 1;                      /* an id of zeros is invalid */
 
     aiobs_hex8(p, b);
+}
+
+
+/*
+ * W3C Trace Context, 3.3: a list with a member that is none is no list.  One
+ * that is too long ends behind a whole member: the latest are the first.
+ */
+
+static void
+ngx_http_aiobs_trace_state(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
+{
+    u_char     *p, *end, *last, *keep;
+    ngx_int_t   rc;
+    ngx_uint_t  n;
+
+    p = value->data;
+    last = p + value->len;
+    keep = p;
+
+    for (n = 0; p < last; p = end + 1) {
+        end = ngx_strlchr(p, last, ',');
+        end = end ? end : last;
+
+        rc = ngx_http_aiobs_trace_member(p, end);
+
+        if (rc == NGX_ERROR) {
+            return;
+        }
+
+        n += rc == NGX_OK;
+
+        if (end - value->data <= NGX_HTTP_AIOBS_STATE_MAX) {
+            keep = end;
+        }
+    }
+
+    if (n && n <= NGX_HTTP_AIOBS_STATE_MEMBERS) {
+        t->state.data = value->data;
+        t->state.len = keep - value->data;
+    }
+}
+
+
+/* NGX_DECLINED: an empty one, which is allowed */
+
+static ngx_int_t
+ngx_http_aiobs_trace_member(u_char *p, u_char *last)
+{
+    u_char  *key;
+
+    while (p < last && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    while (last > p && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+
+    if (p == last) {
+        return NGX_DECLINED;
+    }
+
+    for (key = p; p < last && *p != '='; p++) {
+        if ((*p < 'a' || *p > 'z') && (*p < '0' || *p > '9')
+            && (p == key || ngx_strchr("_-*/@", *p) == NULL || *p == '\0'))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (p == key || p == last || p - key > NGX_HTTP_AIOBS_STATE_KEY
+        || last - p - 1 > NGX_HTTP_AIOBS_STATE_KEY)
+    {
+        return NGX_ERROR;
+    }
+
+    while (++p < last) {
+        if (*p < ' ' || *p > '~' || *p == '=') {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
