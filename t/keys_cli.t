@@ -229,6 +229,21 @@ like($out, qr/^f{12} +evil\?\[2J\?"user +\?\? +- +7 +revoked$/m, 'without contro
 my ($evil) = grep { ($_->{key_id} // '') eq 'f' x 12 } @{decode_json($out)};
 is($evil->{user_id}, "evil\x1b[2J\n\"user", 'JSON escapes them');
 
+python(<<"EOP");
+c.execute('INSERT INTO api_keys VALUES (?,?,?,?,?,?)', ('e' * 64, 'nul', 'a\\x00b', None, None, 1))
+for model in ('m1', 'm2'):
+    c.execute('INSERT INTO usage_daily VALUES (?,?,?,?,?,?,?,?,?,?,?)',
+        ('2026-11-01', 'e' * 64, model, 'chat', 1, 1, 2 ** 62, 0, 0, 2 ** 62, 0))
+c.execute('INSERT INTO usage_daily VALUES (?,?,?,?,?,?,?,?,?,?,?)',
+    ('2026-11-01', 'e' * 64, 'm3', 'chat', 1, 1, 1, 0, 0, -1500000, 0))
+c.commit()
+EOP
+($rc, $out) = run('', 'show', '--db', $db, 'e' x 12);
+like($out, qr/^user: +nul$/m, 'a name with a NUL is shown');
+($rc, $out) = run('', 'spend', '--db', $db, '--month', '2026-11', '--by', 'model');
+like($out, qr/^m3 .* -1\.500000$/m, 'a cost below zero');
+like($out, qr/^total .* 92233720368\d+\.\d{6}$/m, 'a sum that is beyond all numbers stops there');
+
 # stores that are none
 
 spew("$db.text", "this is no database\n" x 100);

@@ -8,6 +8,7 @@
 
 #include "aiobs_keys.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,6 +33,7 @@ static void aiobs_keys_spend_csv(const aiobs_keys_spending_t *s,
     const aiobs_spend_row_t *row);
 static int aiobs_keys_spend_json(aiobs_keys_spending_t *s,
     const aiobs_spend_row_t *row);
+static void aiobs_keys_add(int64_t *sum, int64_t n);
 static void aiobs_keys_usd(FILE *out, int64_t cost, int width);
 static int aiobs_keys_verify(const aiobs_keys_options_t *o,
     aiobs_store_t *store);
@@ -161,13 +163,13 @@ aiobs_keys_spent(void *data, const aiobs_spend_row_t *row)
     aiobs_keys_spending_t *s = data;
 
     s->n++;
-    s->sum.calls += row->calls;
-    s->sum.input += row->input;
-    s->sum.output += row->output;
-    s->sum.cache_read += row->cache_read;
-    s->sum.cache_write += row->cache_write;
-    s->sum.cost += row->cost;
-    s->sum.estimated_calls += row->estimated_calls;
+    aiobs_keys_add(&s->sum.calls, row->calls);
+    aiobs_keys_add(&s->sum.input, row->input);
+    aiobs_keys_add(&s->sum.output, row->output);
+    aiobs_keys_add(&s->sum.cache_read, row->cache_read);
+    aiobs_keys_add(&s->sum.cache_write, row->cache_write);
+    aiobs_keys_add(&s->sum.cost, row->cost);
+    aiobs_keys_add(&s->sum.estimated_calls, row->estimated_calls);
 
     if (s->o->json) {
         return aiobs_keys_spend_json(s, row);
@@ -288,13 +290,24 @@ aiobs_keys_spend_json(aiobs_keys_spending_t *s, const aiobs_spend_row_t *row)
 }
 
 
+/* other programs may have written what no sum can hold */
+
+static void
+aiobs_keys_add(int64_t *sum, int64_t n)
+{
+    if (__builtin_add_overflow(*sum, n, sum)) {
+        *sum = n < 0 ? INT64_MIN : INT64_MAX;
+    }
+}
+
+
 static void
 aiobs_keys_usd(FILE *out, int64_t cost, int width)
 {
     char  text[32];
 
-    snprintf(text, sizeof(text), "%lld.%06lld", (long long) (cost / 1000000),
-             (long long) (cost % 1000000));
+    snprintf(text, sizeof(text), "%s%lld.%06lld", cost < 0 ? "-" : "",
+             llabs(cost / 1000000), llabs(cost % 1000000));
     fprintf(out, "%*s", width, text);
 }
 

@@ -154,8 +154,14 @@ aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
     aiobs_keys_text(out, row->json, 0x7fffffff, 0);
     fclose(out);
 
-    key = json_loads(text, 0, NULL);
+    key = json_loads(text, JSON_ALLOW_NUL, NULL);
     free(text);
+
+    if (key == NULL) {
+        aiobs_keys_say("this key cannot be shown so; --json tells what is"
+                       " stored");
+        return 0;
+    }
 
     aiobs_keys_print(key);
     json_decref(key);
@@ -315,7 +321,7 @@ aiobs_keys_exported(void *data, const aiobs_key_row_t *row)
     key = json_loads(row->json, 0, NULL);
 
     if (key == NULL) {
-        aiobs_keys_say("key %.12s has texts that are no UTF-8 and is left out",
+        aiobs_keys_say("key %.12s has texts that are no UTF-8, or have NULs, and is left out",
                        row->hash ? row->hash : "-");
         return 0;
     }
