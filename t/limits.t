@@ -165,6 +165,17 @@ minute();
 is(statuses(map { settled_call($key{big}, max_tokens => 5000) } 1 .. 2),
     '200,429', 'what is larger than the limit goes alone');
 
+for my $case ([3 * 10, 'several answers', max_tokens => 10, n => 3], [2 * 10, 'the best of several', max_tokens => 10, best_of => 2, n => 1],
+    [4 * 10, "Gemini's name for it", generationConfig => { maxOutputTokens => 10, candidateCount => 4 }],
+    [20, 'two limits', max_completion_tokens => 20, max_tokens => 5],
+    [20, 'in another order', max_tokens => 5, max_completion_tokens => 20],
+    [10, 'no number of answers', max_tokens => 10, n => undef], [10, 'none', max_tokens => 10, n => 0])
+{
+    my ($output, $name, @body) = @$case;
+    $r[0] = call($t, 1, key_with($t, 'choices', tpm => 1000), @body);
+    is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 2 - $output, "reserved for $name");
+}
+
 # --- what answers use to take ---
 
 call($t, 1, $key{none}, model => 'terse', max_tokens => 90000) for 1 .. 110;

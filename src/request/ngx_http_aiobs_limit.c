@@ -199,17 +199,23 @@ ngx_http_aiobs_limit_budget(ngx_http_aiobs_call_t *call)
 static int64_t
 ngx_http_aiobs_limit_output(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
 {
-    int64_t  max, learned;
+    int64_t                        max, learned, choices;
+    const aiobs_request_record_t  *asked;
 
-    max = ngx_http_aiobs_llm_asked(ctx)->max_tokens;
+    asked = ngx_http_aiobs_llm_asked(ctx);
+    max = asked->max_tokens;
     learned = ngx_http_aiobs_learned(model->data, model->len);
 
     if (max < 0 || max > AIOBS_TOKENS_MAX) {
-        return learned == AIOBS_ABSENT ? NGX_HTTP_AIOBS_OUTPUT_DEFAULT
-                                       : learned;
+        max = learned == AIOBS_ABSENT ? NGX_HTTP_AIOBS_OUTPUT_DEFAULT : learned;
+
+    } else if (learned != AIOBS_ABSENT) {
+        max = ngx_min(max, learned);
     }
 
-    return learned == AIOBS_ABSENT ? max : ngx_min(max, learned);
+    choices = ngx_max(asked->choices, 1);
+
+    return max > AIOBS_TOKENS_MAX / choices ? AIOBS_TOKENS_MAX : max * choices;
 }
 
 

@@ -58,6 +58,7 @@ enum {
     AIOBS_F_INDEX,              /* of a choice: no figure of usage */
     AIOBS_F_MODALITY_COUNT,     /* Gemini: tokenCount of a modality */
     AIOBS_F_MAX_TOKENS,
+    AIOBS_F_CHOICES,
     AIOBS_F_OPENAI_INPUT,       /* input, and whose documents call it so */
     AIOBS_F_CONVERSE_INPUT
 };

@@ -398,6 +398,7 @@ static const aiobs_node_t  aiobs_request_options[] = {
 static const aiobs_node_t  aiobs_request_config[] = {
     AIOBS_NUMBER("maxOutputTokens", MAX_TOKENS),
     AIOBS_NUMBER("maxTokens", MAX_TOKENS),
+    AIOBS_NUMBER("candidateCount", CHOICES),
     AIOBS_END
 };
 
@@ -462,6 +463,8 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_NUMBER("max_tokens", MAX_TOKENS),
     AIOBS_NUMBER("max_completion_tokens", MAX_TOKENS),
     AIOBS_NUMBER("max_output_tokens", MAX_TOKENS),
+    AIOBS_NUMBER("n", CHOICES),
+    AIOBS_NUMBER("best_of", CHOICES),
     AIOBS_PATH("generationConfig", aiobs_request_config),
     AIOBS_PATH("inferenceConfig", aiobs_request_config),
     AIOBS_PATH("messages", aiobs_request_parts),

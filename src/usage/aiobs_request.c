@@ -50,6 +50,7 @@ static void aiobs_request_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
 static void aiobs_request_figure(void *data, const aiobs_node_t *node,
     int64_t n);
+static void aiobs_request_number(aiobs_request_t *q, int slot, int64_t n);
 static void aiobs_request_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_request_wide(aiobs_request_t *q, const uint8_t *p,
@@ -243,8 +244,8 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
 
     if (node->type == AIOBS_NODE_NUMBER) {
 
-        if (!string && node->slot == AIOBS_F_MAX_TOKENS) {
-            q->rec.max_tokens = aiobs_number(p, len);
+        if (!string) {
+            aiobs_request_number(q, node->slot, aiobs_number(p, len));
         }
 
         return;
@@ -322,8 +323,24 @@ aiobs_request_figure(void *data, const aiobs_node_t *node, int64_t n)
 {
     aiobs_request_t *q = data;
 
-    if (node->slot == AIOBS_F_MAX_TOKENS && !q->done) {
-        q->rec.max_tokens = n;
+    if (!q->done) {
+        aiobs_request_number(q, node->slot, n);
+    }
+}
+
+
+/* which of several counts is the provider's affair: the largest may */
+
+static void
+aiobs_request_number(aiobs_request_t *q, int slot, int64_t n)
+{
+    int64_t  *kept;
+
+    kept = slot == AIOBS_F_MAX_TOKENS ? &q->rec.max_tokens
+           : slot == AIOBS_F_CHOICES ? &q->rec.choices : NULL;
+
+    if (kept && n > *kept) {
+        *kept = n;
     }
 }
 

@@ -159,7 +159,8 @@ typedef struct {
     int8_t            background;
     int8_t            models_differ;    /* several are named */
     int8_t            fields;           /* it came as form-urlencoded fields */
-    int64_t           max_tokens;       /* AIOBS_ABSENT: not said */
+    int64_t           max_tokens;       /* AIOBS_ABSENT: not said; the most */
+    int64_t           choices;          /* answers asked for; 0: not said */
     int64_t           text_tokens;      /* estimate of the prompt's text */
     int64_t           characters;       /* of it, where that is billed */
     aiobs_failure_e   failure;
