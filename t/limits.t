@@ -64,6 +64,9 @@ server {
         aiobs_llm auto;
         proxy_pass http://127.0.0.1:%%PORT_3%%;
     }
+    location /try/ { aiobs_auth on; try_files /none @llm; }
+    location @llm { aiobs_auth on; aiobs_llm auto; error_page 429 = @more; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location @more { aiobs_auth on; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /app { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
 }
@@ -175,6 +178,16 @@ for my $case ([3 * 10, 'several answers', max_tokens => 10, n => 3], [2 * 10, 't
     $r[0] = call($t, 1, key_with($t, 'choices', tpm => 1000), @body);
     is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 2 - $output, "reserved for $name");
 }
+
+# by way of try_files, where only the second location knows that it is a call
+
+my $round = key_with($t, 'round', rpm => 3, tpm => 1000, parallel => 1);
+@r = map { settled_call($round, max_tokens => 10, path => '/try/v1/chat/completions') } 1 .. 4;
+is(statuses(@r), '200,200,200,429', 'by try_files: a request is counted once, and refused wherever it goes');
+is($r[0]{headers}{'x-ratelimit-remaining-requests'}, 2, 'requests are told');
+is($r[0]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 2 - 10, 'and what is reserved');
+is($r[2]{headers}{'x-ratelimit-remaining-tokens'}, 1000 - 2 * 15 - 2 - 10, 'and what was taken');
+is(scalar(grep { $_->[0] eq 'retry-after' } @{$r[3]{all}}), 1, 'it is said once when to come again');
 
 # --- what answers use to take ---
 

@@ -67,6 +67,21 @@ server {
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location @sorry { return 200 "sorry\n"; }
+    location /backup/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        error_page 403 429 502 = @backup;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location @backup { aiobs_auth on; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /open/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        error_page 403 = @open;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location @open { proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /try/ { aiobs_auth on; try_files /none @backup; }
     location /any/ {
         satisfy any;
         deny all;
@@ -219,6 +234,16 @@ is(call($t, 1, $key{models}, stream => JSON::PP::true)->{status}, 200,
 is(call($t, 1, $key{models}, model => 'gpt-5',
     path => '/page/v1/chat/completions')->{body}, "sorry\n",
     'error_page has the answer');
+
+my $refused = call($t, 1, $key{models}, model => 'gpt-5', path => '/backup/v1/chat/completions');
+is($refused->{status}, 403, 'what is refused goes to no location that asks for keys, either');
+is($t->json($refused)->{error}{code}, 'model_not_allowed', 'for the same reason');
+is(call($t, 1, $key{models}, path => '/backup/v1/chat/completions')->{status}, 200, 'what is not goes');
+is(call($t, 1, $key{models}, model => 'gpt-5', path => '/open/v1/chat/completions')->{status}, 200,
+    'one that asks for none may have it');
+is(call($t, 1, $key{models}, model => 'gpt-5', path => '/try/v1/chat/completions')->{status}, 403,
+    'try_files leads round no allow-list');
+is(call($t, 1, $key{models}, path => '/try/v1/chat/completions')->{status}, 200, 'but to what is allowed');
 
 # --- where ---
 

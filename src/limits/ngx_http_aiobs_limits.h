@@ -65,6 +65,7 @@ typedef struct {
     int64_t                     tokens;     /* to be reserved */
     int64_t                     cost;       /* likewise, nano-USD */
     aiobs_limit_e               over;       /* the limit that is in the way */
+    ngx_uint_t                  counted;    /* as a request, by one before */
     ngx_http_aiobs_reserve_t   *reserve;    /* NULL: nothing is held */
 } ngx_http_aiobs_call_t;
 

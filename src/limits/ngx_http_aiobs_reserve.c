@@ -125,10 +125,12 @@ ngx_http_aiobs_reserve_all(ngx_http_aiobs_call_t *call,
         return NGX_BUSY;
     }
 
-    if (ngx_http_aiobs_window_add(AIOBS_LIMIT_RPM, &a->taken[AIOBS_LIMIT_RPM],
+    if (!call->counted
+        && ngx_http_aiobs_window_add(AIOBS_LIMIT_RPM,
+                            &a->taken[AIOBS_LIMIT_RPM],
                             ngx_http_aiobs_window(AIOBS_LIMIT_RPM, ngx_time()),
                             1, call->limits[AIOBS_LIMIT_RPM])
-        != NGX_OK)
+           != NGX_OK)
     {
         call->over = AIOBS_LIMIT_RPM;
         return NGX_BUSY;

@@ -22,6 +22,9 @@ static void ngx_http_aiobs_find_user(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static void ngx_http_aiobs_validated(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_admitted(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf);
+static ngx_uint_t ngx_http_aiobs_goes_on(ngx_http_request_t *r);
 static void ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_str_t *text);
@@ -180,7 +183,7 @@ ngx_http_aiobs_admit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     policy = ngx_http_aiobs_policy(ctx);
 
-    if (policy == NULL || ctx->admitted || ctx->refused) {
+    if (policy == NULL) {
         return NGX_OK;
     }
 
@@ -190,7 +193,18 @@ ngx_http_aiobs_admit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (ctx->refused) {
+        return ngx_http_aiobs_goes_on(r) ? ngx_http_aiobs_refuse(r, ctx,
+                                                                 ctx->refused)
+                                         : NGX_OK;
+    }
+
+    if (ngx_http_aiobs_admitted(ctx, lcf)) {
+        return NGX_OK;
+    }
+
     ctx->admitted = 1;
+    ctx->admitted_call = (ctx->llm == lcf);
 
     if (ctx->llm == lcf
         && ngx_http_aiobs_policy_models(r, ctx, policy) != NGX_OK)
@@ -199,6 +213,29 @@ ngx_http_aiobs_admit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     return policy->limited ? ngx_http_aiobs_limit(r, ctx) : NGX_OK;
+}
+
+
+/* try_files and the like may lead to a provider only then */
+
+static ngx_uint_t
+ngx_http_aiobs_admitted(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    return ctx->admitted && (ctx->admitted_call || ctx->llm != lcf);
+}
+
+
+/* an error_page to a named location takes the request along, to a page not */
+
+static ngx_uint_t
+ngx_http_aiobs_goes_on(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->named;
 }
 
 
@@ -212,7 +249,7 @@ ngx_http_aiobs_admit_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     policy = ngx_http_aiobs_policy(ctx);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
-    if (policy == NULL || ctx->admitted || ctx->llm != lcf
+    if (policy == NULL || ngx_http_aiobs_admitted(ctx, lcf) || ctx->llm != lcf
         || lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF || ctx->reader == NULL)
     {
         return 0;

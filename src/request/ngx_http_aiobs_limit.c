@@ -39,7 +39,16 @@ static void ngx_http_aiobs_settle_spend(ngx_http_aiobs_ctx_t *ctx);
 ngx_int_t
 ngx_http_aiobs_limit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
+    ngx_uint_t              counted;
     ngx_http_aiobs_call_t  *call;
+
+    /* a request is one, in however many locations */
+
+    counted = (ctx->call && ctx->call->reserve);
+
+    if (counted) {
+        ngx_http_aiobs_limits_settle(ctx->call, 0, 0);
+    }
 
     if (ngx_http_aiobs_limit_call(r, ctx, ngx_http_aiobs_policy(ctx))
         != NGX_OK)
@@ -48,6 +57,7 @@ ngx_http_aiobs_limit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     call = ctx->call;
+    call->counted = counted;
 
     if (ngx_http_aiobs_limit_is_call(ctx)
         && ngx_http_aiobs_limit_estimate(r, ctx) != NGX_OK)

@@ -127,11 +127,13 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 {
     ngx_int_t                        rc;
     ngx_str_t                        body;
+    ngx_uint_t                       first;
     const ngx_http_aiobs_refusal_t  *refusal;
 
     refusal = &ngx_http_aiobs_refusals[why];
+    first = !ctx->refused;
 
-    if (!ctx->refused) {
+    if (first) {
         ctx->refused = why;
         ctx->undecided = ngx_http_aiobs_others_decide(r, refusal->status);
 
@@ -140,7 +142,9 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_aiobs_refusal_headers(r, why) != NGX_OK) {
+    /* behind an error_page they are there */
+
+    if (first && ngx_http_aiobs_refusal_headers(r, why) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -184,6 +188,7 @@ ngx_http_aiobs_refusal_lifted(ngx_http_aiobs_ctx_t *ctx)
         ctx->undecided = 0;
         ctx->refused = NGX_HTTP_AIOBS_REFUSED_NOT;
         ctx->admitted = 1;
+        ctx->admitted_call = 1;
     }
 }
 

@@ -144,6 +144,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    reading:1;      /* the body, before it goes */
     unsigned                    body_read:1;
     unsigned                    admitted:1;     /* what it asks for is allowed */
+    unsigned                    admitted_call:1;    /* by a location of models */
     unsigned                    flight_more:1;  /* for want of room */
     unsigned                    validated:1;
     unsigned                    own_identity:1; /* X-User-ID there is ours */
