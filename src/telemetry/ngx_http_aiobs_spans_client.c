@@ -338,12 +338,26 @@ ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
     v6 = name.data[0] != '['
          && ngx_strlchr(name.data, name.data + name.len, ':') != NULL;
 
+    if (u->schema.len + name.len > sizeof(buf) - sizeof("[]:65535")) {
+        return;
+    }
+
     last = buf + sizeof(buf);
 
-    p = ngx_slprintf(buf, last, v6 ? "%V[%V]" : "%V%V", &u->schema, &name);
+    p = ngx_cpymem(buf, u->schema.data, u->schema.len);
+
+    if (v6) {
+        *p++ = '[';
+    }
+
+    p = ngx_cpymem(p, name.data, name.len);
+
+    if (v6) {
+        *p++ = ']';
+    }
 
     if (port > 0) {
-        p = ngx_slprintf(p, last, ":%i", port);
+        p = ngx_sprintf(p, ":%uD", (uint32_t) port & 0xffff);
     }
 
     p = ngx_cpymem(p, u->uri.data, ngx_min(len, (size_t) (last - p)));
