@@ -143,6 +143,11 @@ char *ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
     ngx_http_aiobs_loc_conf_t *conf);
 
 
+/* --- ngx_http_aiobs_commands.c --- */
+
+extern ngx_command_t  ngx_http_aiobs_commands[];
+
+
 /* --- ngx_http_aiobs_conf.c --- */
 
 void *ngx_http_aiobs_create_main_conf(ngx_conf_t *cf);

@@ -43,6 +43,10 @@ typedef struct {
     { ngx_string(key), (u_char *) lowcase, 0 }
 
 
+/* X-Request-ID */
+extern ngx_http_aiobs_name_t  ngx_http_aiobs_x_request_id;
+
+
 typedef struct {
     ngx_http_aiobs_name_t      *name;
     ngx_str_t                   value;

@@ -6,11 +6,9 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
-#include "../usage/aiobs_stream_usage.h"
+#include "ngx_http_aiobs_body.h"
 
 
-#define NGX_HTTP_AIOBS_TAIL_MAX   (1024 * 1024)   /* read back from a file */
 #define NGX_HTTP_AIOBS_STRIP_BUF  16384
 
 
@@ -34,15 +32,6 @@ static ngx_int_t ngx_http_aiobs_strip_pending(ngx_http_aiobs_stream_t *s);
 static ngx_uint_t ngx_http_aiobs_may_ask(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_aiobs_signed(ngx_http_request_t *r);
-static ngx_int_t ngx_http_aiobs_insert(ngx_http_request_t *r,
-    aiobs_insertion_t *insertion);
-static ngx_int_t ngx_http_aiobs_insert_at(ngx_http_request_t *r,
-    ngx_chain_t *cl, off_t head, aiobs_insertion_t *insertion);
-static ngx_buf_t *ngx_http_aiobs_tail(ngx_http_request_t *r, ngx_buf_t *b,
-    off_t skip);
-static ngx_buf_t *ngx_http_aiobs_memory_buf(ngx_pool_t *pool, u_char *p,
-    size_t len);
-static ngx_int_t ngx_http_aiobs_body_grew(ngx_http_request_t *r, off_t by);
 static ngx_uint_t ngx_http_aiobs_drop_encoding(ngx_table_elt_t *h,
     void *data);
 static void ngx_http_aiobs_strip_emit(void *data, const uint8_t *p,
@@ -297,7 +286,7 @@ ngx_http_aiobs_stream_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     s->reading = 0;
 
     if (!aiobs_inject_find(&s->inject, &insertion)
-        || ngx_http_aiobs_insert(r, &insertion) != NGX_OK)
+        || ngx_http_aiobs_body_insert(r, &insertion) != NGX_OK)
     {
         return;
     }
@@ -315,182 +304,6 @@ ngx_http_aiobs_stream_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                                              NULL);
 
     r->headers_in.accept_encoding = accept_encoding;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_insert(ngx_http_request_t *r, aiobs_insertion_t *insertion)
-{
-    off_t         off, size;
-    ngx_chain_t  *cl;
-
-    if (r->request_body == NULL) {
-        return NGX_DECLINED;
-    }
-
-    off = 0;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-
-        size = ngx_buf_size(cl->buf);
-
-        if ((off_t) insertion->at < off + size) {
-            return ngx_http_aiobs_insert_at(r, cl, insertion->at - off,
-                                            insertion);
-        }
-
-        off += size;
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/*
- * cl's buffer becomes its first "head" bytes, the new text and its tail follow
- * in memory.  On a retry nginx sets every buffer back to its start and files
- * to 0: a file's part has to start there, and a buffer where its bytes do.
- */
-
-static ngx_int_t
-ngx_http_aiobs_insert_at(ngx_http_request_t *r, ngx_chain_t *cl, off_t head,
-    aiobs_insertion_t *insertion)
-{
-    off_t         skip;
-    ngx_buf_t    *b, *copy, *text, *tail;
-    ngx_chain_t  *text_link, *tail_link;
-
-    b = cl->buf;
-    skip = head + insertion->remove;
-
-    if (skip > ngx_buf_size(b)) {
-        return NGX_DECLINED;        /* what goes spans two buffers */
-    }
-
-    tail = ngx_http_aiobs_tail(r, b, skip);
-    copy = ngx_alloc_buf(r->pool);
-    text = ngx_http_aiobs_memory_buf(r->pool, (u_char *) insertion->text,
-                                     insertion->len);
-    text_link = ngx_alloc_chain_link(r->pool);
-    tail_link = ngx_alloc_chain_link(r->pool);
-
-    if (tail == NULL || copy == NULL || text == NULL || text_link == NULL
-        || tail_link == NULL
-        || ngx_http_aiobs_body_grew(r, (off_t) insertion->len
-                                       - (off_t) insertion->remove)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    *copy = *b;
-    copy->last_buf = 0;
-
-    if (ngx_buf_in_memory(b)) {
-        copy->start = b->pos;
-        copy->last = b->pos + head;
-        copy->end = copy->last;
-        copy->in_file = 0;
-
-    } else {
-        copy->file_last = b->file_pos + head;
-    }
-
-    tail->last_buf = b->last_buf;
-
-    text_link->buf = text;
-
-    if (head) {
-        cl->buf = copy;
-        text_link->next = cl->next;
-        cl->next = text_link;
-
-    } else {
-        cl->buf = text;
-        text_link = cl;
-    }
-
-    if (ngx_buf_size(tail)) {
-        tail_link->buf = tail;
-        tail_link->next = text_link->next;
-        text_link->next = tail_link;
-    }
-
-    return NGX_OK;
-}
-
-
-/* the bytes of b from "skip" on, in memory */
-
-static ngx_buf_t *
-ngx_http_aiobs_tail(ngx_http_request_t *r, ngx_buf_t *b, off_t skip)
-{
-    off_t    size;
-    u_char  *p;
-
-    if (ngx_buf_in_memory(b)) {
-        return ngx_http_aiobs_memory_buf(r->pool, b->pos + skip,
-                                         b->last - b->pos - skip);
-    }
-
-    size = ngx_buf_size(b) - skip;
-
-    if (size > NGX_HTTP_AIOBS_TAIL_MAX) {
-        return NULL;
-    }
-
-    p = ngx_palloc(r->pool, size + 1);
-
-    if (p == NULL
-        || ngx_read_file(b->file, p, size, b->file_pos + skip) != size)
-    {
-        return NULL;
-    }
-
-    return ngx_http_aiobs_memory_buf(r->pool, p, size);
-}
-
-
-static ngx_buf_t *
-ngx_http_aiobs_memory_buf(ngx_pool_t *pool, u_char *p, size_t len)
-{
-    ngx_buf_t  *b;
-
-    b = ngx_calloc_buf(pool);
-    if (b == NULL) {
-        return NULL;
-    }
-
-    b->start = p;
-    b->pos = p;
-    b->last = p + len;
-    b->end = b->last;
-    b->memory = 1;
-
-    return b;
-}
-
-
-static ngx_int_t
-ngx_http_aiobs_body_grew(ngx_http_request_t *r, off_t by)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    r->headers_in.content_length_n += by;
-    r->headers_in.chunked = 0;
-
-    if (r->headers_in.content_length) {
-        r->headers_in.content_length->value.data = p;
-        r->headers_in.content_length->value.len =
-                  ngx_sprintf(p, "%O", r->headers_in.content_length_n) - p;
-    }
-
-    return NGX_OK;
 }
 
 

@@ -1,0 +1,127 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Who calls, whether he may, and how much of it; what becomes of the key, and
+ * of who may not.  Included by ngx_http_aiobs_request.h.
+ */
+
+
+#ifndef _NGX_HTTP_AIOBS_ADMISSION_H_INCLUDED_
+#define _NGX_HTTP_AIOBS_ADMISSION_H_INCLUDED_
+
+
+/* --- ngx_http_aiobs_admission.c --- */
+
+/* preaccess: who is it?  NGX_AGAIN: suspended */
+ngx_int_t ngx_http_aiobs_identify(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* access: NGX_OK, NGX_DECLINED, a status, or NGX_DONE when answered here */
+ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* precontent, once the body is there if a rule needs it; likewise */
+ngx_int_t ngx_http_aiobs_admit(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether that needs the body, of a call of a model here */
+ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* by the length of its name, keys may come in that header */
+
+#define NGX_HTTP_AIOBS_KEY_NAMES                                              \
+    (1U << (sizeof("authorization") - 1) | 1U << (sizeof("x-api-key") - 1)    \
+     | 1U << (sizeof("api-key") - 1) | 1U << (sizeof("x-goog-api-key") - 1))
+
+#define ngx_http_aiobs_maybe_key(h)                                           \
+    ((h)->key.len < 32 && (NGX_HTTP_AIOBS_KEY_NAMES >> (h)->key.len & 1))
+
+/*
+ * Whether a header may carry a gateway key of this location, of a request that
+ * has an identity.  None does that is shorter than the key and has a name of
+ * another length.
+ */
+ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
+
+
+/* --- ngx_http_aiobs_query.c --- */
+
+/* the value of "key" in the arguments; 0: there is none */
+ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value);
+
+/* blanks the value of "key" in the request line, before anything logs it */
+void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
+
+/* the same in $request_uri and $args, of a request that goes nowhere */
+void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
+
+/* blanks all arguments in the request line */
+void ngx_http_aiobs_query_mask_all(ngx_http_request_t *r);
+
+/* takes all arguments out of $request_uri and $args */
+void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
+
+/* takes every argument that holds the key out of the request */
+ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
+
+
+/* --- ngx_http_aiobs_policy.c --- */
+
+/* what the key of a valid request may; NULL: all */
+ngx_http_aiobs_policy_t *ngx_http_aiobs_policy(ngx_http_aiobs_ctx_t *ctx);
+
+/* the models a call asks for; NGX_DECLINED: one is not allowed */
+ngx_int_t ngx_http_aiobs_policy_models(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_policy_t *policy);
+
+/* the model a call asks for; empty: it is not known */
+void ngx_http_aiobs_policy_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model);
+
+/* the user for whom a key that may act for others is used */
+void ngx_http_aiobs_policy_end_user(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* a label of the key, in pool; NGX_DECLINED: it has none of that name */
+ngx_int_t ngx_http_aiobs_key_label(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *value);
+
+
+/* --- ngx_http_aiobs_limit.c --- */
+
+/* NGX_OK, or a refusal's result */
+ngx_int_t ngx_http_aiobs_limit(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* log phase: what it took is settled, and added to what the key spent */
+void ngx_http_aiobs_settle(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_limit_headers.c --- */
+
+/* x-ratelimit-... of the answer */
+ngx_int_t ngx_http_aiobs_limit_headers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_refusal.c --- */
+
+/* answers for us, in the shape the provider's own SDK expects */
+ngx_int_t ngx_http_aiobs_refuse(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_refused_e why);
+
+/*
+ * Under "satisfy any" a refusal counts when nobody else has let the request
+ * in: it stands when the phases begin anew or end, and is lifted when they go
+ * on after access.
+ */
+void ngx_http_aiobs_refusal_stands(ngx_http_aiobs_ctx_t *ctx);
+void ngx_http_aiobs_refusal_lifted(ngx_http_aiobs_ctx_t *ctx);
+
+/* the first reason, as label value and error_type; ctx->refused is set */
+const ngx_str_t *ngx_http_aiobs_refusal_reason(ngx_http_aiobs_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_AIOBS_ADMISSION_H_INCLUDED_ */
