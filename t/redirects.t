@@ -112,6 +112,23 @@ for my $more ([], ['X-A', 1, 'Traceparent', '00-' . '1' x 32 . '-' . '2' x 16 . 
     like($r->{body}, qr/^X-All: gw=\S+; sid=abc; more=1$/mi, 'and all of them');
 }
 
+like($t->get(1, '/cookie/', 'Cookie', "gw=$key; sid=abc")->{body}, qr/^X-All: gw=\S+; sid=abc$/mi,
+    'so for one line of them');
+
+# each of our lines once, of as many as a client may send, whatever it calls them
+
+for my $n (1, 14, 15, 16, 20, 21, 60) {
+    for my $own ([], ['X_Request_ID', 'a b'], ['X-User-ID', 'mallory', 'Traceparent', 'x', 'X-User-ID', 'eve']) {
+        my $body = $t->get(1, '/try/', 'Authorization', "Bearer $key", (map { ("X-L$_", $_) } 1 .. $n), @$own)->{body};
+
+        is(join(' ', $body =~ /^X-L\d+: (\d+)\r?$/mg), join(' ', 1 .. $n), "$n lines: all of them, @$own");
+        is(() = $body =~ /^X[-_]Request[-_]ID:/mgi, 1, 'one id');
+        is(join(' ', $body =~ /^X-User-ID: (\S+)/mgi), 'alice', 'one user');
+        is(() = $body =~ /^traceparent: 00-/mgi, 1, 'one trace');
+        unlike($body, qr/\Q$key\E|^Authorization:/mi, 'and no key');
+    }
+}
+
 # error_page to a named location that calls another provider
 
 my $r = post('named', '/llm/v1/chat/completions', @auth);
