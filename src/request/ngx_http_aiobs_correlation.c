@@ -13,19 +13,18 @@
 typedef struct {
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
-    uint32_t                    names;      /* of keys, by their lengths */
-    size_t                      bytes;      /* of a value that may hold it */
     ngx_uint_t                  own;        /* bits of ours that go */
+    uint32_t                    names;      /* of keys, by their lengths */
+    uint32_t                    lengths;    /* of all names that may go */
+    size_t                      bytes;      /* of a value that may hold it */
 } ngx_http_aiobs_drop_t;
 
 
-/* a line that is ours, or has a gateway key in it */
+/* most lines have neither such a name nor such a value */
 
-#define ngx_http_aiobs_dropping(h, drop, own, names, bytes)                               \
-    (((own) && (ngx_http_aiobs_header_own(h) & (own)))                        \
-     || ((((h)->key.len < 32 && ((names) >> (h)->key.len & 1))                \
-          || (h)->value.len >= (bytes))                                       \
-         && ngx_http_aiobs_header_has_key((drop)->ctx, (drop)->lcf, h)))
+#define ngx_http_aiobs_may_go(h, lengths, bytes)                              \
+    (((h)->key.len < 32 && ((lengths) >> (h)->key.len & 1))                   \
+     || (h)->value.len >= (bytes))
 
 
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
@@ -82,6 +81,20 @@ static uint32_t  ngx_http_aiobs_id_chars[] = {
     0x00000000,
     0x00000000
 };
+
+
+/* a line that is ours, or has a gateway key in it */
+
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_goes(ngx_table_elt_t *h, ngx_http_aiobs_drop_t *drop)
+{
+    if (drop->own && (ngx_http_aiobs_header_own(h) & drop->own)) {
+        return 1;
+    }
+
+    return ngx_http_aiobs_may_go(h, drop->names, drop->bytes)
+           && ngx_http_aiobs_header_has_key(drop->ctx, drop->lcf, h);
+}
 
 
 /* lines of tracestate are one list; two traceparents are none */
@@ -288,6 +301,9 @@ ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     if (ngx_http_aiobs_still_plain(&r->headers_in.headers, ctx)) {
         drop->own = 0;
     }
+
+    drop->lengths = drop->names
+                    | (drop->own ? NGX_HTTP_AIOBS_HEADER_LENGTHS : 0);
 }
 
 
@@ -333,13 +349,12 @@ ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
     ngx_table_elt_t         *h, *last;
     ngx_http_aiobs_place_t   place;
 
-    const size_t      bytes = drop->bytes;
-    const uint32_t    names = drop->names;
-    const ngx_uint_t  own = drop->own;
+    const size_t    bytes = drop->bytes;
+    const uint32_t  lengths = drop->lengths;
 
     m = 0;
 
-    if (own == 0 && names == 0) {
+    if (lengths == 0) {
         return 0;
     }
 
@@ -348,7 +363,9 @@ ngx_http_aiobs_dropped(ngx_http_request_t *r, ngx_http_aiobs_drop_t *drop,
 
         for (last = h + part->nelts; h < last; h++) {
 
-            if (!ngx_http_aiobs_dropping(h, drop, own, names, bytes)) {
+            if (!ngx_http_aiobs_may_go(h, lengths, bytes)
+                || !ngx_http_aiobs_goes(h, drop))
+            {
                 continue;
             }
 
@@ -423,10 +440,7 @@ ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data)
 {
-    ngx_http_aiobs_drop_t *drop = data;
-
-    return ngx_http_aiobs_dropping(h, drop, drop->own, drop->names,
-                                   drop->bytes);
+    return ngx_http_aiobs_goes(h, data);
 }
 
 

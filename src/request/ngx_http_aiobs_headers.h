@@ -23,6 +23,9 @@
 #define NGX_HTTP_AIOBS_HEADER_USER_ID      0x08
 #define NGX_HTTP_AIOBS_HEADER_KEY_NAME     0x10
 
+/* of their names: from "x-user-id" to "x-request-id" */
+#define NGX_HTTP_AIOBS_HEADER_LENGTHS  (0xfU << 9)
+
 #define NGX_HTTP_AIOBS_HEADERS_CORRELATION                                    \
     (NGX_HTTP_AIOBS_HEADER_REQUEST_ID|NGX_HTTP_AIOBS_HEADER_TRACEPARENT       \
      |NGX_HTTP_AIOBS_HEADER_TRACESTATE)
