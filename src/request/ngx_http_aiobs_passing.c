@@ -10,7 +10,7 @@
 #include "ngx_http_aiobs_request.h"
 
 
-#define NGX_HTTP_AIOBS_BURST  16384     /* bytes of a stream that are read at once */
+#define NGX_HTTP_AIOBS_BURST  16384     /* bytes of a stream read at once */
 
 
 static void ngx_http_aiobs_passing_stream(ngx_http_request_t *r,
@@ -40,7 +40,7 @@ ngx_http_aiobs_passing_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         || (len >= 0 && len <= (off_t) u->conf->busy_buffers_size)
         || u->conf->busy_buffers_size_conf != NGX_CONF_UNSET_SIZE)
     {
-        return;                     /* one write does, or it was said how much */
+        return;                     /* one write does, or it is configured */
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);

@@ -67,8 +67,8 @@ typedef enum {
 
 typedef enum {
     NGX_HTTP_AIOBS_PASSING = 0,             /* as nginx does it */
-    NGX_HTTP_AIOBS_PASSING_BURST,           /* it may be read in larger pieces */
-    NGX_HTTP_AIOBS_PASSING_WIDE             /* it may be written so */
+    NGX_HTTP_AIOBS_PASSING_BURST,           /* may be read in larger pieces */
+    NGX_HTTP_AIOBS_PASSING_WIDE             /* may be written so */
 } ngx_http_aiobs_passing_e;
 
 
