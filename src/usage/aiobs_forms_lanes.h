@@ -94,49 +94,48 @@ AIOBS_RUN(quote)(const uint8_t *p, const uint8_t *last)
 }
 
 
-/* as aiobs_form_fill(), which gets what is not simple */
+/*
+ * As aiobs_form_fill(), for what is simple: a string without escapes, digits;
+ * NULL if it is something else.  bit: of blank k, 0 if nobody is told.
+ */
 
 AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
-AIOBS_RUN(fill)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
+AIOBS_RUN(fill)(unsigned k, uint64_t bit, const uint8_t *p,
     const uint8_t *last, aiobs_fit_t *fit)
 {
-    uint64_t              n;
-    uint32_t              mask;
-    const uint8_t        *q, *end;
-    const aiobs_blank_t  *blank;
-
-    if (last - p <= AIOBS_FORM_LANE) {
-        return aiobs_form_fill(form, k, p, last, fit);
-    }
-
-    blank = &form->blank[k];
+    uint64_t        n;
+    uint32_t        mask;
+    const uint8_t  *q, *end;
 
     if (*p == '"') {
-        q = AIOBS_RUN(quote)(p + 1, last);
+        end = AIOBS_RUN(quote)(p + 1, last);
 
-        if (q == last || *q != '"') {
-            return aiobs_form_fill(form, k, p, last, fit);
+        if (end == last || *end != '"') {
+            return NULL;
         }
 
-        if (blank->told) {
-            fit->strings |= 1ULL << k;
+        if (bit) {
+            fit->strings |= bit;
             fit->start[k] = p + 1;
-            fit->end[k] = q;
+            fit->end[k] = end;
         }
 
-        return q + 1;
+        return end + 1;
     }
 
     mask = AIOBS_RUN(no_digits)(p);
-    mask = mask ? (uint32_t) __builtin_ctz(mask) : AIOBS_FORM_LANE;
-    end = p + mask;
 
-    if (mask - 1 >= AIOBS_JSON_DIGITS || aiobs_json_scalar_byte(*end)) {
-        return aiobs_form_fill(form, k, p, last, fit);
+    if (mask == 0 || mask & 1) {
+        return NULL;
     }
 
-    if (blank->told) {
+    end = p + __builtin_ctz(mask);
 
+    if ((*end != ',' && (*end | 0x20) != '}') || end - p > AIOBS_JSON_DIGITS) {
+        return NULL;
+    }
+
+    if (bit) {
         n = 0;
         q = p;
 
@@ -144,7 +143,7 @@ AIOBS_RUN(fill)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
             n = n * 10 + *q - '0';
         } while (++q < end);
 
-        fit->figures |= 1ULL << k;
+        fit->figures |= bit;
         fit->number[k] = (int64_t) n;
         fit->start[k] = p;
         fit->end[k] = end;
@@ -158,10 +157,12 @@ AIOBS_TARGET static int
 AIOBS_RUN(rest)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
     const uint8_t *last, aiobs_fit_t *fit)
 {
-    const aiobs_blank_t  *blank;
+    const uint8_t        *q;
+    const aiobs_blank_t  *blank, *end;
 
-    for ( ;; k++) {
-        blank = &form->blank[k];
+    end = &form->blank[form->blanks];
+
+    for (blank = &form->blank[k]; /* void */ ; blank++, k++) {
 
         if (!AIOBS_RUN(same)(p, last, form->bytes + blank->at, blank->len)) {
             fit->looked = p;
@@ -170,13 +171,22 @@ AIOBS_RUN(rest)(const aiobs_form_t *form, unsigned k, const uint8_t *p,
 
         p += blank->len;
 
-        if (k == form->blanks) {
+        if (blank == end) {
             fit->whole = 1;
             fit->stop = p;
             return 1;
         }
 
-        p = AIOBS_RUN(fill)(form, k, p, last, fit);
+        if (last - p > AIOBS_FORM_LANE) {
+            q = AIOBS_RUN(fill)(k, (uint64_t) blank->told << k, p, last, fit);
+
+            if (q) {
+                p = q;
+                continue;
+            }
+        }
+
+        p = aiobs_form_fill(form, k, p, last, fit);
 
         if (p == NULL) {
             fit->looked = last;

@@ -13,8 +13,7 @@
 
 
 enum {
-    AIOBS_SSE_LINE = 0,         /* at the start of a line */
-    AIOBS_SSE_FIELD,            /* in a field's name */
+    AIOBS_SSE_FIELD = AIOBS_SSE_LINE + 1,   /* in a field's name */
     AIOBS_SSE_SPACE,            /* behind ":": a space may follow */
     AIOBS_SSE_DATA,
     AIOBS_SSE_NAME,             /* the value of "event" */
@@ -93,13 +92,6 @@ aiobs_sse_feed(aiobs_sse_t *s, const uint8_t *p, size_t len)
             s->buf[s->len++] = (char) c;
         }
     }
-}
-
-
-int
-aiobs_sse_idle(const aiobs_sse_t *s)
-{
-    return s->state == AIOBS_SSE_LINE && s->lines == 0 && !s->cr;
 }
 
 

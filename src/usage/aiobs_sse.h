@@ -25,6 +25,8 @@ typedef struct {
 } aiobs_sse_handler_t;
 
 
+#define AIOBS_SSE_LINE  0       /* the state at the start of a line */
+
 typedef struct {
     const aiobs_sse_handler_t  *handler;
     void                       *data;
@@ -41,7 +43,13 @@ void aiobs_sse_init(aiobs_sse_t *s, const aiobs_sse_handler_t *handler,
 void aiobs_sse_feed(aiobs_sse_t *s, const uint8_t *p, size_t len);
 
 /* true between events */
-int aiobs_sse_idle(const aiobs_sse_t *s);
+
+static inline int
+aiobs_sse_idle(const aiobs_sse_t *s)
+{
+    return s->state == AIOBS_SSE_LINE && s->lines == 0 && !s->cr;
+}
+
 
 /* the end of the stream: an event without its blank line counts as well */
 void aiobs_sse_finish(aiobs_sse_t *s);
