@@ -14,6 +14,7 @@
 static void aiobs_answer_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
+static void aiobs_answer_item(aiobs_usage_t *u, int open);
 static void aiobs_answer_report(aiobs_usage_t *u, int replace);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
@@ -105,8 +106,6 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 {
     aiobs_usage_t *u = data;
 
-    int  slot;
-
     if (node->slot != AIOBS_G_CHOICE) {
         u->strings |= AIOBS_SHAPE_NEVER;
     }
@@ -143,10 +142,8 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         break;
 
     case AIOBS_G_ITERATIONS:
-        for (slot = AIOBS_F_SUM_INPUT;
-             open && slot <= AIOBS_F_SUM_CACHE_WRITE; slot++)
-        {
-            u->reports &= ~(1ULL << slot);
+        if (open) {
+            u->reports &= ~AIOBS_FIGURES_SUMS;
         }
         break;
 
@@ -155,13 +152,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         break;
 
     case AIOBS_G_ITEM:
-        if (open) {
-            u->item_search = 0;
-            u->item_other = 0;
-
-        } else {
-            u->searches_here += u->item_search && !u->item_other;
-        }
+        aiobs_answer_item(u, open);
         break;
 
     default:
@@ -170,6 +161,21 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
                                        : AIOBS_F_AUDIO_OUTPUT);
         break;
     }
+}
+
+
+/* a search of the web is billed if it was nothing else */
+
+static void
+aiobs_answer_item(aiobs_usage_t *u, int open)
+{
+    if (open) {
+        u->item_search = 0;
+        u->item_other = 0;
+        return;
+    }
+
+    u->searches_here += u->item_search && !u->item_other;
 }
 
 

@@ -177,15 +177,19 @@ void aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
 
 void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
 
+/* of Anthropic's iterations */
+
+#define AIOBS_FIGURES_SUMS                                                    \
+    (1ULL << AIOBS_F_SUM_INPUT | 1ULL << AIOBS_F_SUM_OUTPUT                   \
+     | 1ULL << AIOBS_F_SUM_CACHE_READ | 1ULL << AIOBS_F_SUM_CACHE_WRITE)
+
 /* figures that are just kept, whatever else is reported */
 
 #define AIOBS_FIGURES_KEPT                                                    \
     (((1ULL << AIOBS_F_FIGURES) - 1)                                          \
      & ~(1ULL << AIOBS_F_COST | 1ULL << AIOBS_F_MILLISECONDS                  \
          | 1ULL << AIOBS_F_MAX_INPUT | 1ULL << AIOBS_F_ADD_INPUT              \
-         | 1ULL << AIOBS_F_ADD_OUTPUT | 1ULL << AIOBS_F_SUM_INPUT             \
-         | 1ULL << AIOBS_F_SUM_OUTPUT | 1ULL << AIOBS_F_SUM_CACHE_READ        \
-         | 1ULL << AIOBS_F_SUM_CACHE_WRITE))
+         | 1ULL << AIOBS_F_ADD_OUTPUT | AIOBS_FIGURES_SUMS))
 
 /* a figure of the report under way; slot: below AIOBS_F_FIGURES */
 static inline void

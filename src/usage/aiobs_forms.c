@@ -127,12 +127,14 @@ static const uint8_t *
 aiobs_forms_known(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
     const uint8_t *last)
 {
+    unsigned       *guess;
     aiobs_fit_t     fit;
     aiobs_form_t   *form;
     aiobs_forms_t  *f;
 
     f = at->forms;
-    form = &f->form[f->guess[aiobs_forms_kind(j->root)]];
+    guess = aiobs_forms_guess(f, j->root);
+    form = &f->form[*guess];
 
     if (form->root != j->root || !aiobs_form_fits(form, p, last, &fit)) {
 
@@ -141,6 +143,8 @@ aiobs_forms_known(aiobs_place_t *at, aiobs_json_t *j, const uint8_t *p,
         if (form == NULL) {
             return NULL;
         }
+
+        *guess = form - f->form;
     }
 
     f->credit += (f->credit < AIOBS_FORM_CREDIT);
@@ -194,7 +198,6 @@ aiobs_forms_other(aiobs_forms_t *f, const aiobs_form_t *tried,
         }
 
         if (i && aiobs_form_fits(form, p, last, fit)) {
-            f->guess[aiobs_forms_kind(root)] = (uint8_t) n;
             return form;
         }
 

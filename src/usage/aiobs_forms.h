@@ -27,7 +27,7 @@
 #define AIOBS_FORM_BLANKS  48
 #define AIOBS_FORM_PARTS   112      /* values and groups */
 #define AIOBS_FORM_FIXED   64       /* bytes; longer values are blanks */
-#define AIOBS_FORM_KINDS   16       /* of documents, a guess each */
+#define AIOBS_FORM_KINDS   64       /* of documents, a guess each */
 #define AIOBS_FORM_CREDIT  64
 #define AIOBS_FORM_PRICE   4        /* of learning, in documents that fit */
 #define AIOBS_FORM_LOOKS   6        /* at half a document, in vain */
@@ -110,9 +110,17 @@ struct aiobs_form_s {
 };
 
 
+/* which form the next document of a kind most probably has */
+
+typedef struct {
+    const aiobs_node_t  *root;
+    unsigned             form;
+} aiobs_guess_t;
+
+
 struct aiobs_forms_s {
     aiobs_form_t         form[AIOBS_FORMS];
-    uint8_t              guess[AIOBS_FORM_KINDS];   /* by root */
+    aiobs_guess_t        guess[AIOBS_FORM_KINDS];
     uint32_t             generation;
     uint32_t             clock;
     int                  credit;    /* for learning */
@@ -201,10 +209,33 @@ void aiobs_forms_learn(const aiobs_place_t *at, const aiobs_node_t *root,
     const uint8_t *p, const uint8_t *end);
 
 
-static inline unsigned
-aiobs_forms_kind(const aiobs_node_t *root)
+/* --- aiobs_forms_make.c --- */
+
+/* base to end: the document that has these parts; there is room for them */
+void aiobs_form_make(aiobs_form_t *form, const aiobs_part_t *part,
+    unsigned parts, const uint8_t *base, const uint8_t *end);
+
+
+/* there are fewer roots than guesses */
+
+static inline unsigned *
+aiobs_forms_guess(aiobs_forms_t *f, const aiobs_node_t *root)
 {
-    return ((uintptr_t) root >> 5) % AIOBS_FORM_KINDS;
+    unsigned  i, n;
+
+    i = ((uintptr_t) root >> 5) % AIOBS_FORM_KINDS;
+
+    for (n = 1; f->guess[i].root != root && n < AIOBS_FORM_KINDS; n++) {
+
+        if (f->guess[i].root == NULL) {
+            f->guess[i].root = root;
+            break;
+        }
+
+        i = (i + 1) % AIOBS_FORM_KINDS;
+    }
+
+    return &f->guess[i].form;
 }
 
 

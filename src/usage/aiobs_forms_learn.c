@@ -45,13 +45,10 @@ static void aiobs_learner_document(void *data, int begin);
 static void aiobs_learner_spans(aiobs_learner_t *l);
 static void aiobs_learner_part(aiobs_learner_t *l, aiobs_part_e kind,
     const aiobs_node_t *node, const uint8_t *start, const uint8_t *end);
-static int aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l,
-    int *new);
+static int aiobs_form_alike(const aiobs_form_t *form,
+    const aiobs_learner_t *l);
+static int aiobs_form_blanks(const aiobs_form_t *form, aiobs_learner_t *l);
 static int aiobs_learner_fits(const aiobs_learner_t *l);
-static void aiobs_form_make(aiobs_form_t *form, const aiobs_learner_t *l);
-static void aiobs_form_events(aiobs_form_t *form);
-static void aiobs_form_stays(const aiobs_form_t *form, aiobs_form_event_t *e);
-static int aiobs_form_told(const aiobs_part_t *part);
 static aiobs_form_t *aiobs_forms_oldest(aiobs_forms_t *f);
 
 
@@ -80,9 +77,8 @@ aiobs_forms_learn(const aiobs_place_t *at, const aiobs_node_t *root,
     new = 1;
 
     for (i = 0; i < AIOBS_FORMS; i++) {
-        if (f->form[i].root == root
-            && aiobs_form_alike(&f->form[i], &l, &new))
-        {
+        if (f->form[i].root == root && aiobs_form_alike(&f->form[i], &l)) {
+            new = aiobs_form_blanks(&f->form[i], &l);
             break;
         }
     }
@@ -96,9 +92,9 @@ aiobs_forms_learn(const aiobs_place_t *at, const aiobs_node_t *root,
     form->root = root;
     form->generation = ++f->generation;
     form->used = ++f->clock;
-    f->guess[aiobs_forms_kind(root)] = (uint8_t) (form - f->form);
+    *aiobs_forms_guess(f, root) = form - f->form;
 
-    aiobs_form_make(form, &l);
+    aiobs_form_make(form, l.part, l.parts, l.base, l.last);
 
     form->take = at->outcome && at->outcome->prepare(form) ? at->outcome
                                                            : NULL;
@@ -279,19 +275,15 @@ aiobs_learner_part(aiobs_learner_t *l, aiobs_part_e kind,
 }
 
 
-/*
- * The same bytes between the same parts.  Sets which values are not to stay;
- * new: whether these are more than before.
- */
+/* the same bytes between the same parts */
 
 static int
-aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l, int *new)
+aiobs_form_alike(const aiobs_form_t *form, const aiobs_learner_t *l)
 {
     size_t               a, b, n;
     unsigned             i;
     const uint8_t       *bytes;
-    aiobs_part_t        *to;
-    const aiobs_part_t  *part;
+    const aiobs_part_t  *part, *to;
 
     if (form->parts != l->parts) {
         return 0;
@@ -329,7 +321,21 @@ aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l, int *new)
         return 0;
     }
 
-    *new = 0;
+    return 1;
+}
+
+
+/* sets which values are not to stay; returns whether these are more than before */
+
+static int
+aiobs_form_blanks(const aiobs_form_t *form, aiobs_learner_t *l)
+{
+    int                  new;
+    unsigned             i;
+    aiobs_part_t        *to;
+    const aiobs_part_t  *part;
+
+    new = 0;
 
     for (i = 0; i < l->parts; i++) {
         part = &form->part[i];
@@ -340,15 +346,15 @@ aiobs_form_alike(const aiobs_form_t *form, aiobs_learner_t *l, int *new)
 
         } else if (to->kind == AIOBS_PART_VALUE
                    && (to->blank || part->len != to->len
-                       || memcmp(bytes + part->at, l->base + to->at,
+                       || memcmp(form->bytes + part->at, l->base + to->at,
                                  to->len) != 0))
         {
             to->blank = 1;
-            *new = 1;
+            new = 1;
         }
     }
 
-    return 1;
+    return new;
 }
 
 
@@ -371,147 +377,6 @@ aiobs_learner_fits(const aiobs_learner_t *l)
     }
 
     return len <= AIOBS_FORM_BYTES && blanks <= AIOBS_FORM_BLANKS;
-}
-
-
-static void
-aiobs_form_make(aiobs_form_t *form, const aiobs_learner_t *l)
-{
-    size_t               from, n;
-    unsigned             i;
-    aiobs_part_t        *to;
-    aiobs_blank_t       *blank;
-    const aiobs_part_t  *part;
-
-    from = 0;
-    form->len = 0;
-    form->blanks = 0;
-    form->parts = (uint8_t) l->parts;
-    form->blank[0].at = 0;
-
-    for (i = 0; i < l->parts; i++) {
-        part = &l->part[i];
-        to = &form->part[i];
-        *to = *part;
-
-        if (part->kind != AIOBS_PART_VALUE) {
-            continue;
-        }
-
-        to->len = part->blank ? 0 : part->len;
-
-        n = part->at - from + to->len;
-        memcpy(form->bytes + form->len, l->base + from, n);
-        form->len += n;
-
-        from = part->at + part->len;
-        to->at = form->len - to->len;
-
-        if (part->blank) {
-            blank = &form->blank[form->blanks++];
-            blank->node = part->node;
-            blank->told = (part->node != NULL);
-            blank->len = form->len - blank->at;
-            blank[1].at = form->len;
-        }
-    }
-
-    n = l->last - l->base - from;
-    memcpy(form->bytes + form->len, l->base + from, n);
-    form->len += n;
-
-    blank = &form->blank[form->blanks];
-    blank->node = NULL;
-    blank->len = form->len - blank->at;
-
-    aiobs_form_events(form);
-}
-
-
-static void
-aiobs_form_events(aiobs_form_t *form)
-{
-    unsigned             i, blank;
-    aiobs_form_event_t  *e;
-    const aiobs_part_t  *part;
-
-    blank = 0;
-    form->events = 0;
-
-    for (i = 0; i < form->parts; i++) {
-        part = &form->part[i];
-
-        if (part->blank) {
-            form->blank[blank++].event = form->events;
-        }
-
-        if (!aiobs_form_told(part)) {
-            continue;
-        }
-
-        e = &form->event[form->events++];
-
-        e->node = part->node;
-        e->at = part->at;
-        e->len = part->len;
-        e->kind = part->kind;
-        e->blank = (uint8_t) (blank - part->blank);
-
-        if (part->kind == AIOBS_PART_VALUE && !part->blank) {
-            aiobs_form_stays(form, e);
-        }
-    }
-}
-
-
-/* what a value is that is not blank */
-
-static void
-aiobs_form_stays(const aiobs_form_t *form, aiobs_form_event_t *e)
-{
-    unsigned        i;
-    const uint8_t  *p;
-
-    p = form->bytes + e->at;
-
-    if (*p == '"') {
-        e->kind = AIOBS_PART_STRING;
-        e->at++;
-        e->len -= 2;
-        return;
-    }
-
-    e->kind = AIOBS_PART_SCALAR;
-    e->number = 0;
-
-    for (i = 0; i < e->len && p[i] >= '0' && p[i] <= '9'; i++) {
-
-        if (i == AIOBS_JSON_DIGITS) {
-            return;
-        }
-
-        e->number = e->number * 10 + (p[i] - '0');
-    }
-
-    if (i == e->len && e->node->type == AIOBS_NODE_NUMBER) {
-        e->kind = AIOBS_PART_FIGURE;
-    }
-}
-
-
-/* a value that stays says nothing where text or more than a value is looked for */
-
-static int
-aiobs_form_told(const aiobs_part_t *part)
-{
-    if (part->node == NULL) {
-        return 0;
-    }
-
-    return part->blank || part->kind != AIOBS_PART_VALUE
-           || part->node->type == AIOBS_NODE_STRING
-           || part->node->type == AIOBS_NODE_NUMBER
-           || part->node->type == AIOBS_NODE_FLAG;
 }
 
 

@@ -16,6 +16,7 @@ static inline const uint8_t *aiobs_json_step(aiobs_json_t *j,
     const uint8_t *p, const uint8_t *last);
 static const uint8_t *aiobs_json_structure(aiobs_json_t *j,
     const uint8_t *p);
+static void aiobs_json_key(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_next(aiobs_json_t *j);
 static int aiobs_json_start(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_value(aiobs_json_t *j, uint8_t c);
@@ -129,18 +130,8 @@ aiobs_json_structure(aiobs_json_t *j, const uint8_t *p)
 
     case AIOBS_JSON_KEY:
     case AIOBS_JSON_NEXT_KEY:
-        if (c == '"') {
-            j->state = AIOBS_JSON_IN_KEY;
-            j->len = 0;
-            return p;
-        }
-
-        if (c == '}' && j->state == AIOBS_JSON_KEY) {
-            aiobs_json_close(j, c);
-            return p;
-        }
-
-        break;
+        aiobs_json_key(j, c);
+        return p;
 
     case AIOBS_JSON_COLON:
         if (c == ':') {
@@ -180,6 +171,22 @@ aiobs_json_structure(aiobs_json_t *j, const uint8_t *p)
     j->failure = AIOBS_FAILURE_JSON;
 
     return p;
+}
+
+
+static void
+aiobs_json_key(aiobs_json_t *j, uint8_t c)
+{
+    if (c == '"') {
+        j->state = AIOBS_JSON_IN_KEY;
+        j->len = 0;
+
+    } else if (c == '}' && j->state == AIOBS_JSON_KEY) {
+        aiobs_json_close(j, c);
+
+    } else {
+        j->failure = AIOBS_FAILURE_JSON;
+    }
 }
 
 

@@ -186,6 +186,23 @@ AIOBS_RUN(blanks)(const uint8_t *p, const uint8_t *last)
 }
 
 
+/* a lane more has room at text; behind what is kept */
+
+AIOBS_TARGET static inline __attribute__((always_inline)) uint8_t *
+AIOBS_RUN(keep)(uint8_t *text, const uint8_t *p, size_t n,
+    const uint8_t *last)
+{
+    if (n <= AIOBS_SHAPE_LANE && last - p >= AIOBS_SHAPE_LANE) {
+        AIOBS_STORE(text, AIOBS_LOAD(p));
+
+    } else {
+        memcpy(text, p, n);
+    }
+
+    return text + n;
+}
+
+
 /* the event at p; text: moved behind what was kept, to "room" at most */
 
 AIOBS_TARGET static inline __attribute__((always_inline)) const uint8_t *
@@ -242,14 +259,7 @@ AIOBS_RUN(event)(const aiobs_shape_t *s, const uint8_t *p,
                 return NULL;
             }
 
-            if (n <= AIOBS_SHAPE_LANE && last - p >= AIOBS_SHAPE_LANE) {
-                AIOBS_STORE(*text, AIOBS_LOAD(p));
-
-            } else {
-                memcpy(*text, p, n);
-            }
-
-            *text += n;
+            *text = AIOBS_RUN(keep)(*text, p, n, last);
         }
 
         p = q;

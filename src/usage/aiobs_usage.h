@@ -209,7 +209,7 @@ const char *aiobs_failure_name(aiobs_failure_e failure);
  * --- what is known of documents ---
  *
  * Requests and answers mostly look like those before.  What they have in
- * common is kept here, about 120 KB, for all that one thread reads: readers
+ * common is kept here, about 140 KB, for all that one thread reads: readers
  * that were given it come to the same, sooner.  It has to outlive them.
  */
 

@@ -13,6 +13,7 @@
 
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
+static uint8_t aiobs_value_type(const char *p, size_t len);
 static uint8_t aiobs_value_object(const char *p, size_t len);
 static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
@@ -81,10 +82,7 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
     case AIOBS_S_TYPE:
         aiobs_value_set(u->type_text, &u->type_len, AIOBS_ID_MAX, p, len);
 
-        if (len >= 7 && memcmp(p, "message", 7) == 0) {
-            u->marks |= AIOBS_MARK_ANTHROPIC;
-        }
-
+        u->marks |= aiobs_value_type(p, len);
         break;
 
     case AIOBS_S_OBJECT:
@@ -113,6 +111,13 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         aiobs_value_error(u, slot, p, len);
         break;
     }
+}
+
+
+static uint8_t
+aiobs_value_type(const char *p, size_t len)
+{
+    return len >= 7 && memcmp(p, "message", 7) == 0 ? AIOBS_MARK_ANTHROPIC : 0;
 }
 
 
