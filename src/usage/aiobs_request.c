@@ -79,8 +79,10 @@ typedef struct {
     uint64_t                need_figures;   /* bits: blanks that have to be */
     uint64_t                need_strings;
     uint64_t                texts;          /* blanks */
-    uint8_t                 limit;          /* the blank of max_tokens */
-    uint8_t                 model;          /* and of the model */
+    const aiobs_node_t     *limit;          /* max_tokens, if it is a blank */
+    const aiobs_node_t     *model;
+    uint8_t                 limit_blank;
+    uint8_t                 model_blank;
     aiobs_request_record_t  rec;
 } aiobs_request_outcome_t;
 
@@ -422,7 +424,7 @@ aiobs_request_document(void *data, int begin)
 
 /*
  * The form is told, with nothing in its blanks; what they are filled with is
- * kept as it is, if there are not two of a kind.
+ * told behind it, which comes to the same if there are not two of a kind.
  */
 
 static int
@@ -479,12 +481,14 @@ aiobs_request_blanks(const aiobs_form_t *form, aiobs_request_outcome_t *o,
 
         case AIOBS_NODE_STRING:
             o->need_strings |= 1ULL << k;
-            o->model = (uint8_t) k;
+            o->model = e->node;
+            o->model_blank = (uint8_t) k;
             break;
 
         case AIOBS_NODE_NUMBER:
             o->need_figures |= 1ULL << k;
-            o->limit = (uint8_t) k;
+            o->limit = e->node;
+            o->limit_blank = (uint8_t) k;
             break;
 
         case AIOBS_NODE_TEXT:
@@ -499,7 +503,9 @@ aiobs_request_blanks(const aiobs_form_t *form, aiobs_request_outcome_t *o,
     fit->figures = o->need_figures;
     fit->strings = o->need_strings | o->texts;
 
-    return !(o->need_strings && models > 1) && !(o->need_figures && limits > 1);
+    return !(o->model && (models > 1 || o->model->slot != AIOBS_S_MODEL))
+           && !(o->limit && (limits > 1
+                             || o->limit->slot != AIOBS_F_MAX_TOKENS));
 }
 
 
@@ -509,6 +515,7 @@ aiobs_request_take(void *data, const aiobs_form_t *form,
 {
     aiobs_request_t *q = data;
 
+    size_t                          len;
     unsigned                        k;
     uint64_t                        texts;
     const aiobs_request_outcome_t  *o;
@@ -525,18 +532,19 @@ aiobs_request_take(void *data, const aiobs_form_t *form,
            (const char *) &o->rec + AIOBS_REQUEST_REST,
            sizeof(aiobs_request_record_t) - AIOBS_REQUEST_REST);
 
-    if (o->need_strings) {
-        k = o->model;
-        aiobs_value_set(q->rec.model, &q->rec.model_len, AIOBS_MODEL_MAX,
-                        (const char *) fit->start[k],
-                        fit->end[k] - fit->start[k]);
+    if (o->model) {
+        k = o->model_blank;
+        len = fit->end[k] - fit->start[k];
+        aiobs_request_scalar(q, o->model, (const char *) fit->start[k],
+                             len < AIOBS_JSON_SCALAR ? len : AIOBS_JSON_SCALAR,
+                             1);
 
     } else {
         aiobs_copy(q->rec.model, o->rec.model, o->rec.model_len);
     }
 
-    if (o->need_figures) {
-        q->rec.max_tokens = fit->number[o->limit];
+    if (o->limit) {
+        aiobs_request_figure(q, o->limit, fit->number[o->limit_blank]);
     }
 
     for (texts = o->texts & fit->strings; texts; texts &= texts - 1) {

@@ -36,6 +36,8 @@ read_all(const aiobs_api_t *api, const char *type, const uint8_t *p,
     uint8_t        *copy;
     aiobs_usage_t  *u;
 
+    memset(rec, 0, sizeof(*rec));       /* of texts as much is set as there is */
+
     u = malloc(aiobs_usage_size());
 
     aiobs_usage_init(u, api, 200);
