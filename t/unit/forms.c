@@ -334,7 +334,7 @@ main(int argc, char **argv)
     int             rounds, changes, wrong;
     char            line[4096], path[1024], kind[16], file[2048];
     body_t          b;
-    unsigned        read, fits;
+    unsigned        read, fits, known, i;
     aiobs_forms_t  *forms;
 
     while (fgets(line, sizeof(line), stdin)) {
@@ -376,6 +376,12 @@ main(int argc, char **argv)
 
     printf("%u bodies, %s\n", n_bodies, wrong ? "some differ" : "all agree");
     printf("%s\n", fits > read / 5 ? "many fit" : "few fit");
+
+    for (known = 0, i = 0; i < AIOBS_FORMS; i++) {
+        known += (forms->form[i].take != NULL);
+    }
+
+    printf("of %s it is known what they come to\n", known ? "some" : "none");
     fprintf(stderr, "%u read, %u with a fit, %u forms made\n", read, fits,
             forms->generation);
 
