@@ -55,6 +55,7 @@ _Static_assert(sizeof(aiobs_outcome_t) <= AIOBS_FORM_OUTCOME,
 
 
 static int aiobs_outcome_prepare(aiobs_form_t *form);
+static int aiobs_outcome_plain(const aiobs_form_t *form);
 static int aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
     aiobs_fit_t *fit, char *marks);
 static void aiobs_outcome_figures(aiobs_outcome_t *o, const aiobs_usage_t *u);
@@ -85,7 +86,9 @@ aiobs_outcome_prepare(aiobs_form_t *form)
     o = (aiobs_outcome_t *) form->outcome;
     memset(o, 0, sizeof(aiobs_outcome_t));
 
-    if (!aiobs_outcome_mark(form, o, &fit, marks)) {
+    if (!aiobs_outcome_plain(form)
+        || !aiobs_outcome_mark(form, o, &fit, marks))
+    {
         return 0;
     }
 
@@ -110,23 +113,12 @@ aiobs_outcome_prepare(aiobs_form_t *form)
 }
 
 
-/* 0: some blank's value may do more than to be kept */
+/* 0: what stays makes something of a value, or looks like a mark */
 
 static int
-aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
-    aiobs_fit_t *fit, char *marks)
+aiobs_outcome_plain(const aiobs_form_t *form)
 {
-    char                      *mark;
-    unsigned                   k;
-    const aiobs_node_t        *node;
     const aiobs_form_event_t  *e;
-
-    static const uint32_t  kept = 1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID
-                                  | 1U << AIOBS_S_FINISH
-                                  | 1U << AIOBS_S_STATUS;
-
-    memset(fit, 0, sizeof(aiobs_fit_t));
-    fit->whole = 1;
 
     for (e = form->event; e < form->event + form->events; e++) {
 
@@ -136,9 +128,30 @@ aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
         }
 
         if (e->kind == AIOBS_PART_STRING && form->bytes[e->at] == 0x01) {
-            return 0;                   /* as a mark begins */
+            return 0;
         }
     }
+
+    return 1;
+}
+
+
+/* 0: some blank's value may do more than to be kept */
+
+static int
+aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
+    aiobs_fit_t *fit, char *marks)
+{
+    char                *mark;
+    unsigned             k;
+    const aiobs_node_t  *node;
+
+    static const uint32_t  kept = 1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID
+                                  | 1U << AIOBS_S_FINISH
+                                  | 1U << AIOBS_S_STATUS;
+
+    memset(fit, 0, sizeof(aiobs_fit_t));
+    fit->whole = 1;
 
     for (k = 0; k < form->blanks; k++) {
         node = form->blank[k].node;
