@@ -21,7 +21,7 @@ use constant LOCKED => 30;      # seconds
 my $t = Aiobs->new;
 provider($t, 0);
 
-my ($alice, $bob, @spare) = map { $t->key($_) } qw(alice bob), map { "spare$_" } 1 .. 9;
+my ($alice, $bob, @spare) = map { $t->key($_) } qw(alice bob), map { "spare$_" } 1 .. 10;
 
 # on a disk of its own, if one may be made here
 
@@ -154,6 +154,34 @@ for my $case (['', $spare[6]], [', after a reload', $spare[7]]) {
         return $amount == 45;
     }, 10);
     is($amount, 45, 'and the store has it all, once');
+}
+
+# a key that is not used again; it may even be deleted meanwhile
+
+for my $case (['', $spare[8]], [', deleted', $spare[9]]) {
+    my ($name, $once) = @$case;
+    my $hash = sha256_hex($once);
+
+    is(status($once), 200, "a key without limits$name");
+    sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, 2, ?, 15)', $hash, $today);
+    set_attrs($t, $once, tokens_per_day => 40);
+    sleep 1.2;
+
+    my ($failed, $works) = map { said($_) } 'failed: No such file', 'works again';
+    rename $t->store, $t->store . '.away' or die;
+    ok(wait_for(sub { said('failed: No such file') > $failed }, 10), 'the store is away');
+    is(status($once), 200, 'it has a limit now, and is used once');
+    rename $t->store . '.away', $t->store or die;
+    sql($t, 'DELETE FROM api_keys WHERE hash = ?', $hash) if $name;
+    ok(wait_for(sub { said('works again') > $works }, 10), 'the store is back');
+
+    my $amount = 0;
+    wait_for(sub {
+        $amount = (sql($t, 'SELECT amount FROM aiobs_limit_windows WHERE account = ? AND kind = 2',
+            $hash))[0][0];
+        return $amount == 30;
+    }, 12);
+    is($amount, 30, 'and what it took is saved by the worker that goes on');
 }
 
 $t->stop;

@@ -216,6 +216,10 @@ void aiobs_store_leave(aiobs_store_t *store);
 int aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
     aiobs_store_place_t *place);
 
+/* the windows of an account, of whichever key; all 0: it has none */
+int aiobs_store_account(aiobs_store_t *store, const unsigned char *account,
+    aiobs_window_t windows[AIOBS_WINDOW_N]);
+
 /*
  * Changed keys after *place, as they are now (without windows), at most *n of
  * them; *place is moved on.  A change of what a key may is one like any other.

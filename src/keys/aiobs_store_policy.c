@@ -35,6 +35,8 @@ static uint16_t aiobs_store_take_globs(sqlite3_stmt *stmt, int column,
     char *text, size_t max, aiobs_policy_t *policy);
 static void aiobs_store_take_limits(sqlite3_stmt *stmt,
     aiobs_policy_t *policy);
+static int aiobs_store_windows_of(aiobs_store_t *store,
+    const unsigned char *account, aiobs_window_t *windows);
 
 
 void
@@ -206,31 +208,38 @@ aiobs_store_take_limits(sqlite3_stmt *stmt, aiobs_policy_t *policy)
 int
 aiobs_store_take_windows(aiobs_store_t *store, aiobs_key_t *key)
 {
-    int              rc, kind;
-    char             hex[AIOBS_KEY_HEX_LEN + 1];
-    sqlite3_stmt    *stmt;
     aiobs_policy_t  *policy;
 
     policy = &key->policy;
 
-    if (!policy->any) {
-        return SQLITE_OK;
-    }
+    return policy->any ? aiobs_store_windows_of(store, policy->account,
+                                                policy->windows)
+                       : SQLITE_OK;
+}
+
+
+static int
+aiobs_store_windows_of(aiobs_store_t *store, const unsigned char *account,
+    aiobs_window_t *windows)
+{
+    int            rc, kind;
+    char           hex[AIOBS_KEY_HEX_LEN + 1];
+    sqlite3_stmt  *stmt;
 
     stmt = aiobs_store_statement(store, AIOBS_SQL_WINDOWS);
     if (stmt == NULL) {
         return SQLITE_ERROR;
     }
 
-    aiobs_key_to_hex(policy->account, AIOBS_KEY_HASH_LEN, hex);
+    aiobs_key_to_hex(account, AIOBS_KEY_HASH_LEN, hex);
     sqlite3_bind_text(stmt, 1, hex, AIOBS_KEY_HEX_LEN, SQLITE_STATIC);
 
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         kind = sqlite3_column_int(stmt, 0);
 
         if (kind >= 0 && kind < AIOBS_WINDOW_N) {
-            policy->windows[kind].start = sqlite3_column_int64(stmt, 1);
-            policy->windows[kind].amount = sqlite3_column_int64(stmt, 2);
+            windows[kind].start = sqlite3_column_int64(stmt, 1);
+            windows[kind].amount = sqlite3_column_int64(stmt, 2);
         }
     }
 
@@ -238,4 +247,15 @@ aiobs_store_take_windows(aiobs_store_t *store, aiobs_key_t *key)
     sqlite3_clear_bindings(stmt);
 
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+
+int
+aiobs_store_account(aiobs_store_t *store, const unsigned char *account,
+    aiobs_window_t windows[AIOBS_WINDOW_N])
+{
+    memset(windows, 0, AIOBS_WINDOW_N * sizeof(aiobs_window_t));
+
+    return aiobs_store_windows_of(store, account, windows) == SQLITE_OK
+           ? AIOBS_STORE_OK : aiobs_store_fail(store, "read it");
 }

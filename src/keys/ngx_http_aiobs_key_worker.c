@@ -237,6 +237,7 @@ ngx_http_aiobs_key_timer(ngx_event_t *ev)
 
     if (++w->ticks % NGX_HTTP_AIOBS_KEY_SAVE == 0) {
         w->save = 1;
+        ngx_http_aiobs_key_unread(w);
     }
 
     ngx_http_aiobs_limits_sweep();

@@ -225,6 +225,12 @@ void ngx_http_aiobs_key_work_fail(ngx_http_aiobs_key_job_t *job, int rc);
 void ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w);
 
 
+/* --- ngx_http_aiobs_key_unread.c --- */
+
+/* asks the store for accounts that were opened while it was away */
+void ngx_http_aiobs_key_unread(ngx_http_aiobs_key_worker_t *w);
+
+
 /* --- ngx_http_aiobs_key_verdict.c --- */
 
 ngx_uint_t ngx_http_aiobs_key_limited(const aiobs_key_t *key);

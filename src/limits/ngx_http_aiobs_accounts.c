@@ -15,16 +15,9 @@
 
 static ngx_http_aiobs_account_t *ngx_http_aiobs_account_victim(void);
 static ngx_uint_t ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a);
-static void ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
-    const aiobs_window_t *windows, const int64_t *limits);
-static void ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
-    const aiobs_window_t *windows);
-static int64_t ngx_http_aiobs_account_stored(const aiobs_window_t *windows,
-    aiobs_limit_e limit, uint64_t window);
 static ngx_uint_t ngx_http_aiobs_account_rows(ngx_http_aiobs_account_t *a,
     aiobs_window_row_t *rows);
 static uint32_t *ngx_http_aiobs_account_bucket(const u_char *account);
-static int64_t ngx_http_aiobs_account_unit(aiobs_limit_e limit);
 
 
 ngx_http_aiobs_limits_t  *ngx_http_aiobs_limits;
@@ -261,77 +254,6 @@ ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a)
 }
 
 
-static void
-ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
-    const aiobs_window_t *windows, const int64_t *limits)
-{
-    int64_t     amount;
-    uint64_t    window;
-    ngx_uint_t  i;
-
-    a->mask = 0;
-    a->recent = 1;
-    a->unread = (windows == NULL);
-
-    for (i = 0; i < AIOBS_WINDOW_N; i++) {
-
-        window = ngx_http_aiobs_window(i, ngx_time());
-        amount = windows ? ngx_http_aiobs_account_stored(windows, i, window)
-                         : 0;
-
-        a->taken[i] = ngx_http_aiobs_window_word(i, window, amount);
-        a->saved[i] = a->taken[i];
-
-        if (limits[i] >= 0) {
-            a->mask |= 1 << i;
-        }
-    }
-}
-
-
-/*
- * What the store has was taken before, but for what an ending worker has saved
- * of this account meanwhile.
- */
-
-static void
-ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
-    const aiobs_window_t *windows)
-{
-    int64_t     before, saved;
-    uint64_t    window;
-    ngx_uint_t  i;
-
-    for (i = 0; i < AIOBS_WINDOW_N; i++) {
-        window = ngx_http_aiobs_window(i, ngx_time());
-        before = ngx_http_aiobs_account_stored(windows, i, window);
-        saved = ngx_http_aiobs_window_get(i, a->saved[i], window);
-
-        if (before <= 0) {
-            continue;
-        }
-
-        a->saved[i] = ngx_http_aiobs_window_word(i, window, before);
-
-        if (before > saved) {
-            (void) ngx_http_aiobs_window_add(i, &a->taken[i], window,
-                                             before - saved, AIOBS_LIMIT_NONE);
-        }
-    }
-
-    a->unread = 0;
-}
-
-
-static int64_t
-ngx_http_aiobs_account_stored(const aiobs_window_t *windows,
-    aiobs_limit_e limit, uint64_t window)
-{
-    return windows[limit].start == ngx_http_aiobs_window_start(limit, window)
-           ? windows[limit].amount * ngx_http_aiobs_account_unit(limit) : 0;
-}
-
-
 ngx_uint_t
 ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max,
     ngx_uint_t last)
@@ -446,14 +368,4 @@ ngx_http_aiobs_account_bucket(const u_char *account)
     ngx_memcpy(&n, account, sizeof(uint32_t));
 
     return &ngx_http_aiobs_limits->buckets[n & ngx_http_aiobs_limits->mask];
-}
-
-
-/* costs are kept in nano-USD, the store has micro-USD */
-
-static int64_t
-ngx_http_aiobs_account_unit(aiobs_limit_e limit)
-{
-    return limit == AIOBS_LIMIT_COST_DAY || limit == AIOBS_LIMIT_COST_MONTH
-           ? 1000 : 1;
 }

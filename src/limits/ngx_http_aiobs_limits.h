@@ -124,6 +124,18 @@ ngx_uint_t ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows,
     ngx_uint_t max, ngx_uint_t last);
 
 
+/* --- ngx_http_aiobs_account_stored.c --- */
+
+/*
+ * Accounts that have something to be saved, but were opened when the store
+ * could not be asked: at most max.  It is to be asked, and they are told.
+ */
+ngx_uint_t ngx_http_aiobs_limits_unread(
+    u_char (*accounts)[AIOBS_KEY_HASH_LEN], ngx_uint_t max);
+void ngx_http_aiobs_limits_read(const u_char *account,
+    const aiobs_window_t *windows);
+
+
 /* --- ngx_http_aiobs_reserve.c --- */
 
 /*

@@ -106,6 +106,20 @@ ngx_http_aiobs_account_t *ngx_http_aiobs_account_find(const u_char *account);
 void ngx_http_aiobs_account_dirty(ngx_http_aiobs_account_t *a);
 
 
+/* --- ngx_http_aiobs_account_stored.c; fill, read: under the mutex --- */
+
+/* a new one; windows: as the store has them, NULL: it could not be asked */
+void ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
+    const aiobs_window_t *windows, const int64_t *limits);
+
+/* the same later, of one that is unread */
+void ngx_http_aiobs_account_read(ngx_http_aiobs_account_t *a,
+    const aiobs_window_t *windows);
+
+/* of ours in one of the store's */
+int64_t ngx_http_aiobs_account_unit(aiobs_limit_e limit);
+
+
 /* --- ngx_http_aiobs_held.c --- */
 
 /* written down by this process; NULL: there is no room */
