@@ -112,6 +112,35 @@ wait_for(sub {
 cmp_ok($used, '>=', int($to) - 2, 'and when the key was used');
 $t->stop;
 
+# --- keys that are to be asked for again when the store is locked ---
+
+unlink $t->dir . '/nginx.pid';
+$t->start(conf($t->store), workers => 1);
+is(status($alice), 200, 'a key is known');
+system('sqlite3', $t->store, '.backup ' . $t->store . '.copy') == 0 or die;
+is(`sqlite3 ${\$t->store}.copy 'PRAGMA journal_mode = DELETE'`, "delete\n", 'readers are kept out as well');
+rename $t->store . '.copy', $t->store or die;
+sleep 2;                                # another history: all keys are of before
+
+unlink $t->dir . '/locked';
+$lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+    . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+    . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir
+    . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+ok(wait_for(sub { -e $t->dir . '/locked' }, 20), 'the store is locked');
+
+($calls, $bad, $slow) = (0, 0, 0);
+for ($from = time; time - $from < 8; $calls++) {
+    my $begin = time;
+    $bad++ if status($alice) ne 200;
+    $slow++ if time - $begin > 0.9;
+    sleep 0.05;
+}
+is($bad, 0, 'a key that was known works');
+cmp_ok($slow, '<=', 5, 'waiting for the store now and then only');
+$t->kill_wait($lock, 'KILL');
+$t->stop;
+
 # --- what the store has of a limit, asked for while it is away ---
 
 sql($t, 'PRAGMA journal_mode = WAL');

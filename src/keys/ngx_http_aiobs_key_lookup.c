@@ -21,6 +21,8 @@
 #include <openssl/sha.h>
 
 
+#define NGX_HTTP_AIOBS_KEY_AGAIN  500   /* milliseconds */
+
 #define NGX_HTTP_AIOBS_ONES  0x0101010101010101ULL
 
 
@@ -29,6 +31,8 @@ static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
     const u_char *hash, aiobs_key_t *key);
+static ngx_uint_t ngx_http_aiobs_key_unreadable(
+    ngx_http_aiobs_key_worker_t *w);
 static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
     ngx_http_aiobs_key_worker_t *w, const u_char *hash);
 static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
@@ -142,6 +146,12 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
                                                  ngx_time(), key);
     }
 
+    /* the store would be waited for, and could not say more */
+
+    if (rc == NGX_AGAIN && ngx_http_aiobs_key_unreadable(w)) {
+        rc = NGX_OK;
+    }
+
     /* what it took of its limits comes with it */
 
     if (rc == NGX_OK && ngx_http_aiobs_key_limited(key)
@@ -151,6 +161,27 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
     }
 
     return rc == NGX_OK ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * It could not be read a moment ago, or is being tried again: keys that are to
+ * be asked for anew go on with what is known, but for one now and then.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_key_unreadable(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_msec_t  ago;
+
+    if (w->unreadable == 0) {
+        return 0;
+    }
+
+    ago = ngx_current_msec - w->unreadable;
+
+    return ago < NGX_HTTP_AIOBS_KEY_AGAIN
+           || (w->busy && ago < NGX_HTTP_AIOBS_KEY_AGAIN * 10);
 }
 
 

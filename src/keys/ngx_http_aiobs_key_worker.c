@@ -411,6 +411,10 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
                  || (job->poll && job->poll_rc != AIOBS_STORE_OK
                      && job->poll_rc != AIOBS_STORE_NONE);
 
+    if (job->nkeys || job->poll) {
+        w->unreadable = unreadable ? ngx_current_msec | 1 : 0;
+    }
+
     if (job->nkeys == 0 && !job->poll && !job->save) {
         return;
     }

@@ -143,6 +143,7 @@ typedef struct {
     time_t                          complained;
     uint32_t                        why;        /* checksum of the reason */
     time_t                          crowded;
+    ngx_msec_t                      unreadable; /* last seen so, 0: it is not */
 
     unsigned                        busy:1;     /* a job is under way */
     unsigned                        poll:1;     /* is due */
