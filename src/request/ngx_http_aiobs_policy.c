@@ -79,6 +79,12 @@ ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                ? NGX_OK : NGX_DECLINED;
     }
 
+    /* behind what is not read here somebody may read another model */
+
+    if (ctx->path_model.len == 0 && asked->failure != AIOBS_FAILURE_NONE) {
+        return NGX_DECLINED;
+    }
+
     return ngx_http_aiobs_policy_allows(&policy->models, &model)
            ? NGX_OK : NGX_DECLINED;
 }
