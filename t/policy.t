@@ -181,6 +181,7 @@ my %twisted = (
     'behind a line in a string' => "{\"model\":\"gpt-4o\",\"x\":\"a\nb\",\"model\":\"gpt-5\"}",
     'behind deep nesting' => '{"model":"gpt-4o","x":' . '[' x 600 . ']' x 600 . ',"model":"gpt-5"}',
     'without an end' => '{"model":"gpt-4o"',
+    'and another one in a list' => '[{"model":"gpt-4o"},{"model":"gpt-5"}]',
     'spelled with escapes' => '{"model":"gpt\u002d5"}',
     'not named' => '{"messages":[]}',
     'behind a megabyte' => '{"x":"' . 'y' x 1000000 . '","model":"gpt-5"}',

@@ -207,6 +207,10 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
 
     rec->fields = q->fields;
 
+    /* of a list the first is read, and who knows what the others ask for */
+
+    rec->models_differ |= q->json.list;
+
     if (q->body) {
 
         /* what is not whole may be read in another way by others */
@@ -419,6 +423,7 @@ aiobs_request_document(void *data, int begin)
     aiobs_request_t *q = data;
 
     q->done |= !begin;
+    q->rec.models_differ |= !begin && q->json.list;
 }
 
 
