@@ -27,6 +27,10 @@ typedef struct {
      || (h)->value.len >= (bytes))
 
 
+/* bytes of tracestate after which no more lines are added to it */
+#define NGX_HTTP_AIOBS_STATE_LINES  2048
+
+
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
 static void ngx_http_aiobs_append(ngx_http_request_t *r, ngx_str_t *list,
     ngx_table_elt_t *h);
@@ -216,6 +220,10 @@ ngx_http_aiobs_append(ngx_http_request_t *r, ngx_str_t *list,
     if (list->len == 0) {
         *list = h->value;
         return;
+    }
+
+    if (list->len > NGX_HTTP_AIOBS_STATE_LINES) {
+        return;                     /* the first members are what is kept */
     }
 
     p = ngx_pnalloc(r->pool, list->len + 1 + h->value.len);

@@ -450,6 +450,10 @@ aiobs_request_prepare(aiobs_form_t *form)
     aiobs_form_tell(form, 0, &q.json, &fit);
     o->rec = q.rec;
 
+    if (o->limit) {
+        o->rec.max_tokens = AIOBS_ABSENT;
+    }
+
     return q.bytes == 0;
 }
 
