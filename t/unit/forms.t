@@ -14,6 +14,7 @@ use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
 use AiobsUnit;
+use File::Temp;
 use JSON::PP;
 use Test::More;
 
@@ -33,6 +34,13 @@ for my $file (sort glob "$corpus/*/meta.json") {
     $list .= "$path answer $dir/response.bin\n" if -s "$dir/response.bin" < 100_000;
     $list .= "$path request $dir/request.json\n" if -f "$dir/request.json";
 }
+
+# a request whose only string is a model by nearly that name, which names none
+
+my $alike = File::Temp->new;
+print $alike '{"Model":"other","messages":[]}';
+$alike->flush;
+$list .= "/v1/chat/completions request $alike\n" x 8;
 
 my @bodies = split /\n/, $list;
 cmp_ok(@bodies, '>', 20, 'there are bodies');
