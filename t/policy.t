@@ -202,6 +202,17 @@ is($t->post(1, '/v1/chat/completions', $gzipped, @auth,
         'Content-Encoding', 'gzip')->{status}, 403, 'in a compressed body');
 is($t->get(1, '/v1/models', @auth)->{status}, 200, 'a list of models');
 
+# a path that says nothing: the body does, if it asks for a model
+
+for my $model ('gpt-5', 'gpt-5' . ' ' x 200, 'gpt-4o' . 'x' x 200) {
+    is($t->post(1, '/v1/serving-endpoints/x/invocations', qq({"model":"$model"}), @auth)->{status},
+        403, 'on a path that says nothing, a model of ' . length $model);
+}
+is($t->post(1, '/v1/serving-endpoints/x/invocations', '{"model":"gpt-4o"}', @auth)->{status}, 200,
+    'one that is allowed');
+is($t->post(1, '/v1/serving-endpoints/x/invocations', '{"messages":[]}', @auth)->{status}, 200,
+    'none at all');
+
 # forms, as transcriptions are asked for by
 
 sub form {

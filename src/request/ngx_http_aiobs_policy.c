@@ -72,7 +72,7 @@ ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         /* a path that says nothing, and a body that is read and asks for none */
 
-        return aiobs_api_by_body(ctx->api)
+        return aiobs_api_by_body(ctx->api) && asked->model_len == 0
                && (asked->failure == AIOBS_FAILURE_NONE
                    || (r->headers_in.content_length_n <= 0
                        && !r->headers_in.chunked))
