@@ -267,8 +267,7 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
-    if (r->phase_handler == 0) {            /* malformed: no phase has run */
-        ngx_http_aiobs_query_mask(r);
+    if (r->phase_handler == 0 || r->error_page) {   /* it may be malformed */
         ngx_http_aiobs_query_forget(r);
     }
 

@@ -26,6 +26,22 @@ server {
     aiobs on;
     location / { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
 }
+
+server {
+    listen 127.0.0.1:%%PORT_2%%;
+    access_log %%DIR%%/access.log every;
+    aiobs on;
+    error_page 400 /sorry;
+    location = /sorry { return 400 "sorry\n"; }
+}
+
+server {
+    listen 127.0.0.1:%%PORT_3%%;
+    access_log %%DIR%%/access.log every;
+    aiobs on;
+    error_page 400 @sorry;
+    location @sorry { return 400 "sorry\n"; }
+}
 EOF
 
 # ids that the client chooses
@@ -47,15 +63,16 @@ unlike($r->{body}, qr/^tracestate:/m, 'without it');
 $r = $t->get(1, '/', 'x-api-key', $key, 'traceparent', $parent, 'tracestate', 'a=b');
 like($r->{body}, qr/^tracestate: a=b$/m, 'another state does');
 
-# requests that are malformed before anybody has looked at them
+# requests that are malformed before anybody has looked at them, and their error
+# pages
 
 for my $line ("GET /x%zz?key=$key HTTP/1.1\r\nHost: a\r\n", "GET /?key=$key HTTP/1.1\r\n",
     "GET /?a=b&key=$key HTTP/1.1\r\nHost: a\r\nBad Header\r\n", "GET /?key=$key HTTP/1.1 x\r\nHost: a\r\n")
 {
-    like($t->raw(1, "$line\r\n"), qr/^HTTP\/1\.1 400 /, 'malformed');
+    like($t->raw($_, "$line\r\n"), qr/^HTTP\/1\.1 [45]00 /, "malformed, server $_") for 1 .. 3;
 }
 
-ok(wait_for(sub { (() = slurp($t->dir . '/access.log') =~ / 400$/mg) >= 4 }, 5), 'they are logged');
+ok(wait_for(sub { (() = slurp($t->dir . '/access.log') =~ / [45]00$/mg) >= 12 }, 5), 'they are logged');
 unlike(slurp($t->dir . '/access.log'), qr/\Q$key\E/, "nginx's access log has no key");
 unlike(join('', $t->whole_lines), qr/\Q$key\E/, 'ours neither');
 unlike(join('', grep { !/while reading client request/ } split /^/, $t->error_log), qr/\Q$key\E/,

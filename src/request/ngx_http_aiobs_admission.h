@@ -55,6 +55,9 @@ ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value);
 /* blanks the value of "key" in the request line, before anything logs it */
 void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
 
+/* the same, whether or not the line was taken apart */
+void ngx_http_aiobs_query_mask_line(ngx_http_request_t *r);
+
 /* the same in $request_uri and $args, of a request that goes nowhere */
 void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
 

@@ -200,6 +200,12 @@ ngx_http_aiobs_arrive(ngx_http_request_t *r)
         if (ctx == NULL) {
             return NULL;
         }
+
+        /* malformed: no phase has run, or those of its error_page only */
+
+        if (r->main->phase_handler == 0 || r->main->error_page) {
+            ngx_http_aiobs_query_mask_line(r->main);
+        }
     }
 
     ctx->location = lcf;

@@ -49,11 +49,18 @@ ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
 void
 ngx_http_aiobs_query_mask(ngx_http_request_t *r)
 {
-    /* a malformed line was not taken apart */
-
-    if (r->args.len || r->uri.len == 0) {
+    if (r->args.len) {
         ngx_http_aiobs_mask(r, &r->request_line, '?');
     }
+}
+
+
+/* of a line that was not taken apart, or led to another URI since */
+
+void
+ngx_http_aiobs_query_mask_line(ngx_http_request_t *r)
+{
+    ngx_http_aiobs_mask(r, &r->request_line, '?');
 }
 
 
