@@ -348,6 +348,12 @@ attributes($brewed, 'and its attributes', 'http.request.method' => '_OTHER', 'ht
 $t->get(1, '/trust/a%20b?key=secret', 'X-Request-ID', 'url');
 attributes((kind(spans_of('url'), 3))[0], 'the URL', 'url.full' => 'http://127.0.0.1:' . $t->port(0) . '/trust/a%20b');
 
+# what came before an error_page went to another one, which is not known any more
+
+$t->get(1, '/redirect', 'X-Request-ID', 'elsewhere');
+my @urls = map { $_->{attrs}{'url.full'} } kind(spans_of('elsewhere'), 3);
+is_deeply(\@urls, [undef, 'http://127.0.0.1:' . $t->port(0) . '/redirect'], 'no URL of another try');
+
 # --- sampling ---
 
 (undef, undef, $flags) = seen('never', '/never');

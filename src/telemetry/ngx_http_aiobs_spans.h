@@ -46,6 +46,7 @@ typedef struct {
     ngx_msec_t                   end;
     ngx_uint_t                   number;        /* from 0 */
     unsigned                     last:1;        /* the one that counts */
+    unsigned                     here:1;        /* of r->upstream */
 } ngx_http_aiobs_try_t;
 
 

@@ -71,7 +71,7 @@ void
 ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s)
 {
     ngx_msec_t                  next;
-    ngx_uint_t                  i, n, number;
+    ngx_uint_t                  i, n, here, number;
     ngx_http_request_t         *r;
     ngx_http_aiobs_try_t       *t;
     ngx_http_upstream_state_t  *state, *last;
@@ -87,12 +87,14 @@ ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s)
 
     state = r->upstream_states->elts;
     next = s->end;
+    here = 1;
     n = ngx_min(number, NGX_HTTP_AIOBS_TRIES_MAX);
     s->ntries = n;
 
     for (i = r->upstream_states->nelts; i-- > 0 && n > 0; /* void */ ) {
 
         if (state[i].peer == NULL) {
+            here = 0;                   /* before it another upstream's */
             continue;
         }
 
@@ -101,6 +103,7 @@ ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s)
         t->state = &state[i];
         t->number = --number;
         t->last = (&state[i] == last);
+        t->here = here;
 
         if (t->last) {
             t->start = r->upstream->start_time;
@@ -299,8 +302,10 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 
     /* an "upstream" has a name and no port */
 
-    ngx_http_aiobs_span_url(s, &host, host.data != peer.data && uscf->port == 0
-                                      ? 0 : port);
+    if (t->here) {
+        ngx_http_aiobs_span_url(s, &host, host.data != peer.data
+                                          && uscf->port == 0 ? 0 : port);
+    }
 }
 
 
