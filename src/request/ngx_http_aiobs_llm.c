@@ -24,6 +24,8 @@ typedef struct {
 } ngx_http_aiobs_known_path_t;
 
 
+static void ngx_http_aiobs_llm_type(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *type);
 static void ngx_http_aiobs_llm_path(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
@@ -59,9 +61,8 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
             aiobs_request_init(ctx->reader, ctx->api);
 
             if (r->headers_in.content_type) {
-                aiobs_request_type(ctx->reader,
-                            (char *) r->headers_in.content_type->value.data,
-                            r->headers_in.content_type->value.len);
+                ngx_http_aiobs_llm_type(r, ctx,
+                                        &r->headers_in.content_type->value);
             }
 
             aiobs_request_forms(ctx->reader, ngx_http_aiobs_llm_forms());
@@ -71,6 +72,20 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
         ngx_http_aiobs_count_call_up(ctx);
     }
+}
+
+
+static void
+ngx_http_aiobs_llm_type(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *type)
+{
+    void    *room;
+    size_t   size;
+
+    size = aiobs_request_room((char *) type->data, type->len);
+    room = size ? ngx_palloc(r->pool, size) : NULL;
+
+    aiobs_request_type(ctx->reader, (char *) type->data, type->len, room);
 }
 
 

@@ -59,15 +59,23 @@ aiobs_request_begin(aiobs_request_t *q, const aiobs_node_t *root)
 }
 
 
+size_t
+aiobs_request_room(const char *type, size_t len)
+{
+    return len && (*type | 0x20) == 'm' ? sizeof(aiobs_multipart_t) : 0;
+}
+
+
 void
-aiobs_request_type(aiobs_request_t *q, const char *type, size_t len)
+aiobs_request_type(aiobs_request_t *q, const char *type, size_t len, void *room)
 {
     static const char  fields[] = "application/x-www-form-urlencoded";
 
-    if (len && (*type | 0x20) == 'm') {
+    if (aiobs_request_room(type, len)) {
+        q->parts = room;
 
-        switch (aiobs_multipart_init(&q->parts, type, len, aiobs_request_field,
-                                     q))
+        switch (room ? aiobs_multipart_init(room, type, len,
+                                            aiobs_request_field, q) : -1)
         {
         case 0:
             break;
@@ -109,7 +117,7 @@ aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
     if (q->body) {
 
         if (q->body == AIOBS_BODY_PARTS) {
-            aiobs_multipart_feed(&q->parts, p, len);
+            aiobs_multipart_feed(q->parts, p, len);
         }
 
         return;
@@ -139,7 +147,7 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
 
         /* what is not whole may be read in another way by others */
 
-        if (q->body != AIOBS_BODY_PARTS || !aiobs_multipart_whole(&q->parts)) {
+        if (q->body != AIOBS_BODY_PARTS || !aiobs_multipart_whole(q->parts)) {
             rec->failure = AIOBS_FAILURE_FRAMING;
             rec->model_len = 0;
         }

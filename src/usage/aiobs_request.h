@@ -35,10 +35,11 @@ struct aiobs_request_s {
     uint8_t                 named;      /* a form has named its model */
     uint8_t                 fields;     /* of a form-urlencoded body */
 
+    aiobs_multipart_t      *parts;      /* of a form that can be read */
+
     /* what is above is zero at first */
 
     aiobs_json_t            json;
-    aiobs_multipart_t       parts;      /* of a form that can be read */
 };
 
 

@@ -223,15 +223,20 @@ void aiobs_forms_destroy(aiobs_forms_t *forms);
 
 typedef struct aiobs_request_s  aiobs_request_t;
 
-size_t aiobs_request_size(void);        /* bytes, at most 4 KB */
+size_t aiobs_request_size(void);        /* bytes, at most 1 KB */
 void aiobs_request_init(aiobs_request_t *q, const aiobs_api_t *api);
 
 /*
  * After init, before the first feed: the value of Content-Type.  A body of
  * multipart/form-data is read for its fields "model" and "stream", any other
  * as JSON.  A form that might be read in two ways has failed, and names none.
+ *
+ * room: the bytes that aiobs_request_room() says (0, or at most 4 KB), for as
+ * long as q is used; NULL: there is none, and a form cannot be read.
  */
-void aiobs_request_type(aiobs_request_t *q, const char *type, size_t len);
+size_t aiobs_request_room(const char *type, size_t len);
+void aiobs_request_type(aiobs_request_t *q, const char *type, size_t len,
+    void *room);
 
 void aiobs_request_forms(aiobs_request_t *q, aiobs_forms_t *forms);
 void aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len);

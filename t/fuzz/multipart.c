@@ -18,6 +18,7 @@ ask(const char *type, size_t type_len, const uint8_t *p, size_t len,
     size_t piece, aiobs_request_record_t *rec)
 {
     size_t            i, n;
+    void             *room;
     aiobs_request_t  *q;
 
     static const char  path[] = "/v1/audio/transcriptions";
@@ -26,7 +27,8 @@ ask(const char *type, size_t type_len, const uint8_t *p, size_t len,
 
     aiobs_request_init(q, aiobs_api_find(AIOBS_DIALECT_OPENAI, "POST", 4, path,
                                          sizeof(path) - 1));
-    aiobs_request_type(q, type, type_len);
+    room = malloc(aiobs_request_room(type, type_len));
+    aiobs_request_type(q, type, type_len, room);
 
     for (i = 0; i < len; i += n) {
         n = len - i < piece ? len - i : piece;
@@ -34,6 +36,7 @@ ask(const char *type, size_t type_len, const uint8_t *p, size_t len,
     }
 
     aiobs_request_finish(q, rec);
+    free(room);
     free(q);
 }
 

@@ -48,13 +48,14 @@ ask(bytes_t *type, bytes_t *body, size_t first, size_t then,
     aiobs_request_record_t *rec)
 {
     size_t            i, n;
+    void             *room;
     aiobs_request_t  *q;
 
     static const char  path[] = "/v1/audio/transcriptions";
 
     q = malloc(aiobs_request_size());
 
-    if (q == NULL || aiobs_request_size() > 4096) {
+    if (q == NULL || aiobs_request_size() > 1024) {
         exit(3);
     }
 
@@ -62,7 +63,18 @@ ask(bytes_t *type, bytes_t *body, size_t first, size_t then,
 
     aiobs_request_init(q, aiobs_api_find(AIOBS_DIALECT_OPENAI, "POST", 4, path,
                                          sizeof(path) - 1));
-    aiobs_request_type(q, (const char *) type->p, type->len);
+    n = aiobs_request_room((const char *) type->p, type->len);
+    room = malloc(n);
+
+    if (n > 4096 || (n && room == NULL)) {
+        exit(3);
+    }
+
+    if (n) {
+        memset(room, 0xa5, n);
+    }
+
+    aiobs_request_type(q, (const char *) type->p, type->len, room);
 
     for (i = 0; i < body->len; i += n) {
         n = i ? then : first;
@@ -71,6 +83,7 @@ ask(bytes_t *type, bytes_t *body, size_t first, size_t then,
     }
 
     aiobs_request_finish(q, rec);
+    free(room);
     free(q);
 }
 
