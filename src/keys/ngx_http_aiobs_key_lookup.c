@@ -29,6 +29,8 @@
 static void ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id);
 static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
+static ngx_int_t ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
     const u_char *hash, aiobs_key_t *key);
 static ngx_uint_t ngx_http_aiobs_key_unreadable(
@@ -49,9 +51,6 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     ngx_http_aiobs_identity_t *id)
 {
     ngx_int_t                     rc;
-    ngx_uint_t                    remembered;
-    aiobs_key_t                   key;
-    ngx_http_aiobs_key_tag_t      tag;
     ngx_http_aiobs_key_worker_t  *w;
 
     w = ngx_http_aiobs_key_worker;
@@ -78,6 +77,35 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
+    if (ngx_http_aiobs_key_recognize(w, r, id, raw) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_aiobs_key_suspend(w, r, id, id->hash);
+
+    if (rc == NGX_AGAIN) {
+        id->verdict = NGX_HTTP_AIOBS_KEY_PENDING;
+        ngx_http_aiobs_key_gather(w);
+        return NGX_AGAIN;
+    }
+
+    id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: the store is to tell; else there is a verdict */
+
+static ngx_int_t
+ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                remembered;
+    aiobs_key_t               key;
+    ngx_http_aiobs_key_tag_t  tag;
+
     remembered = ngx_http_aiobs_key_hashes_get(raw, &tag, id->hash);
 
     if (!remembered) {
@@ -94,29 +122,15 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
 
     rc = ngx_http_aiobs_key_cached(w, id->hash, &key);
 
-    if (rc == NGX_OK) {
-
-        if (!remembered) {
-            ngx_http_aiobs_key_hashes_put(&tag, id->hash);
-        }
-
-        ngx_http_aiobs_key_verdict(id, &key, r->pool);
-        return NGX_OK;
+    if (rc != NGX_OK) {
+        return rc == NGX_ABORT ? NGX_OK : NGX_DECLINED;
     }
 
-    if (rc == NGX_ABORT) {
-        return NGX_OK;
+    if (!remembered) {
+        ngx_http_aiobs_key_hashes_put(&tag, id->hash);
     }
 
-    rc = ngx_http_aiobs_key_suspend(w, r, id, id->hash);
-
-    if (rc == NGX_AGAIN) {
-        id->verdict = NGX_HTTP_AIOBS_KEY_PENDING;
-        ngx_http_aiobs_key_gather(w);
-        return NGX_AGAIN;
-    }
-
-    id->verdict = NGX_HTTP_AIOBS_KEY_STORE;
+    ngx_http_aiobs_key_verdict(id, &key, r->pool);
 
     return NGX_OK;
 }
