@@ -175,6 +175,7 @@ sub features {
 
     %features = (
         bare => [undef, '', ''],
+        off => ['bare', '', ''],
         ids => ['bare', 'aiobs on;', ''],
         usage => ['bare', 'aiobs on;', $llm],
         metrics => ['bare', "aiobs on; $prices", $llm],
