@@ -3,6 +3,7 @@
 # make NGINX_SRC=DIR      against an unpacked nginx source or nginx-dev tree
 # make OBJS=DIR           build elsewhere than in objs
 # make CC=clang           with another compiler
+# make AIOBS_LTO=0        without link-time optimization
 
 NGINX_SRC ?= /usr/share/nginx/src
 OBJS      ?= objs
@@ -10,7 +11,8 @@ CC        ?= cc
 
 BUILD   = $(abspath $(OBJS))
 SOURCES = $(sort config ngx_http_aiobs_module.c \
-            $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch]))
+            $(wildcard src/exports.map src/*.[ch] src/*/*.[ch] src/*/*/*.[ch]))
+CONFIGURED = $(strip $(SOURCES) $(if $(filter 0,$(AIOBS_LTO)),AIOBS_LTO=0))
 CLI     = $(wildcard src/cli/*.c src/keys/aiobs_*.c)
 WARN    = -Wall -Wextra -Wno-unused-parameter -Werror
 
@@ -20,8 +22,8 @@ all: $(OBJS)/ngx_http_aiobs_module.so $(OBJS)/aiobs-keys
 
 # configured again when a file comes or goes, not when one changes
 ifneq ($(MAKECMDGOALS),clean)
-ifneq ($(shell cat $(OBJS)/sources 2>/dev/null),$(SOURCES))
-$(shell mkdir -p $(OBJS) && echo "$(SOURCES)" > $(OBJS)/sources)
+ifneq ($(shell cat $(OBJS)/sources 2>/dev/null),$(CONFIGURED))
+$(shell mkdir -p $(OBJS) && echo "$(CONFIGURED)" > $(OBJS)/sources)
 endif
 endif
 

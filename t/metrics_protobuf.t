@@ -32,7 +32,8 @@ server {
 }
 EOF
 
-$t->start("aiobs_native_histograms on; $conf", main => load_probe($t));
+load_probe($t);
+$t->start("aiobs_native_histograms on; $conf");
 
 negotiation();
 natives();
@@ -217,7 +218,7 @@ sub details {
 
 sub without {
     my ($worker) = $t->workers;
-    $t->write_conf($conf, main => 'load_module ' . $t->dir . '/probe.so;');
+    $t->write_conf($conf);
     kill HUP => $t->{nginx_pid};
     ok(Aiobs::wait_for(sub { $t->error_log =~ /histograms of other buckets: change its size/ },
         10), 'a reload without them is refused');

@@ -19,7 +19,8 @@ use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 
 my $t = Aiobs->new;
-my $main = load_probe($t) . ' worker_shutdown_timeout 60s;';
+my $main = 'worker_shutdown_timeout 60s;';
+load_probe($t);
 
 # never answers, and ends with its client
 
@@ -48,22 +49,19 @@ $t->stop;
 
 my $full = Aiobs->new;
 load_probe($full);
-$full->start("aiobs_zone 2m series=2000 keys=1;$conf",
-    main => 'load_module ' . $full->dir . '/probe.so;');
+$full->start("aiobs_zone 2m series=2000 keys=1;$conf");
 full_zone();
 $full->stop;
 
 my $small = Aiobs->new;
 load_probe($small);
-$small->start("aiobs_zone 2m series=64 keys=1;$conf",
-    main => 'load_module ' . $small->dir . '/probe.so;');
+$small->start("aiobs_zone 2m series=64 keys=1;$conf");
 small_zone();
 $small->stop;
 
 my $chains = Aiobs->new;
 load_probe($chains);
-$chains->start("aiobs_zone 2m series=1024 keys=1;$conf",
-    main => 'load_module ' . $chains->dir . '/probe.so;');
+$chains->start("aiobs_zone 2m series=1024 keys=1;$conf");
 one_chain();
 
 $t->done;

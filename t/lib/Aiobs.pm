@@ -125,7 +125,7 @@ sub write_conf {
     my $main = $opt{main} // '';
     my $workers = $opt{workers} // 1;
     my $module = $opt{no_module} ? ''
-        : 'load_module ' . objs() . '/ngx_http_aiobs_module.so;';
+        : 'load_module ' . ($self->{module} // objs() . '/ngx_http_aiobs_module.so') . ';';
     my $user = $> == 0 ? 'user root;' : '';
     my $log = $opt{no_log} || $opt{no_module} ? ''
         : "aiobs_log $self->{dir}/aiobs.json;";

@@ -2,42 +2,65 @@ package AiobsProbe;
 
 # Copyright (C) the aiobs authors
 #
-# Builds the probe module of t/probe against the nginx under test, and reads
-# expositions.
+# Puts the probe module of t/probe beside the module, and reads expositions.
 
 use strict;
 use warnings;
 
 use Aiobs;
 use Exporter qw(import);
+use Fcntl qw(LOCK_EX);
 use File::Basename qw(dirname);
 use Test::More;
 
 our @EXPORT_OK = qw(load_probe parse_text);
 
-# the load_module line
+# From here on $t runs a module that has the probe in it too: the module's own
+# object files and the probe linked into one, as the module shows its names to
+# nobody.  Linked once for each build, whoever needs it first.
 
 sub load_probe {
     my ($t) = @_;
 
-    my $root = Aiobs::root();
     my $objs = Aiobs::objs();
-    my $src = nginx_src($t);
+    my $so = "$objs/probe.so";
+    my $probe = Aiobs::root() . '/t/probe/ngx_http_aiobs_probe_module.c';
+
+    open my $lock, '>', "$so.lock" or BAIL_OUT("$so.lock: $!");
+    flock $lock, LOCK_EX;
+
+    my $made = (stat $so)[9] // 0;
+    build($t, $objs, $so, $probe)
+        if grep { $made <= (stat $_)[9] } $probe, "$objs/ngx_http_aiobs_module.so";
+
+    $t->{module} = $so;
+}
+
+sub build {
+    my ($t, $objs, $so, $probe) = @_;
+
     my $makefile = Aiobs::slurp("$objs/Makefile") =~ s/\\\n//gr;
     my %var = $makefile =~ /^(CC|CFLAGS|ALL_INCS)\s*=\s*(.*)$/mg;
+    my ($link) = $makefile =~ /-o (\S*ngx_http_aiobs_module\.so\b.*\s-shared)\s*$/m;
+    my $tables = Aiobs::slurp("$objs/ngx_http_aiobs_module_modules.c");
 
-    keys %var == 3 or BAIL_OUT("no build in $objs");
+    keys %var == 3 && $link or BAIL_OUT("no build in $objs");
+
+    $tables =~ s/(?=extern )/extern ngx_module_t  ngx_http_aiobs_probe_module;\n/;
+    $tables =~ s/(?=\Q&ngx_http_aiobs_module\E)/&ngx_http_aiobs_probe_module, /;
+    $tables =~ s/(?="ngx_http_aiobs_module",)/"ngx_http_aiobs_probe_module", /;
+    Aiobs::spew($t->dir . '/tables.c', $tables);
+
+    $link =~ s/^\S+/$so.new/;
+    $link =~ s{\S+_modules\.o}{"$probe " . $t->dir . '/tables.c'}e;
 
     # include paths are those of the module's build, seen from the source
 
-    my $cmd = "cd $src && $var{CC} $var{CFLAGS} -fPIC -shared $var{ALL_INCS}"
-        . " -I$root/src -o " . $t->dir . '/probe.so'
-        . " $root/t/probe/ngx_http_aiobs_probe_module.c";
+    my $cmd = 'cd ' . nginx_src($t) . " && $var{CC} $var{CFLAGS} -fPIC $var{ALL_INCS}"
+        . ' -I' . Aiobs::root() . "/src -o $link && mv $so.new $so";
 
     my $out = `$cmd 2>&1`;
     BAIL_OUT("the probe does not build: $cmd\n$out") if $?;
-
-    return 'load_module ' . $t->dir . '/probe.so;';
 }
 
 # the headers of the very version, among those of this machine and those that

@@ -76,11 +76,6 @@ ngx_module_t  ngx_http_aiobs_probe_module = {
 };
 
 
-ngx_module_t *ngx_modules[] = { &ngx_http_aiobs_probe_module, NULL };
-char *ngx_module_names[] = { "ngx_http_aiobs_probe_module", NULL };
-char *ngx_module_order[] = { NULL };
-
-
 static ngx_int_t
 ngx_http_aiobs_probe_handler(ngx_http_request_t *r)
 {
