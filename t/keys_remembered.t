@@ -125,7 +125,7 @@ SKIP: {
 
     my ($pid) = $t->workers;
     my $so = Aiobs::objs() . '/ngx_http_aiobs_module.so';
-    my ($at) = map { /^(\w+) \w ngx_http_aiobs_key_hashes$/ ? hex $1 : () } `nm $so 2>&1`;
+    my ($at) = map { /^(\w+) \w ngx_http_aiobs_key_hashes(?:\.lto_priv\.\d+)?$/ ? hex $1 : () } `nm $so 2>&1`;
     my ($base) = sort { $a <=> $b } map { hex } slurp("/proc/$pid/maps")
         =~ /^([0-9a-f]+)-\S+ \S+ 0+ .*ngx_http_aiobs_module\.so/mg;
 
