@@ -12,6 +12,7 @@ use lib "$Bin/lib";
 
 use Aiobs;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $t = Aiobs->new;
 my $answer = '{"id":"c","model":"m","choices":[{"index":0,"message":{"content":"hi"},'
@@ -88,6 +89,13 @@ server {
         proxy_set_header X-All $http_cookie;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /whole/ {
+        aiobs_llm openai;
+        aiobs_stream_usage on;
+        client_max_body_size 100;
+        error_page 400 413 /sorry.html;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
     location /quiet/ { aiobs off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
 }
@@ -159,6 +167,19 @@ is($r->{line}{input_tokens}, undef, 'and nothing is counted');
 $r = post('drop', '/page/v1/chat/completions?drop');
 is($r->{status}, 502, 'an upstream that drops the connection');
 is($r->{line}{error_type}, 'upstream_reset', 'upstream_reset');
+
+# to one for a body that was to be read whole and never came so
+
+for (['large', 413, "80\r\n" . 'x' x 128 . "\r\n0\r\n\r\n"], ['broken', 400, "zz\r\n"]) {
+    my ($id, $status, $rest) = @$_;
+    my $s = $t->connect(1);
+    $s->syswrite("POST /whole/v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-Request-ID: $id\r\n"
+        . "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n");
+    sleep 0.2;                          # it is being read
+    $s->syswrite($rest);
+    like(Aiobs::read_all($s, 5), qr/^HTTP\/1\.1 $status .*sorry $id$/ms, "a page for a body that is $id");
+    is($t->log_of($id)->{status_code}, $status, 'and a line of it');
+}
 
 # X-Accel-Redirect
 

@@ -12,6 +12,7 @@
 static ngx_int_t ngx_http_aiobs_read_body(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_body_read(ngx_http_request_t *r);
+static void ngx_http_aiobs_body_lost(ngx_http_aiobs_ctx_t *ctx);
 
 
 ngx_int_t
@@ -21,8 +22,8 @@ ngx_http_aiobs_precontent(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_uint_t                  admit, ask;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
-    if (ctx->reading) {
-        return NGX_DONE;
+    if (ctx->reading) {                     /* phases run for its error_page */
+        ngx_http_aiobs_body_lost(ctx);
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
@@ -68,7 +69,7 @@ ngx_http_aiobs_read_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     rc = ngx_http_read_client_request_body(r, ngx_http_aiobs_body_read);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        ctx->reading = 0;
+        ngx_http_aiobs_body_lost(ctx);
         return rc;
     }
 
@@ -92,4 +93,15 @@ ngx_http_aiobs_body_read(ngx_http_request_t *r)
 
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
+}
+
+
+/* it never came whole: it is neither read again nor changed */
+
+static void
+ngx_http_aiobs_body_lost(ngx_http_aiobs_ctx_t *ctx)
+{
+    ctx->reading = 0;
+    ctx->body_read = 1;
+    ctx->stream = NULL;
 }
