@@ -110,6 +110,8 @@ ngx_http_aiobs_stream_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     aiobs_strip_init(&s->strip, held);
     s->hiding = 1;
 
+    r->filter_need_in_memory = 1;           /* of a cache as well */
+
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
 }
