@@ -42,6 +42,17 @@ server {
     error_page 400 @sorry;
     location @sorry { return 400 "sorry\n"; }
 }
+
+server {
+    listen 127.0.0.1:%%PORT_4%%;
+    access_log %%DIR%%/access.log every;
+    location / {
+        aiobs on;
+        aiobs_auth on;
+        aiobs_auth_query on;
+        proxy_pass http://127.0.0.1:%%PORT_9%%;
+    }
+}
 EOF
 
 # ids that the client chooses
@@ -62,6 +73,11 @@ unlike($r->{body}, qr/^tracestate:/m, 'without it');
 
 $r = $t->get(1, '/', 'x-api-key', $key, 'traceparent', $parent, 'tracestate', 'a=b');
 like($r->{body}, qr/^tracestate: a=b$/m, 'another state does');
+
+# a server that is off, but for a location
+
+is($t->get(4, "/?a=b&key=$key", 'X-Request-ID', 'off')->{status}, 502, 'a key in the query');
+like($t->error_log, qr/connect\(\) failed.*request_id: "off"/, 'an error of its upstream');
 
 # requests that are malformed before anybody has looked at them, and their error
 # pages

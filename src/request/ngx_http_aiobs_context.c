@@ -201,11 +201,9 @@ ngx_http_aiobs_arrive(ngx_http_request_t *r)
             return NULL;
         }
 
-        /* malformed: no phase has run, or those of its error_page only */
+        /* malformed, or of a server that is off: post-read has not done it */
 
-        if (r->main->phase_handler == 0 || r->main->error_page) {
-            ngx_http_aiobs_query_mask_line(r->main);
-        }
+        ngx_http_aiobs_query_mask_line(r->main);
     }
 
     ctx->location = lcf;
