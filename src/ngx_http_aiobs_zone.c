@@ -16,6 +16,7 @@
 
 static void ngx_http_aiobs_zone_changes(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
+static ngx_http_aiobs_main_conf_t *ngx_http_aiobs_old_conf(ngx_cycle_t *old);
 static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
     ngx_http_aiobs_main_conf_t *amcf);
@@ -78,16 +79,9 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 static void
 ngx_http_aiobs_zone_changes(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
-    ngx_cycle_t                 *old;
     ngx_http_aiobs_main_conf_t  *oamcf;
 
-    old = cf->cycle->old_cycle;
-
-    if (old == NULL || ngx_is_init_cycle(old)) {
-        return;
-    }
-
-    oamcf = ngx_http_cycle_get_module_main_conf(old, ngx_http_aiobs_module);
+    oamcf = ngx_http_aiobs_old_conf(cf->cycle->old_cycle);
 
     if (oamcf && oamcf->used && oamcf->zone_size != amcf->zone_size) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
@@ -95,6 +89,28 @@ ngx_http_aiobs_zone_changes(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
                       "anew, counters start at 0, keys are looked up again",
                       amcf->zone_size / 1024, oamcf->zone_size / 1024);
     }
+}
+
+
+/* a configuration before which did not load the module has no place for it */
+
+static ngx_http_aiobs_main_conf_t *
+ngx_http_aiobs_old_conf(ngx_cycle_t *old)
+{
+    ngx_uint_t  i;
+
+    if (old == NULL || ngx_is_init_cycle(old)) {
+        return NULL;
+    }
+
+    for (i = 0; old->modules[i]; i++) {
+        if (old->modules[i] == &ngx_http_aiobs_module) {
+            return ngx_http_cycle_get_module_main_conf(old,
+                                                       ngx_http_aiobs_module);
+        }
+    }
+
+    return NULL;
 }
 
 

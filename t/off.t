@@ -102,5 +102,15 @@ for my $i (1 .. @requests) {
         for 1, 2;
 }
 
+# the module comes with a reload
+
+my $t = Aiobs->new;
+$t->upstream(0, \&server);
+$t->start($conf, no_module => 1);
+ok($t->reload("aiobs on;\n$conf", no_log => 1), 'a reload that brings the module');
+ok(Aiobs::wait_for(sub { $t->raw(1, $requests[0]) =~ /^X-Request-ID: (?!up)/m }, 10), 'which is at work');
+unlike($t->error_log, qr/aiobs_zone/, 'in a zone that is new, and no other one');
+$t->finish;
+
 Aiobs::forget();
 done_testing();
