@@ -93,7 +93,7 @@ server {
         aiobs_llm openai;
         aiobs_stream_usage on;
         client_max_body_size 100;
-        error_page 400 413 /sorry.html;
+        error_page 400 413 /index/page.html;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location /quiet/ { aiobs off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -168,7 +168,10 @@ $r = post('drop', '/page/v1/chat/completions?drop');
 is($r->{status}, 502, 'an upstream that drops the connection');
 is($r->{line}{error_type}, 'upstream_reset', 'upstream_reset');
 
-# to one for a body that was to be read whole and never came so
+mkdir $t->dir . "/html/index";
+Aiobs::spew($t->dir . '/html/index/page.html', 'index');
+
+# for a body that was to be read whole and never came so
 
 for (['large', 413, "80\r\n" . 'x' x 128 . "\r\n0\r\n\r\n"], ['broken', 400, "zz\r\n"]) {
     my ($id, $status, $rest) = @$_;
@@ -177,7 +180,7 @@ for (['large', 413, "80\r\n" . 'x' x 128 . "\r\n0\r\n\r\n"], ['broken', 400, "zz
         . "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n");
     sleep 0.2;                          # it is being read
     $s->syswrite($rest);
-    like(Aiobs::read_all($s, 5), qr/^HTTP\/1\.1 $status .*sorry $id$/ms, "a page for a body that is $id");
+    like(Aiobs::read_all($s, 5), qr/^HTTP\/1\.1 $status .*index$/ms, "a page for a body that is $id");
     is($t->log_of($id)->{status_code}, $status, 'and a line of it');
 }
 
@@ -203,8 +206,6 @@ is(scalar(grep { $_->{request_id} eq 'mirror' } $t->log_lines(1)), 1,
     'a mirror tells no story of its own');
 is($t->log_of('mirror')->{input_tokens}, 4, 'the tokens are counted once');
 
-mkdir $t->dir . "/html/index";
-Aiobs::spew($t->dir . '/html/index/page.html', 'index');
 $r = $t->get(1, '/index/', 'X-Request-ID', 'index');
 is($r->{body}, 'index', 'a file');
 is($t->log_of('index')->{path}, '/index/', 'the path is the one that was asked for');
