@@ -81,7 +81,7 @@ server {
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location /copy { internal; proxy_pass http://127.0.0.1:%%PORT_0%%/copy; }
-    location /index/ { root %%DIR%%/html; index page.html; }
+    location /index/ { lingering_close off; root %%DIR%%/html; index page.html; }
     location /cookie/ {
         aiobs_auth on;
         aiobs_auth_key $cookie_gw;
@@ -93,6 +93,7 @@ server {
         aiobs_llm openai;
         aiobs_stream_usage on;
         client_max_body_size 100;
+        lingering_close off;
         error_page 400 413 /index/page.html;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
