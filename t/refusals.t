@@ -13,6 +13,7 @@ use Test::More;
 
 my $t = Aiobs->new;
 
+$t->upstream(2, sub { $t->answer($_[1], 200, ['Content-Type', 'text/html; charset=utf-8', 'X-Accel-Redirect', '@kept'], '') });
 $t->upstream(0, sub {
     my ($req, $c) = @_;
     $t->answer($c, 200, ['Content-Type', 'text/plain'],
@@ -84,6 +85,8 @@ server {
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location = /metrics { aiobs_metrics; }
+    location /led/ { proxy_pass http://127.0.0.1:%%PORT_2%%; }
+    location @kept { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
 }
 EOF
 
@@ -207,6 +210,17 @@ is(get('/all/', 'x-api-key', $key)->{status}, 403, 'satisfy all: both are needed
 $r = get('/asked/', 'x-api-key', $key);
 is($r->{status}, 200, 'auth_request goes on');
 unlike($r->{body}, qr/\Q$key\E/, 'without the key');
+
+# a refusal is what it says, whatever led to it
+
+$r = get('/led/');
+is($r->{status}, 401, 'X-Accel-Redirect to where keys are asked for');
+is($r->{headers}{'content-type'}, 'application/json', 'the type is that of the refusal');
+
+# nobody wants the body of a request that is refused
+
+like($t->raw(1, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"),
+    qr/^HTTP\/1\.1 401 /, 'no 100 before a 401');
 
 # counted
 

@@ -158,6 +158,8 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    r->expect_tested = 1;               /* nobody wants the body */
+
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
@@ -286,6 +288,11 @@ ngx_http_aiobs_refusal_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     last = body->data + NGX_HTTP_AIOBS_REFUSAL_BODY;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
+
+    /* an X-Accel-Redirect may have brought another one */
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    ngx_str_null(&r->headers_out.charset);
 
     if (lcf->keys_api) {
         ngx_str_set(&r->headers_out.content_type, "application/problem+json");
@@ -464,10 +471,6 @@ ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *body)
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = body->len;
-
-    if (r->headers_out.content_type.len == 0) {
-        ngx_str_set(&r->headers_out.content_type, "application/json");
-    }
 
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
