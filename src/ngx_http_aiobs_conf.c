@@ -507,7 +507,7 @@ ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_uint_t *n)
 
     number = ngx_atoi(value->data + len, value->len - len);
 
-    if (number == NGX_ERROR || number == 0) {
+    if (number < 1 || number > NGX_MAX_INT32_VALUE) {
         return NGX_ERROR;
     }
 

@@ -58,6 +58,8 @@ my @cases = (
     ['aiobs_zone with a wrong parameter', 'aiobs_zone 32m rows=5;', server(),
         qr/"series=number", "keys=number" and "sessions=number", at most 100000, are accepted/],
     ['aiobs_zone twice', 'aiobs_zone 32m; aiobs_zone 16m;', server(), qr/duplicate/],
+    ['a capacity that no zone has', 'aiobs on; aiobs_zone 32m series=9223372036854775807;', server(),
+        qr/invalid parameter "series=9223372036854775807" of "aiobs_zone"/],
     ['a zone that is too small', 'aiobs on; aiobs_zone 1m series=100000;', server(),
         qr/too small: 100000 series, 0 keys and 0 sessions need \d+k/],
     ['aiobs_auth perhaps', 'aiobs_auth perhaps;', server(), qr/invalid value "perhaps"/],
