@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_AIOBS_LAYOUT  5    /* of everything in the zone */
+#define NGX_HTTP_AIOBS_LAYOUT  6    /* of everything in the zone */
 
 
 static void ngx_http_aiobs_zone_changes(ngx_conf_t *cf,

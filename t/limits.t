@@ -12,6 +12,7 @@ use lib "$Bin/lib";
 use Aiobs qw(slurp spew wait_for);
 use AiobsKeys;
 use Digest::SHA qw(sha256_hex);
+use IPC::Open2;
 use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -364,6 +365,36 @@ my $after;
 wait_for(sub { $after = statuses(map { $t->get(1, '/app', 'x-api-key',
     'sk-many-7') } 1 .. 6); return $after =~ /429/ }, 10);
 like($after, qr/429/, 'later there is room again');
+
+# --- what is not yet written is not forgotten ---
+
+wait_for(sub { time % 86400 < 86390 }, 20);
+$t->stop;
+$t->start($narrow, workers => 1);
+my $slow = key_with($t, 'slow', tokens_per_day => 45);
+is(settled_call($slow, max_tokens => 1)->{status}, 200, 'some are taken');
+settled_call($slow, max_tokens => 1);
+my $lock = $t->dir . '/lock.py';
+spew($lock, <<'P');
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
+c.execute('BEGIN IMMEDIATE')
+print('locked', flush=True)
+sys.stdin.readline()
+P
+my $locker = open2(my $said, my $end, '/usr/bin/python3', $lock, $t->store);
+like(scalar <$said>, qr/locked/, 'nobody can write to the store');
+sleep 3;                                # its rows are taken, and cannot be written
+$t->expect_error('database is locked');
+for my $round (1, 2) {
+    $t->get(1, '/app', 'x-api-key', "sk-many-$_") for 0 .. 199;
+}
+is(settled_call($slow, max_tokens => 1)->{status}, 200, 'others came, and it has one call left');
+is(call($t, 1, $slow, max_tokens => 1)->{status}, 429, 'as what it took counts');
+print $end "\n";
+waitpid $locker, 0;
+wait_for(sub { window($slow, 2) == 45 }, 10);
+is(window($slow, 2), 45, 'all of it is written in the end');
 
 my ($rc, $out) = $t->check("aiobs_limit_share 0;\n$conf");
 like($out, qr/invalid number "0" of "aiobs_limit_share"/, 'a share of none');

@@ -37,6 +37,8 @@ static ngx_uint_t ngx_http_aiobs_key_unreadable(
     ngx_http_aiobs_key_worker_t *w);
 static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
     ngx_http_aiobs_key_worker_t *w, const u_char *hash);
+static ngx_uint_t ngx_http_aiobs_key_outdated(ngx_http_aiobs_key_worker_t *w,
+    aiobs_key_t *key);
 static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
     ngx_http_aiobs_key_worker_t *w, ngx_http_aiobs_key_lookup_t *lookup,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *others);
@@ -382,6 +384,12 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
     all = NULL;
 
     for (i = 0; i < n; i++) {
+
+        if (ngx_http_aiobs_key_outdated(w, &job->keys[i])) {
+            ngx_queue_insert_head(&w->waiting, &w->asked[i]->queue);
+            continue;
+        }
+
         all = ngx_http_aiobs_key_finish(w, w->asked[i], &job->keys[i], all);
     }
 
@@ -404,6 +412,21 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
         next = waiter->next;
         ngx_http_aiobs_keys_resume(waiter->request);
     }
+}
+
+
+/* what it took of its limits was saved after the store was read */
+
+static ngx_uint_t
+ngx_http_aiobs_key_outdated(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
+{
+    return w->job->keys_rc == AIOBS_STORE_OK
+           && key->found
+           && ngx_http_aiobs_key_limited(key)
+           && ngx_http_aiobs_limits_open(key->policy.account,
+                                         key->policy.windows, w->moves,
+                                         key->policy.limits)
+              == NGX_AGAIN;
 }
 
 
@@ -440,10 +463,10 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
 
     known = ngx_http_aiobs_key_known(w, key);
 
-    if (known && key->found && ngx_http_aiobs_key_limited(key)) {
-        (void) ngx_http_aiobs_limits_open(key->policy.account,
-                                          w->job->keys_rc == AIOBS_STORE_OK
-                                          ? key->policy.windows : NULL,
+    if (known && w->job->keys_rc != AIOBS_STORE_OK && key->found
+        && ngx_http_aiobs_key_limited(key))
+    {
+        (void) ngx_http_aiobs_limits_open(key->policy.account, NULL, 0,
                                           key->policy.limits);
     }
 

@@ -44,6 +44,8 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
                                  last);
     }
 
+    job->nsaved = job->nwindows;
+
     ngx_http_aiobs_key_events_take(w);
 
     n = job->nspent;
@@ -61,6 +63,20 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
 
 
 void
+ngx_http_aiobs_key_saved(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+
+    if (job->nsaved && job->nwindows == 0) {
+        ngx_http_aiobs_limits_saved(job->windows, job->nsaved);
+        job->nsaved = 0;
+    }
+}
+
+
+void
 ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
 {
     ngx_msec_t                 start;
@@ -68,6 +84,8 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
 
     job = w->job;
     start = ngx_current_msec;
+
+    ngx_http_aiobs_key_saved(w);
 
     if (job->store && (job->reopen
                        || aiobs_store_same_file(job->store) != AIOBS_STORE_OK))
@@ -88,6 +106,8 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
             ngx_http_aiobs_key_lost(w, aiobs_store_error(job->store));
             return;
         }
+
+        ngx_http_aiobs_key_saved(w);
 
         ngx_time_update();
 

@@ -85,7 +85,8 @@ ngx_http_aiobs_key_unread_done(ngx_http_aiobs_keys_work_t *work)
     u = work->data;
 
     for (i = 0; work->rc == AIOBS_STORE_OK && i < u->n; i++) {
-        ngx_http_aiobs_limits_read(u->accounts[i], u->windows[i]);
+        ngx_http_aiobs_limits_read(u->accounts[i], u->windows[i],
+                                   ngx_http_aiobs_key_worker->moves);
     }
 
     u->n = 0;

@@ -265,6 +265,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
     job->poll = w->poll;
     job->save = 0;
+    w->moves = ngx_http_aiobs_limits_moves();
 
     ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &job->seen,
                                    &w->epoch);
@@ -325,6 +326,7 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
         w->save = 1;                        /* there may be more */
     }
 
+    ngx_http_aiobs_key_saved(w);
     ngx_http_aiobs_key_answer(w);
     ngx_http_aiobs_key_work_done(w);
 

@@ -73,6 +73,7 @@ typedef struct {
     size_t                          nuses;
     aiobs_key_use_t                 uses[NGX_HTTP_AIOBS_KEY_USES];
     size_t                          nwindows;
+    size_t                          nsaved;     /* as many as there were */
     aiobs_window_row_t              windows[NGX_HTTP_AIOBS_KEY_WINDOWS];
     size_t                          nspent;
     aiobs_usage_row_t               spent[NGX_HTTP_AIOBS_KEY_SPENT];
@@ -121,6 +122,7 @@ typedef struct {
     ngx_thread_task_t              *task;
     ngx_http_aiobs_key_job_t       *job;
     uint32_t                        epoch;      /* the job's */
+    uint64_t                        moves;      /* of accounts, before it */
 
     ngx_http_aiobs_keys_work_t     *work;       /* waits */
 
@@ -204,6 +206,9 @@ int ngx_http_aiobs_key_job_write(ngx_http_aiobs_key_job_t *job);
 /* fills the job with what is to be written; last: before the process ends */
 void ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
     ngx_uint_t last);
+
+/* the job has written what it could */
+void ngx_http_aiobs_key_saved(ngx_http_aiobs_key_worker_t *w);
 
 /* writes all there is, in the time that a worker has to end */
 void ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w);

@@ -127,7 +127,7 @@ ngx_http_aiobs_limits_unread(u_char (*accounts)[AIOBS_KEY_HASH_LEN],
 
 void
 ngx_http_aiobs_limits_read(const u_char *account,
-    const aiobs_window_t *windows)
+    const aiobs_window_t *windows, uint64_t moves)
 {
     ngx_http_aiobs_account_t  *a;
 
@@ -139,7 +139,9 @@ ngx_http_aiobs_limits_read(const u_char *account,
 
     a = ngx_http_aiobs_account_find(account);
 
-    if (a && a->unread) {
+    if (a && a->unread && !ngx_http_aiobs_account_saver(a)
+        && !ngx_http_aiobs_account_moved(account, moves))
+    {
         ngx_http_aiobs_account_read(a, windows);
     }
 

@@ -13,6 +13,8 @@
 #define NGX_HTTP_AIOBS_ACCOUNT_SWEEP  128   /* looked at for a victim */
 
 
+static ngx_int_t ngx_http_aiobs_account_new(const u_char *account,
+    const aiobs_window_t *windows, const int64_t *limits);
 static ngx_http_aiobs_account_t *ngx_http_aiobs_account_victim(void);
 static ngx_uint_t ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a);
 static ngx_uint_t ngx_http_aiobs_account_rows(ngx_http_aiobs_account_t *a,
@@ -114,41 +116,61 @@ ngx_http_aiobs_limits_known(const u_char *account, ngx_uint_t store_fails)
 
 ngx_int_t
 ngx_http_aiobs_limits_open(const u_char *account,
-    const aiobs_window_t *windows, const int64_t limits[AIOBS_LIMIT_N])
+    const aiobs_window_t *windows, uint64_t moves,
+    const int64_t limits[AIOBS_LIMIT_N])
 {
-    uint32_t                  *bucket;
+    ngx_int_t                  rc;
     ngx_http_aiobs_account_t  *a;
 
     if (ngx_http_aiobs_limits == NULL) {
         return NGX_DECLINED;
     }
 
+    rc = NGX_OK;
+
     ngx_shmtx_lock(&ngx_http_aiobs_limits_pool->mutex);
 
     a = ngx_http_aiobs_account_find(account);
 
-    if (a == NULL) {
-        a = ngx_http_aiobs_account_victim();
+    if (windows && (a == NULL || a->unread)
+        && ngx_http_aiobs_account_moved(account, moves))
+    {
+        rc = NGX_AGAIN;
 
-        if (a == NULL) {
-            ngx_shmtx_unlock(&ngx_http_aiobs_limits_pool->mutex);
-            return NGX_DECLINED;
-        }
+    } else if (a == NULL) {
+        rc = ngx_http_aiobs_account_new(account, windows, limits);
 
-        ngx_http_aiobs_account_fill(a, windows, limits);
-        ngx_memcpy(a->hash, account, AIOBS_KEY_HASH_LEN);
-
-        bucket = ngx_http_aiobs_account_bucket(account);
-        a->next = *bucket;
-
-        __atomic_store_n(bucket, a - ngx_http_aiobs_limits->accounts + 1,
-                         __ATOMIC_RELEASE);
-
-    } else if (a->unread && windows) {
+    } else if (a->unread && windows && !ngx_http_aiobs_account_saver(a)) {
         ngx_http_aiobs_account_read(a, windows);
     }
 
     ngx_shmtx_unlock(&ngx_http_aiobs_limits_pool->mutex);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_account_new(const u_char *account,
+    const aiobs_window_t *windows, const int64_t *limits)
+{
+    uint32_t                  *bucket;
+    ngx_http_aiobs_account_t  *a;
+
+    a = ngx_http_aiobs_account_victim();
+
+    if (a == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_aiobs_account_fill(a, windows, limits);
+    ngx_memcpy(a->hash, account, AIOBS_KEY_HASH_LEN);
+
+    bucket = ngx_http_aiobs_account_bucket(account);
+    a->next = *bucket;
+
+    __atomic_store_n(bucket, a - ngx_http_aiobs_limits->accounts + 1,
+                     __ATOMIC_RELEASE);
 
     return NGX_OK;
 }
@@ -232,7 +254,9 @@ ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 
     if (ngx_http_aiobs_get(&a->calls) || a->suspect
-        || (ngx_http_aiobs_limits->dirty[i / 64] >> (i % 64) & 1))
+        || (ngx_http_aiobs_get(&ngx_http_aiobs_limits->dirty[i / 64])
+            >> (i % 64) & 1)
+        || ngx_http_aiobs_account_saver(a))
     {
         ngx_memcpy(a->hash, hash, AIOBS_KEY_HASH_LEN);
         return 0;
@@ -250,6 +274,8 @@ ngx_http_aiobs_account_drop(ngx_http_aiobs_account_t *a)
         link = &ngx_http_aiobs_limits->accounts[*link - 1].next;
     }
 
+    ngx_http_aiobs_account_move(hash);
+
     return 1;
 }
 
@@ -259,7 +285,8 @@ ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max,
     ngx_uint_t last)
 {
     uint64_t                   bits, bit;
-    ngx_uint_t                 i, n;
+    ngx_pid_t                  saver;
+    ngx_uint_t                 i, n, new;
     ngx_http_aiobs_limits_t   *limits;
     ngx_http_aiobs_account_t  *a;
 
@@ -287,9 +314,20 @@ ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows, ngx_uint_t max,
                 continue;
             }
 
+            saver = ngx_http_aiobs_account_saver(a);
+
+            if (saver && saver != ngx_pid) {
+                continue;
+            }
+
             __atomic_fetch_and(&limits->dirty[i], ~bit, __ATOMIC_SEQ_CST);
 
-            n += ngx_http_aiobs_account_rows(a, &rows[n]);
+            new = ngx_http_aiobs_account_rows(a, &rows[n]);
+
+            if (new) {
+                a->saver = ngx_pid;
+                n += new;
+            }
         }
     }
 

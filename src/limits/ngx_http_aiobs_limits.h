@@ -110,10 +110,13 @@ ngx_uint_t ngx_http_aiobs_limits_known(const u_char *account,
 /*
  * The account as the store has it; one that is here already knows better.
  * windows: NULL, the store could not be asked; it will be when it works again.
- * NGX_DECLINED: there is no room, its calls are not counted.
+ * moves: as before the store was read.  NGX_AGAIN: more was saved meanwhile, it
+ * is to be read again.  NGX_DECLINED: there is no room, its calls are not
+ * counted.
  */
 ngx_int_t ngx_http_aiobs_limits_open(const u_char *account,
-    const aiobs_window_t *windows, const int64_t limits[AIOBS_LIMIT_N]);
+    const aiobs_window_t *windows, uint64_t moves,
+    const int64_t limits[AIOBS_LIMIT_N]);
 
 /*
  * What was taken since the last time, to be added in the store: at most max
@@ -124,16 +127,27 @@ ngx_uint_t ngx_http_aiobs_limits_taken(aiobs_window_row_t *rows,
     ngx_uint_t max, ngx_uint_t last);
 
 
+/* --- ngx_http_aiobs_account_moved.c --- */
+
+/* how often accounts changed in a way that outdates what the store said */
+uint64_t ngx_http_aiobs_limits_moves(void);
+
+/* rows that were taken by this process are written; until then their accounts
+   stay */
+void ngx_http_aiobs_limits_saved(const aiobs_window_row_t *rows, ngx_uint_t n);
+
+
 /* --- ngx_http_aiobs_account_stored.c --- */
 
 /*
  * Accounts that have something to be saved, but were opened when the store
- * could not be asked: at most max.  It is to be asked, and they are told.
+ * could not be asked: at most max.  It is to be asked, and they are told;
+ * moves: as above, what is out of date is not taken.
  */
 ngx_uint_t ngx_http_aiobs_limits_unread(
     u_char (*accounts)[AIOBS_KEY_HASH_LEN], ngx_uint_t max);
 void ngx_http_aiobs_limits_read(const u_char *account,
-    const aiobs_window_t *windows);
+    const aiobs_window_t *windows, uint64_t moves);
 
 
 /* --- ngx_http_aiobs_reserve.c --- */

@@ -16,6 +16,8 @@
 #define NGX_HTTP_AIOBS_CHUNKS        1024
 #define NGX_HTTP_AIOBS_CHUNK_CALLS   127    /* a chunk fills a page */
 
+#define NGX_HTTP_AIOBS_MOVED         1024   /* a power of two */
+
 #define NGX_HTTP_AIOBS_MODELS        256
 #define NGX_HTTP_AIOBS_MODEL_BUCKETS 42     /* two for each power of two */
 
@@ -35,6 +37,7 @@ typedef struct {
     uint32_t                    recent;     /* used since the clock passed */
     uint32_t                    suspect;    /* to be counted anew */
     uint32_t                    unread;     /* the store could not be asked */
+    uint32_t                    saver;      /* pid: has rows not yet written */
 
     uint64_t                    taken[AIOBS_WINDOW_N];  /* and its window */
     uint64_t                    saved[AIOBS_WINDOW_N];  /* likewise */
@@ -86,6 +89,11 @@ struct ngx_http_aiobs_limits_s {
     uint32_t                    hand;       /* the clock's */
     uint32_t                    suspects;
 
+    /* accounts of which the store was or is to be read anew, by their hashes */
+
+    uint64_t                    moves;
+    uint64_t                    moved[NGX_HTTP_AIOBS_MOVED];
+
     uint32_t                   *buckets;    /* index of account + 1 */
     ngx_http_aiobs_account_t   *accounts;
     uint64_t                   *dirty;      /* accounts to be saved */
@@ -104,6 +112,18 @@ extern ngx_slab_pool_t          *ngx_http_aiobs_limits_pool;
 /* NULL: it is not here */
 ngx_http_aiobs_account_t *ngx_http_aiobs_account_find(const u_char *account);
 void ngx_http_aiobs_account_dirty(ngx_http_aiobs_account_t *a);
+
+
+/* --- ngx_http_aiobs_account_moved.c; under the mutex --- */
+
+/* what the store was read for before this is of no use any more */
+void ngx_http_aiobs_account_move(const u_char *account);
+
+/* since the moves were as many as then */
+ngx_uint_t ngx_http_aiobs_account_moved(const u_char *account, uint64_t since);
+
+/* the living process that has rows of it to write; 0: none has */
+ngx_pid_t ngx_http_aiobs_account_saver(ngx_http_aiobs_account_t *a);
 
 
 /* --- ngx_http_aiobs_account_stored.c; fill, read: under the mutex --- */
