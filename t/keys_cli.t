@@ -323,4 +323,50 @@ SKIP: {
     is($? >> 8, 1, 'output that gets lost is a failure');
 }
 
+# a key that nobody got to know is none
+
+sub unheard {
+    my ($stdout, @args) = @_;
+
+    pipe my $reader, my $writer or die "pipe: $!";
+    close $reader;
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        $SIG{PIPE} = 'DEFAULT';
+        open STDERR, '>', "${\$t->dir}/gone" or die $!;
+        $stdout eq 'full' ? open(STDOUT, '>', '/dev/full') : open(STDOUT, '>&', $writer)
+            or die $!;
+        close STDOUT if $stdout eq 'closed';
+        exec $cli, @args or die "$cli: $!";
+    }
+
+    waitpid $pid, 0;
+    return $? & 127 ? "signal $?" : $? >> 8;
+}
+
+(undef, my $old) = run('', 'create', '--db', $db, '--user', 'lost', '--name', 'old');
+chomp $old;
+my $id = substr sha256_hex($old), 0, 12;
+my $state = sql("SELECT * FROM api_keys WHERE user_id = 'lost'");
+my ($events) = sql('SELECT count(*) FROM key_events');
+my $gone = $t->dir . '/gone';
+
+for my $command ("create --user lost", "create --user lost --json", "rotate $id",
+    "rotate $id --grace 0 --json")
+{
+    for my $to ('closed', -w '/dev/full' ? 'full' : (), 'left') {
+        is(unheard($to, split(/ /, $command), '--db', $db), 1,
+            "$command with stdout $to fails");
+        like(slurp($gone), qr/cannot write the output: .*\n.*there is no new key/,
+            'it says so');
+        is(sql("SELECT * FROM api_keys WHERE user_id = 'lost'"), $state,
+            'there is no new key, and the old one is as it was');
+    }
+}
+is(sql('SELECT count(*) FROM key_events'), $events, 'nothing happened');
+($rc, $out) = run('', 'rotate', $id, '--db', $db, '--json');
+is($rc, 0, 'it can still be rotated');
+is((decode_json($out)->{hash}), sha256_hex(decode_json($out)->{api_key}), 'on one line');
+
 Aiobs->done;

@@ -8,10 +8,13 @@
 
 #include "aiobs_keys.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 
+static void aiobs_keys_streams(void);
 static const aiobs_keys_command_t *aiobs_keys_find(const char *name);
 static int aiobs_keys_help(const char *name, FILE *out);
 
@@ -46,6 +49,8 @@ main(int argc, char **argv)
     int                          rc, i;
     const aiobs_keys_command_t  *c;
     aiobs_keys_options_t         o;
+
+    aiobs_keys_streams();
 
     if (argc < 2) {
         (void) aiobs_keys_help(NULL, stderr);
@@ -84,6 +89,24 @@ main(int argc, char **argv)
     }
 
     return rc == AIOBS_EXIT_OK ? aiobs_keys_flush() : rc;
+}
+
+
+/*
+ * The store must not become stdin, stdout or stderr of a program that was
+ * started without them.  What is read from or written to those of here fails.
+ */
+
+static void
+aiobs_keys_streams(void)
+{
+    int  fd;
+
+    for (fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) == -1) {
+            (void) open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
 }
 
 

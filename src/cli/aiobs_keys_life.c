@@ -10,6 +10,7 @@
 
 #include <openssl/crypto.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ typedef struct {
 
 
 static int aiobs_keys_new(char *key, char *hash);
-static int aiobs_keys_print_new(const aiobs_keys_options_t *o,
+static int aiobs_keys_hand_out(const aiobs_keys_options_t *o,
     aiobs_store_t *store, char *key, const char *hash);
 static int aiobs_keys_one(const aiobs_keys_options_t *o,
     aiobs_store_t **store, char *hash);
@@ -71,13 +72,14 @@ aiobs_keys_create(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_FAILED;
     }
 
-    if (aiobs_store_create(store, aiobs_keys_actor(), hash, &form.attrs)
-        != AIOBS_STORE_OK)
+    if (aiobs_store_begin(store) != AIOBS_STORE_OK
+        || aiobs_store_create(store, aiobs_keys_actor(), hash, &form.attrs)
+           != AIOBS_STORE_OK)
     {
         return aiobs_keys_failed(o, store);
     }
 
-    rc = aiobs_keys_print_new(o, store, key, hash);
+    rc = aiobs_keys_hand_out(o, store, key, hash);
 
     if (rc == AIOBS_EXIT_OK && !o->json) {
         aiobs_keys_say("key %.12s of user %s; keep it, it is not shown again",
@@ -104,22 +106,46 @@ aiobs_keys_new(char *key, char *hash)
 }
 
 
+/*
+ * A key that nobody got to know is not to be: it is printed before it is
+ * stored for good.  Whoever reads lines has it when it works, as the line ends
+ * only then; that this last byte gets lost does no harm.
+ */
+
 static int
-aiobs_keys_print_new(const aiobs_keys_options_t *o, aiobs_store_t *store,
+aiobs_keys_hand_out(const aiobs_keys_options_t *o, aiobs_store_t *store,
     char *key, const char *hash)
 {
     int  rc;
 
+    (void) signal(SIGPIPE, SIG_IGN);
+
     if (o->json) {
-        printf("{\"api_key\":\"%s\",\"key_id\":\"%.12s\",\"hash\":\"%s\"}\n",
+        printf("{\"api_key\":\"%s\",\"key_id\":\"%.12s\",\"hash\":\"%s\"}",
                key, hash, hash);
 
     } else {
-        printf("%s\n", key);
+        printf("%s", key);
     }
 
     rc = aiobs_keys_flush();
     OPENSSL_cleanse(key, AIOBS_KEY_RAW_LEN);
+
+    if (rc != AIOBS_EXIT_OK) {
+        aiobs_store_abort(store);
+        aiobs_keys_say("hence there is no new key, and no other was changed");
+        return rc;
+    }
+
+    if (aiobs_store_commit(store) != AIOBS_STORE_OK) {
+        aiobs_keys_say("store %s: %s; the key that was printed does not work",
+                       o->db, aiobs_store_error(store));
+        rc = AIOBS_EXIT_FAILED;
+    }
+
+    putchar('\n');
+    (void) fflush(stdout);
+    clearerr(stdout);
 
     return rc;
 }
@@ -251,6 +277,10 @@ aiobs_keys_rotate(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_FAILED;
     }
 
+    if (aiobs_store_begin(store) != AIOBS_STORE_OK) {
+        return aiobs_keys_failed(o, store);
+    }
+
     switch (aiobs_store_rotate(store, aiobs_keys_actor(), hash, new_hash,
                                grace))
     {
@@ -267,7 +297,7 @@ aiobs_keys_rotate(const aiobs_keys_options_t *o)
         return aiobs_keys_failed(o, store);
     }
 
-    rc = aiobs_keys_print_new(o, store, key, new_hash);
+    rc = aiobs_keys_hand_out(o, store, key, new_hash);
 
     if (rc == AIOBS_EXIT_OK && !o->json) {
         aiobs_keys_say("key %.12s takes the place of %.12s, which works for"
