@@ -243,8 +243,20 @@ is(form(qq({"model":"gpt-4o"}\r\n$other--xyz--\r\n), 'Content-Type', 'applicatio
 is(form('{"model":"gpt-4o"}&model=whisper-1', 'Content-Type', 'application/x-www-form-urlencoded'), 403,
     'fields of a form that look like JSON');
 is(form('{"model":"gpt-4o"}', 'Content-Type', 'text/plain'), 200, 'JSON by another name');
-is($t->get(1, '/v1/realtime?model=gpt%2D5', @auth)->{status}, 403,
-    'a model in an argument');
+for my $args ('model=gpt%2D5', 'model=gpt-4o&model=gpt-5', 'model=gpt-5&model=gpt-4o',
+    'm%6Fdel=gpt-5', 'x=1&MODEL=gpt-5', 'model=gpt-4o&%4Dodel=gpt-5', 'model[]=gpt-5', 'model%5B0%5D=gpt-5',
+    '+model=gpt-5', 'model%20=gpt-5', 'model%00=gpt-5', 'x=1;model=gpt-5', 'model=gpt-4o;model=gpt-5',
+    'model', 'model=', 'x=1#&model=gpt-5', '#&model=gpt-5', '&&model=gpt-5', 'model=+gpt-4o', 'x?&model=gpt-5')
+{
+    is($t->get(1, "/v1/realtime?$args", @auth)->{status}, 403, "a model that is not allowed: ?$args");
+    is($t->post(1, "/v1/chat/completions?$args", '{"model":"gpt-4o"}', @auth)->{status}, 403,
+        'whatever the body says') if $args =~ /=/;
+}
+for my $args ('model=gpt-4o', 'model=gpt-4o&model=gpt-4o-mini', 'model%5F=gpt-5', 'model_version=5', 'x=model=gpt-5',
+    'models=gpt-5', 'model=gpt-4o#x')
+{
+    is($t->get(1, "/v1/realtime?$args", @auth)->{status}, 200, "a model that is: ?$args");
+}
 
 is(call($t, 1, $key{models}, stream => JSON::PP::true)->{status}, 200,
     'a stream that is to ask for usage');

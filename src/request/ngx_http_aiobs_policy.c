@@ -12,8 +12,16 @@
 #include <jansson.h>
 
 
-static ngx_uint_t ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+#define NGX_HTTP_AIOBS_POLICY_NAME  128     /* of an argument, looked at */
+
+
+static ngx_uint_t ngx_http_aiobs_policy_arguments(ngx_http_request_t *r,
     ngx_http_aiobs_policy_t *policy);
+static ngx_uint_t ngx_http_aiobs_policy_query(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy, ngx_str_t *args);
+static ngx_uint_t ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy, ngx_str_t *arg, ngx_uint_t more);
+static ngx_uint_t ngx_http_aiobs_policy_is_model(ngx_str_t *name);
 static ngx_uint_t ngx_http_aiobs_policy_types(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_policy_allows(ngx_str_t *globs,
     ngx_str_t *name);
@@ -49,7 +57,7 @@ ngx_http_aiobs_policy_models(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (!ngx_http_aiobs_policy_argument(r, policy)) {
+    if (!ngx_http_aiobs_policy_arguments(r, policy)) {
         return NGX_DECLINED;
     }
 
@@ -111,32 +119,160 @@ ngx_http_aiobs_policy_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
 }
 
 
-/* the argument "model", of a realtime session for example */
+/*
+ * The arguments "model", of a realtime session for example: whichever of them
+ * is read upstream, and however, it is to be one that is allowed.  An URI that
+ * goes there as it came may have more behind "#" than is seen here.
+ */
 
 static ngx_uint_t
-ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+ngx_http_aiobs_policy_arguments(ngx_http_request_t *r,
     ngx_http_aiobs_policy_t *policy)
 {
-    u_char     *src, *dst;
-    ngx_str_t   model;
+    u_char     *p, *last;
+    ngx_str_t   args;
 
-    if (ngx_http_arg(r, (u_char *) "model", sizeof("model") - 1, &model)
-        != NGX_OK)
-    {
-        return 1;
-    }
-
-    dst = ngx_pnalloc(r->pool, model.len + 1);
-    if (dst == NULL) {
+    if (!ngx_http_aiobs_policy_query(r, policy, &r->args)) {
         return 0;
     }
 
-    src = model.data;
-    model.data = dst;
-    ngx_unescape_uri(&dst, &src, model.len, 0);
-    model.len = dst - model.data;
+    last = r->unparsed_uri.data + r->unparsed_uri.len;
 
-    return ngx_http_aiobs_policy_allows(&policy->models, &model);
+    if (ngx_strlchr(r->unparsed_uri.data, last, '#') == NULL) {
+        return 1;
+    }
+
+    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
+
+    if (p == NULL) {
+        return 1;
+    }
+
+    args.data = p + 1;
+    args.len = last - args.data;
+
+    return ngx_http_aiobs_policy_query(r, policy, &args);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_policy_query(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy, ngx_str_t *args)
+{
+    u_char     *p, *last;
+    ngx_str_t   arg;
+
+    last = args->data + args->len;
+
+    for (p = args->data; p < last; p++) {
+
+        /* few split at ";", but some do */
+
+        arg.data = p;
+
+        while (p < last && *p != '&' && *p != ';') {
+            p++;
+        }
+
+        arg.len = p - arg.data;
+
+        if (!ngx_http_aiobs_policy_argument(r, policy, &arg,
+                                            p < last && *p == ';'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* more: others may take what follows for a part of the value */
+
+static ngx_uint_t
+ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
+    ngx_http_aiobs_policy_t *policy, ngx_str_t *arg, ngx_uint_t more)
+{
+    u_char     *src, *dst, *p, *last;
+    ngx_uint_t  plus;
+    ngx_str_t   name, value;
+
+    last = arg->data + arg->len;
+    p = ngx_strlchr(arg->data, last, '=');
+
+    name.data = arg->data;
+    name.len = (p ? p : last) - arg->data;
+
+    if (!ngx_http_aiobs_policy_is_model(&name)) {
+        return 1;
+    }
+
+    value.data = ngx_pnalloc(r->pool, arg->len + 1);
+
+    if (value.data == NULL || more) {
+        return 0;
+    }
+
+    src = p ? p + 1 : last;
+    dst = value.data;
+    plus = ngx_strlchr(src, last, '+') != NULL;
+
+    ngx_unescape_uri(&dst, &src, last - src, 0);
+    value.len = dst - value.data;
+
+    if (!ngx_http_aiobs_policy_allows(&policy->models, &value)) {
+        return 0;
+    }
+
+    if (!plus) {
+        return 1;
+    }
+
+    for (p = value.data; p < dst; p++) {
+        *p = (*p == '+') ? ' ' : *p;
+    }
+
+    return ngx_http_aiobs_policy_allows(&policy->models, &value);
+}
+
+
+/*
+ * "model", in any case, percent-encoded, with spaces around it, or with an
+ * index as in "model[]".
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_policy_is_model(ngx_str_t *name)
+{
+    u_char  *src, *dst, plain[NGX_HTTP_AIOBS_POLICY_NAME];
+    size_t   len, i;
+
+    src = name->data;
+    dst = plain;
+    len = ngx_min(name->len, sizeof(plain) - 1);
+
+    ngx_unescape_uri(&dst, &src, len, 0);
+    *dst = '\0';
+
+    for (i = 0; i < (size_t) (dst - plain)
+                && (plain[i] <= ' ' || plain[i] == '+'); i++)
+    {
+        /* void */
+    }
+
+    if (ngx_strncasecmp(plain + i, (u_char *) "model", sizeof("model") - 1)
+        != 0)
+    {
+        return 0;
+    }
+
+    i += sizeof("model") - 1;
+
+    /* a longer one of another meaning, such as "model_version", goes on so */
+
+    return !(plain[i] == '_' || plain[i] == '-' || plain[i] == '.'
+             || (plain[i] >= '0' && plain[i] <= '9')
+             || ((plain[i] | 0x20) >= 'a' && (plain[i] | 0x20) <= 'z'));
 }
 
 
