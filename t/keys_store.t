@@ -81,19 +81,20 @@ is($rc, 0, 'it can be used so');
 unlike($out, qr/warn/, 'without a word');
 
 chmod 0644, $db;
+my $gid_before = (stat $db)[5];
 ($rc, $out) = check('');
 like($out, qr/\[warn\].*"\Q$db\E" is open to others than its owner \(mode 0644\)/, 'a store that is open to others is warned about');
 ($rc, $out) = check(' mode=0600');
-is("$rc " . mode($db), '0 0600', 'a mode that is named is given');
+is("$rc " . mode($db), '0 0644', 'a mode that is named will be given');
 unlike($out, qr/warn/, 'without a word');
 
 ($rc, $out) = check(" mode=0660 group=$group");
 is($rc, 1, 'a group needs the directory');
+is(mode($db) . (stat $db)[5], "0644$gid_before", 'and is not given otherwise');
 like($out, qr/chgrp \Q$group $dir\E; chmod g\+rwxs \Q$dir\E/, 'which is said');
 chmod 02775, $dir;
 ($rc, $out) = check(" mode=0660 group=$group");
-is("$rc " . mode($db), '0 0660', 'then the store is shared');
-is((stat $db)[5], $gid, 'with that group');
+is("$rc " . mode($db), '0 0644', 'then the store can be shared, by more than a test');
 
 for my $bad ([' mode=0777', 'a mode such as'], [' mode=0400', 'a mode such as'], [' mode=rw', 'a mode such as'],
     [' mode=', 'a mode such as'], [' group=no-such-group', 'no such group'], [' owner=me', '"mode=octal" and "group=name" are accepted'])
@@ -112,6 +113,7 @@ is(status($alice), 200, 'a key works');
 my $bob = key('bob');
 is(status($bob), 200, 'one that root has made meanwhile');
 is((stat "$db$_")[4], $uid, "keys.db$_ is the workers'") for '', '-wal', '-shm';
+is((stat "$db$_")[5], $gid, "keys.db$_ is of the group") for '', '-wal', '-shm';
 is(mode("$db$_"), '0660', "keys.db$_ has the mode") for '', '-wal', '-shm';
 
 my $from = time;

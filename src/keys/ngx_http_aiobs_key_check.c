@@ -29,15 +29,17 @@ typedef struct {
 static ngx_int_t ngx_http_aiobs_store_permit(ngx_conf_t *cf,
     ngx_str_t *store, ngx_http_aiobs_store_access_t *access);
 static ngx_int_t ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
-    ngx_http_aiobs_store_access_t *access, u_char *path);
+    ngx_http_aiobs_store_access_t *access, u_char *path, ngx_uint_t change);
+static ngx_uint_t ngx_http_aiobs_in_group(gid_t group);
 static ngx_int_t ngx_http_aiobs_store_shared(ngx_conf_t *cf, ngx_str_t *store,
-    ngx_http_aiobs_store_access_t *access, u_char *path);
-static ngx_int_t ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store);
+    ngx_http_aiobs_store_access_t *access);
+static ngx_int_t ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access);
 static ngx_int_t ngx_http_aiobs_worker_user(ngx_conf_t *cf,
     ngx_http_aiobs_worker_user_t *user);
 static ngx_int_t ngx_http_aiobs_may(ngx_conf_t *cf,
     ngx_http_aiobs_worker_user_t *user, ngx_str_t *store, u_char *path,
-    ngx_uint_t want);
+    ngx_uint_t want, ngx_http_aiobs_store_access_t *access);
 static mode_t ngx_http_aiobs_granted(ngx_http_aiobs_worker_user_t *user,
     struct stat *st);
 
@@ -52,9 +54,7 @@ ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store,
     int             rc;
     aiobs_store_t  *s;
 
-    /* first, as SQLite makes the files beside it alike */
-
-    if (ngx_http_aiobs_store_permit(cf, store, access) != NGX_OK) {
+    if (ngx_http_aiobs_store_shared(cf, store, access) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -94,55 +94,54 @@ ngx_http_aiobs_keys_check_store(ngx_conf_t *cf, ngx_str_t *store,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_aiobs_store_access(cf, store) == NGX_OK ? NGX_CONF_OK
-                                                            : NGX_CONF_ERROR;
+    /* last, when nothing else stands against it */
+
+    return ngx_http_aiobs_store_access(cf, store, access) == NGX_OK
+           && ngx_http_aiobs_store_permit(cf, store, access) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
+
+/* all of them, or none; nothing is changed by a test of the configuration */
 
 static ngx_int_t
 ngx_http_aiobs_store_permit(ngx_conf_t *cf, ngx_str_t *store,
     ngx_http_aiobs_store_access_t *access)
 {
-    u_char      *path, *p;
-    ngx_uint_t   i;
+    u_char      *path;
+    ngx_uint_t   i, n;
 
     path = ngx_pnalloc(cf->temp_pool, store->len + sizeof("-wal"));
     if (path == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < 3; i++) {
-        ngx_sprintf(path, "%V%s%Z", store, ngx_http_aiobs_store_suffixes[i]);
+    n = ngx_test_config ? 3 : 6;
 
-        if (ngx_http_aiobs_store_give(cf, store, access, path) != NGX_OK) {
+    for (i = 0; i < n; i++) {
+        ngx_sprintf(path, "%V%s%Z", store,
+                    ngx_http_aiobs_store_suffixes[i % 3]);
+
+        if (ngx_http_aiobs_store_give(cf, store, access, path, i >= 3)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
 
-    if (access->group == (gid_t) -1) {
-        return NGX_OK;
-    }
-
-    /* the directory, unless it is the root */
-
-    p = path + store->len;
-
-    while (p > path + 1 && *p != '/') {
-        p--;
-    }
-
-    *p = '\0';
-
-    return ngx_http_aiobs_store_shared(cf, store, access, path);
+    return NGX_OK;
 }
 
 
+/* change: else it is only seen whether that can be done */
+
 static ngx_int_t
 ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
-    ngx_http_aiobs_store_access_t *access, u_char *path)
+    ngx_http_aiobs_store_access_t *access, u_char *path, ngx_uint_t change)
 {
     int          rc;
     char         mode[16];
+    ngx_uint_t   group, other;
     struct stat  st;
 
     if (stat((char *) path, &st) == -1) {
@@ -150,15 +149,26 @@ ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
     }
 
     rc = 0;
+    group = access->group != (gid_t) -1 && st.st_gid != access->group;
+    other = access->mode != (mode_t) -1
+            && (st.st_mode & 07777) != access->mode;
 
-    if (access->group != (gid_t) -1 && st.st_gid != access->group) {
-        rc = chown((char *) path, (uid_t) -1, access->group);
-    }
+    if (!change) {
 
-    if (rc == 0 && access->mode != (mode_t) -1
-        && (st.st_mode & 07777) != access->mode)
-    {
-        rc = chmod((char *) path, access->mode);
+        if ((group || other) && geteuid() != 0
+            && (st.st_uid != geteuid()
+                || (group && !ngx_http_aiobs_in_group(access->group))))
+        {
+            ngx_set_errno(NGX_EPERM);
+            rc = -1;
+        }
+
+    } else {
+        rc = group ? chown((char *) path, (uid_t) -1, access->group) : 0;
+
+        if (rc == 0 && other) {
+            rc = chmod((char *) path, access->mode);
+        }
     }
 
     if (rc == -1) {
@@ -169,7 +179,7 @@ ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
         return NGX_ERROR;
     }
 
-    if (access->mode == (mode_t) -1 && (st.st_mode & 077)) {
+    if (!change && access->mode == (mode_t) -1 && (st.st_mode & 077)) {
         snprintf(mode, sizeof(mode), "%04o", (unsigned) st.st_mode & 07777);
 
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
@@ -182,13 +192,55 @@ ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
 }
 
 
+static ngx_uint_t
+ngx_http_aiobs_in_group(gid_t group)
+{
+    int    i, n;
+    gid_t  groups[NGX_HTTP_AIOBS_GROUPS];
+
+    if (getegid() == group) {
+        return 1;
+    }
+
+    n = getgroups(NGX_HTTP_AIOBS_GROUPS, groups);
+
+    for (i = 0; i < n; i++) {
+        if (groups[i] == group) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* SQLite makes files in it, which are to be of the group as well */
 
 static ngx_int_t
 ngx_http_aiobs_store_shared(ngx_conf_t *cf, ngx_str_t *store,
-    ngx_http_aiobs_store_access_t *access, u_char *path)
+    ngx_http_aiobs_store_access_t *access)
 {
-    struct stat  st;
+    u_char       *p, *path;
+    struct stat   st;
+
+    if (access->group == (gid_t) -1) {
+        return NGX_OK;
+    }
+
+    path = ngx_pnalloc(cf->temp_pool, store->len + 1);
+    if (path == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* the directory, unless it is the root */
+
+    p = ngx_cpymem(path, store->data, store->len);
+
+    while (p > path + 1 && *p != '/') {
+        p--;
+    }
+
+    *p = '\0';
 
     if (stat((char *) path, &st) == -1
         || (st.st_gid == access->group && (st.st_mode & 02070) == 02070))
@@ -213,7 +265,8 @@ ngx_http_aiobs_store_shared(ngx_conf_t *cf, ngx_str_t *store,
  */
 
 static ngx_int_t
-ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
+ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store,
+    ngx_http_aiobs_store_access_t *access)
 {
     u_char                        *p, *path;
     ngx_uint_t                     i, want;
@@ -242,7 +295,7 @@ ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
         want = ngx_strchr(p + 1, '/') ? 1 : 3;
         ngx_cpystrn(path, store->data, p - store->data + 1);
 
-        if (ngx_http_aiobs_may(cf, &user, store, path, want) != NGX_OK) {
+        if (ngx_http_aiobs_may(cf, &user, store, path, want, NULL) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -250,7 +303,7 @@ ngx_http_aiobs_store_access(ngx_conf_t *cf, ngx_str_t *store)
     for (i = 0; i < 3; i++) {
         ngx_sprintf(path, "%V%s%Z", store, ngx_http_aiobs_store_suffixes[i]);
 
-        if (ngx_http_aiobs_may(cf, &user, store, path, 6) != NGX_OK) {
+        if (ngx_http_aiobs_may(cf, &user, store, path, 6, access) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -300,14 +353,18 @@ ngx_http_aiobs_worker_user(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user)
 }
 
 
-/* want: bits as in a mode.  What is not there is nobody's trouble yet */
+/*
+ * want: bits as in a mode; access: what it is to be given first, or NULL.  What
+ * is not there is nobody's trouble yet.
+ */
 
 static ngx_int_t
 ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
-    ngx_str_t *store, u_char *path, ngx_uint_t want)
+    ngx_str_t *store, u_char *path, ngx_uint_t want,
+    ngx_http_aiobs_store_access_t *access)
 {
     char            mode[16];
-    ngx_uint_t      refused;
+    ngx_uint_t      refused, given;
     struct stat     st;
     struct passwd  *pw;
 
@@ -323,8 +380,19 @@ ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
         return NGX_ERROR;
     }
 
+    given = access && access->mode != (mode_t) -1;
+
+    if (given) {
+        st.st_mode = (st.st_mode & ~07777) | access->mode;
+    }
+
+    if (access && access->group != (gid_t) -1) {
+        st.st_gid = access->group;
+    }
+
     if (user->name == NULL) {
-        refused = access((char *) path, want) == -1;
+        refused = !(given && st.st_uid == geteuid())
+                  && eaccess((char *) path, want) == -1;
 
     } else {
         refused = user->uid != 0
