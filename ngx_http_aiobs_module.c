@@ -69,14 +69,19 @@ ngx_module_t  ngx_http_aiobs_module = {
 static ngx_int_t
 ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
 {
+    ngx_http_aiobs_ctx_t        *ctx;
     ngx_http_aiobs_loc_conf_t   *lcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
     if (lcf->enable && r == r->main) {
-        (void) ngx_http_aiobs_make_ctx(r);
+        ctx = ngx_http_aiobs_make_ctx(r);
         ngx_http_aiobs_query_mask(r);
+
+        if (ctx) {
+            ngx_http_aiobs_key_text_line(r, ctx);
+        }
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
@@ -261,11 +266,19 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_aiobs_active_ctx(r);
 
+    if (ctx == NULL && r->phase_handler == 0) {
+        ngx_http_aiobs_login_mask_malformed(r);
+    }
+
     if (ctx == NULL || ctx->finished) {
         return NGX_OK;
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (ctx->key_text) {
+        ngx_http_aiobs_key_text_forget(r);
+    }
 
     if (r->phase_handler == 0 || r->error_page) {   /* it may be malformed */
         ngx_http_aiobs_query_forget(r);

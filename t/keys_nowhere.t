@@ -5,6 +5,7 @@ use warnings;
 
 use lib 't/lib';
 use Aiobs qw(slurp wait_for);
+use JSON::PP;
 use Test::More;
 
 my $t = Aiobs->new;
@@ -82,6 +83,13 @@ like($t->error_log, qr/connect\(\) failed.*request_id: "off"/, 'an error of its 
 # requests that are malformed before anybody has looked at them, and their error
 # pages
 
+my $name = 'task-management-of-2026-and-more';
+my $lost = 'sk-' . 'Ab1_-' x 8;
+is($t->get(1, "$_$key?a=$_$lost", 'x-api-key', $key)->{status}, 200, "a key in a path behind $_")
+    for '/', '/a%2F', '/a:', "/$name/";
+$t->raw(1, "GET /a/$key HTTP/1.1\r\nHost: a\r\nBad Header\r\n\r\n");
+$t->connect(1)->syswrite("GET /a/$key HTTP/1.1\r\nHost: a\r\n");
+
 for my $line ("GET /x%zz?key=$key HTTP/1.1\r\nHost: a\r\n", "GET /?key=$key HTTP/1.1\r\n",
     "GET /?a=b&key=$key HTTP/1.1\r\nHost: a\r\nBad Header\r\n", "GET /?key=$key HTTP/1.1 x\r\nHost: a\r\n")
 {
@@ -89,7 +97,11 @@ for my $line ("GET /x%zz?key=$key HTTP/1.1\r\nHost: a\r\n", "GET /?key=$key HTTP
 }
 
 ok(wait_for(sub { (() = slurp($t->dir . '/access.log') =~ / [45]00$/mg) >= 12 }, 5), 'they are logged');
-unlike(slurp($t->dir . '/access.log'), qr/\Q$key\E/, "nginx's access log has no key");
+unlike(slurp($t->dir . '/access.log'), qr/\Q$key\E|\Q$lost\E/, "nginx's access log has no key");
+like(slurp($t->dir . '/access.log'), qr{^GET /$name/sk-\*\?a=/$name/sk-\* HTTP/1.1 a=/$name/sk-\* /$name/sk-\*\?a=/$name/sk-\* }m,
+    'all else of the line is as it was');
+is(scalar(grep { (decode_json($_)->{path} // '') =~ m{^/(?:a%2F|a:|$name/|a/)?sk-\*$} } $t->whole_lines), 6,
+    'and of the path');
 unlike(join('', $t->whole_lines), qr/\Q$key\E/, 'ours neither');
 unlike(join('', grep { !/while reading client request/ } split /^/, $t->error_log), qr/\Q$key\E/,
     'nor has the error log, once headers are read');

@@ -368,6 +368,17 @@ like(slurp($t->dir . '/all.log'),
     qr{^GET /auth/google/callback\?\* HTTP/1\.1 /auth/google/callback - - - - }m,
     'in every variable');
 
+# malformed before anybody has looked at them
+
+my $lost = 'callback?code=c0de-of-nobody&state=st4te';
+like($t->raw(1, "GET /auth/g$_\r\n\r\n"), qr/^HTTP\/1\.1 [45]0\d /, 'a malformed callback')
+    for "oogle/$lost HTTP/9.9", "oogle/$lost HTTP/1.1", "oogle/$lost HTTP/1.1\r\nHost: a\r\nBad Header",
+        "%6fogle/$lost HTTP/1.1\r\nHost: a\r\nBad Header", "oogle/x%zz/$lost HTTP/1.1", "oogle/$lost c0de HTTP/1.1";
+$t->connect(1)->syswrite("GET /auth/google/$lost HTTP/1.1\r\nHost: a\r\n");
+ok(wait_for(sub { (() = slurp($t->dir . '/access.log') =~ m{"GET /auth/g\S*callback\?\*[^"]*" [45]0}g) >= 7 }, 5),
+    'is logged without its arguments');
+unlike(slurp($t->dir . '/access.log'), qr/c0de-of-nobody|st4te/, 'neither code nor state');
+
 my $all = join '', $metrics, $t->get(1, '/metrics')->{body}, map { slurp($t->dir . "/$_") }
     qw(error.log access.log all.log aiobs.json nginx.out);
 my @found = grep { index($all, $_) >= 0 } @secret, 'eyJ';

@@ -184,8 +184,8 @@ ngx_http_aiobs_store_give(ngx_conf_t *cf, ngx_str_t *store,
 
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "key store \"%V\": \"%s\" is open to others than "
-                           "its owner (mode %s); make it 0600, or name the mode "
-                           "that is meant: mode=%s", store, path, mode, mode);
+                           "its owner (mode %s); make it 0600, or name the "
+                           "mode that is meant: mode=%s", store, path, mode, mode);
     }
 
     return NGX_OK;

@@ -53,6 +53,43 @@ ngx_http_aiobs_login_mask(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_aiobs_login_mask_malformed(ngx_http_request_t *r)
+{
+    ngx_str_t                         *path;
+    ngx_uint_t                         i;
+    ngx_http_aiobs_main_conf_t        *amcf;
+    ngx_http_aiobs_login_provider_t  **provider;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (!amcf->login.used) {
+        return;
+    }
+
+    /* its URI may not have been read, or not have been decoded */
+
+    if (r->phase_handler == 0) {
+        ngx_http_aiobs_query_mask_all(r);
+        ngx_http_aiobs_query_drop(r);
+        return;
+    }
+
+    provider = amcf->login.providers->elts;
+
+    for (i = 0; i < amcf->login.providers->nelts; i++) {
+        path = &provider[i]->path;
+
+        if (memmem(r->request_line.data, r->request_line.len, path->data,
+                   path->len))
+        {
+            ngx_http_aiobs_query_mask_all(r);
+            return;
+        }
+    }
+}
+
+
 ngx_int_t
 ngx_http_aiobs_login_hide(ngx_http_request_t *r)
 {

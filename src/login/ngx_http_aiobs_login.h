@@ -101,6 +101,9 @@ void ngx_http_aiobs_login_exit_process(void);
  */
 void ngx_http_aiobs_login_mask(ngx_http_request_t *r);
 
+/* the same of a request that was malformed before that, or seems to be */
+void ngx_http_aiobs_login_mask_malformed(ngx_http_request_t *r);
+
 /* the same for $args and $request_uri, once the location is known */
 ngx_int_t ngx_http_aiobs_login_hide(ngx_http_request_t *r);
 

@@ -64,6 +64,22 @@ void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
 /* blanks all arguments in the request line */
 void ngx_http_aiobs_query_mask_all(ngx_http_request_t *r);
 
+/* $request_uri is to be made anew */
+void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
+
+
+/* --- ngx_http_aiobs_key_text.c --- */
+
+/* masks what looks like a gateway key, anywhere in the request line */
+void ngx_http_aiobs_key_text_line(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* the same in $uri, $args and $request_uri, when they are needed no more */
+void ngx_http_aiobs_key_text_forget(ngx_http_request_t *r);
+
+/* the same in a text, which becomes a copy; 1: there was one */
+ngx_uint_t ngx_http_aiobs_key_text_mask(ngx_pool_t *pool, ngx_str_t *text);
+
 /* takes all arguments out of $request_uri and $args */
 void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
 

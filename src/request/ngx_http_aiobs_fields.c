@@ -368,7 +368,8 @@ ngx_http_aiobs_privacy_of(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
 
 void
-ngx_http_aiobs_path(ngx_http_request_t *r, ngx_str_t *path)
+ngx_http_aiobs_path(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *path)
 {
     u_char  *p;
 
@@ -383,6 +384,10 @@ ngx_http_aiobs_path(ngx_http_request_t *r, ngx_str_t *path)
             path->len = p - path->data;
         }
     }
+
+    if (ctx->key_text) {
+        (void) ngx_http_aiobs_key_text_mask(r->pool, path);
+    }
 }
 
 
@@ -396,7 +401,7 @@ ngx_http_aiobs_fill_request(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_set_str(&v[NGX_HTTP_AIOBS_F_CACHE],
                            ngx_http_aiobs_cache_status(r));
 
-    ngx_http_aiobs_path(r, &s);
+    ngx_http_aiobs_path(r, ctx, &s);
     ngx_http_aiobs_set_str(&v[NGX_HTTP_AIOBS_F_PATH], &s);
 
     ngx_http_aiobs_privacy_client(ngx_http_aiobs_privacy_of(r, ctx),

@@ -11,7 +11,6 @@
 
 static void ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line,
     u_char from);
-static void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
 static u_char *ngx_http_aiobs_query_next(u_char *p, u_char *last,
     ngx_str_t *arg);
 static ngx_uint_t ngx_http_aiobs_query_secret(ngx_str_t *arg);
@@ -118,7 +117,9 @@ ngx_http_aiobs_query_mask_all(ngx_http_request_t *r)
     p = ngx_cpymem(line.data, r->request_line.data, r->request_line.len);
     p = ngx_cpymem(p, "?*", 2);
 
-    if (space > r->request_line.data + r->request_line.len + 1) {
+    if (space > r->request_line.data + r->request_line.len + 1
+        && last - space >= 5 && ngx_strncmp(space, "HTTP/", 5) == 0)
+    {
         *p++ = ' ';
         p = ngx_cpymem(p, space, last - space);
     }
@@ -243,7 +244,7 @@ ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
 
 /* $request_uri may have been cached */
 
-static void
+void
 ngx_http_aiobs_uri_changed(ngx_http_request_t *r)
 {
     ngx_http_variable_value_t   *vv;

@@ -152,6 +152,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    upstream_header:1; /* the upstream answered */
     unsigned                    last_buf:1;
     unsigned                    passing:2;      /* ngx_http_aiobs_passing_e */
+    unsigned                    key_text:1;     /* the URI seems to have a key */
     unsigned                    called:1;       /* went to an LLM upstream */
     unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* how it ended is known */

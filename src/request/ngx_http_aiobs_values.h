@@ -122,7 +122,8 @@ void ngx_http_aiobs_user_shown(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_str_t *user);
 
 /* as the client sent it, without arguments */
-void ngx_http_aiobs_path(ngx_http_request_t *r, ngx_str_t *path);
+void ngx_http_aiobs_path(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *path);
 
 /* --- ngx_http_aiobs_fields_call.c --- */
 

@@ -93,7 +93,7 @@ ngx_http_aiobs_flight_begin(ngx_http_aiobs_ctx_t *ctx)
     flight->answering = 0;
     ngx_memzero(flight->len, sizeof(flight->len));
 
-    ngx_http_aiobs_path(ctx->request, &path);
+    ngx_http_aiobs_path(ctx->request, ctx, &path);
 
     ngx_http_aiobs_flight_text(flight, 0, flight->request_id,
                                sizeof(flight->request_id), &ctx->request_id);
