@@ -344,6 +344,18 @@ for my $case (["UPDATE key_events SET actor = 'me' WHERE rowid = 3", 'row 4 '],
     like($err, qr/the chain is broken: .*$case->[1]/, 'it says where');
 }
 
+# and what happens after that does not heal the chain
+
+for my $how ('DELETE FROM key_events WHERE rowid > 5', "UPDATE key_events SET actor = 'me' WHERE rowid = 5",
+    'DELETE FROM key_events')
+{
+    tampered($how =~ /rowid = 5/ ? "DELETE FROM key_events WHERE rowid > 5; $how" : $how);
+    $t->keys_cli('create', '--user', 'next', '--db', "$db.bad") =~ /(sk-\S+)/ and push @{$t->{secrets}}, $1;
+    ($rc, $out, $err) = $t->keys_cli('audit', '--verify', '--db', "$db.bad");
+    is($rc, 6, "tampered with, then a key is created: $how");
+    like($err, qr/the chain is broken: row \d+ does not follow/, 'the place is told');
+}
+
 # forgetting
 
 cli('create', '--user', 'Zaphod Beeblebrox', '--name', 'heart-of-gold', '--label', 'mail=zaphod@example.com');

@@ -8,7 +8,8 @@
  *     ["ts","actor","action","key_id","request_id","prev_hash"]
  *
  * without spaces; of the first row it is 64 zeros.  The hash of the last row
- * is kept in aiobs_meta, as audit_head.
+ * is kept in aiobs_meta, as audit_head, and the next row goes on from there: a
+ * last row that was changed or removed leaves a gap that stays.
  */
 
 
@@ -19,6 +20,7 @@
 
 
 static int aiobs_store_chain(aiobs_store_t *store);
+static int aiobs_store_chain_head(aiobs_store_t *store);
 static int aiobs_store_chain_hash(aiobs_store_t *store, sqlite3_stmt *stmt);
 static int aiobs_store_drain(aiobs_store_t *store);
 static int aiobs_store_append_row(aiobs_store_t *store, const char *ts,
@@ -139,6 +141,12 @@ aiobs_store_chain(aiobs_store_t *store)
     memset(store->chain, '0', AIOBS_KEY_HEX_LEN);
     store->chain[AIOBS_KEY_HEX_LEN] = '\0';
 
+    rc = aiobs_store_chain_head(store);
+
+    if (rc != SQLITE_DONE) {
+        return rc;
+    }
+
     stmt = aiobs_store_statement(store, AIOBS_SQL_EVENT_LAST);
     if (stmt == NULL) {
         return SQLITE_ERROR;
@@ -153,6 +161,40 @@ aiobs_store_chain(aiobs_store_t *store)
     sqlite3_reset(stmt);
 
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+
+/* SQLITE_DONE: there is none that could be a hash */
+
+static int
+aiobs_store_chain_head(aiobs_store_t *store)
+{
+    int            rc;
+    const char    *head;
+    sqlite3_stmt  *stmt;
+
+    stmt = aiobs_store_statement(store, AIOBS_SQL_HEAD);
+    if (stmt == NULL) {
+        return SQLITE_ERROR;
+    }
+
+    rc = sqlite3_step(stmt);
+
+    if (rc == SQLITE_ROW) {
+        head = (const char *) sqlite3_column_text(stmt, 0);
+        rc = SQLITE_DONE;
+
+        if (head && strspn(head, "0123456789abcdef") == AIOBS_KEY_HEX_LEN
+            && head[AIOBS_KEY_HEX_LEN] == '\0')
+        {
+            memcpy(store->chain, head, AIOBS_KEY_HEX_LEN);
+            rc = SQLITE_OK;
+        }
+    }
+
+    sqlite3_reset(stmt);
+
+    return rc;
 }
 
 
