@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs qw(slurp spew wait_for);
 use AiobsLogin;
+use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use MIME::Base64 qw(encode_base64url);
 use Test::More;
@@ -53,9 +54,10 @@ $t->start('aiobs_zone 4m series=300 keys=100; aiobs_key_store sqlite:%%DIR%%/key
     . provider('tls', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%; ca_file %%DIR%%\/tls.pem;/r
     . provider('stranger', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%;/r
     . provider('stall', '/slow') =~ s/500ms/2s/r
+    . provider('kept', '') =~ s/timeout 500ms;/timeout 2s; grace 1h; user_id email;/r
     . join('', map { provider($place{$_}, "/$_") } @metadata)
     . 'server { listen 127.0.0.1:%%PORT_1%%; aiobs on;'
-    . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall', 'tls', 'stranger',
+    . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall', 'tls', 'stranger', 'kept',
         values %place)
     . 'location = /plain { aiobs off; } location = /metrics { aiobs_metrics; } }');
 spew($t->dir . '/html/plain', "here\n");
@@ -65,13 +67,15 @@ spew($t->dir . '/html/plain', "here\n");
 sub ask {
     my (%ask) = @_;
 
+    my $at = delete $ask{at} // '/op';
+    my $accept = delete $ask{accept} // 'application/json';
     my $b = AiobsLogin->browser($t, 1);
-    my $r = $b->go('/op');
+    my $r = $b->go($at);
     my ($state, $nonce) = ($r->{headers}{location} // '') =~ /&state=([^&]+)&nonce=([^&]+)/
         or return $r;
     my $code = encode_base64url(encode_json({ nonce => $nonce, %ask }));
 
-    return $b->go("/op/callback?code=$code&state=$state", accept => 'application/json');
+    return $b->go("$at/callback?code=$code&state=$state", accept => $accept);
 }
 
 sub refused {
@@ -160,6 +164,53 @@ for my $name (sort keys %person) {
     my ($code, @ask) = @{$person{$name}};
     refused(ask(@ask), $code, $name);
 }
+
+# --- the key of the login before ---
+
+sub key_of {
+    my ($key) = $_[0]{body} =~ /(sk-[\w-]{43})/ or return '';
+    push @{$t->{secrets}}, $key;
+    return $key;
+}
+
+sub cli {
+    my ($command, $key, @args) = @_;
+    my ($rc, $out, $err) = $t->keys_cli($command, '--db', $t->store, @args, substr sha256_hex($key), 0, 12);
+    is($rc, 0, "aiobs-keys $command") or diag($err);
+    return $out;
+}
+
+sub shown { return decode_json(cli('show', $_[0], '--json')) }
+
+my $lent = key_of(ask(at => '/kept', sub => 'lent'));
+cli('set', $lent, '--rpm', '7');
+my $handed = key_of({ body => cli('rotate', $lent, '--grace', '1h') });
+cli('set', $handed, '--rpm', '3');
+my $again = key_of(ask(at => '/kept', sub => 'lent'));
+is(shown($again)->{limits}{rpm}, 3, 'what an administrator rotated is what a login goes on with');
+is(shown($handed)->{replaced_by}, substr(sha256_hex($again), 0, 12), 'it is replaced');
+isnt(shown($lent)->{replaced_by}, substr(sha256_hex($again), 0, 12), 'not the one before that');
+
+cli('revoke', $again);
+$r = ask(at => '/kept', sub => 'lent', accept => 'text/html');
+unlike($r->{body}, qr/key from before/, 'a revoked key is not said to work for an hour');
+is(shown($again)->{state}, 'revoked', 'nor does it');
+is(shown(key_of($r))->{limits}{rpm}, 3, 'the next one has its limits');
+
+key_of(ask(at => '/kept', sub => 'moved', claims => { email => 'old@example.com' }));
+$r = ask(at => '/kept', sub => 'moved', claims => { email => 'New@example.com' });
+my $moved = key_of($r);
+is(shown($moved)->{user_id}, 'new@example.com', 'the user follows the address');
+is(shown($moved)->{labels}{email}, 'new@example.com', 'the label too');
+is($t->log_of($r->{headers}{'x-request-id'})->{user_id}, 'new@example.com', 'the log says so');
+
+cli('set', $moved, '--user', 'team 5', '--name', 'shared', '--label', 'email=team@example.com');
+$r = ask(at => '/kept', sub => 'moved', claims => { email => 'last@example.com' });
+my $s = shown(key_of($r));
+is("$s->{user_id}, $s->{name}, $s->{labels}{email}", 'team 5, shared, team@example.com',
+    'but what an administrator has set stays');
+my $l = $t->log_of($r->{headers}{'x-request-id'});
+is("$l->{user_id}, $l->{key_name}", 'team 5, shared', 'and the log names whose key it is');
 
 # --- userinfo ---
 
@@ -253,7 +304,8 @@ my $all = join '', $t->get(1, '/metrics')->{body}, map { slurp($t->dir . "/$_") 
     qw(error.log access.log aiobs.json nginx.out);
 unlike($all, qr/eyJ|client secret|secret text/, 'no token and no secret in any log');
 unlike($all, qr/^\S+ \[crit\] forged/m, 'no line that a provider wrote');
-unlike($all, qr/\w\@[\w.]*example\.com|@.*evil/, 'nor an e-mail address');
+unlike($all =~ s/"user_id":"(?:\w+\@example\.com)"//gr, qr/\w\@[\w.]*example\.com|@.*evil/,
+    'nor an e-mail address, but where it is the user');
 
 my $last = $t->connect(1);
 $last->syswrite("GET /stall HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -258,6 +258,13 @@ aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
         rc = aiobs_store_retire(store, hash, new_hash, grace);
     }
 
+    /* who logs in next has the new one rotated, not the old one again */
+
+    if (rc == SQLITE_OK) {
+        rc = aiobs_store_run(store, AIOBS_SQL_SUBJECT_MOVED, hash, new_hash,
+                             NULL);
+    }
+
     if (rc == SQLITE_OK) {
         rc = aiobs_store_happened(store, who, "rotated", hash);
     }

@@ -102,6 +102,15 @@ typedef struct {
 } aiobs_subject_t;
 
 
+/* the key that a login gave; texts are cut where they are longer */
+
+typedef struct {
+    int             rotated;            /* one that worked ends for it */
+    char            user[AIOBS_KEY_USER_MAX + 1];
+    char            name[AIOBS_KEY_NAME_MAX + 1];
+} aiobs_login_key_t;
+
+
 /* what somebody spent; group, user, name: may be NULL */
 
 typedef struct {
@@ -213,13 +222,14 @@ int aiobs_store_resolve(aiobs_store_t *store, const char *prefix, char *hash);
 /*
  * A person logged in and is to have the key new_hash.  The first login
  * creates it with attrs (user is needed); a later one rotates the key of the
- * login before, which works for grace seconds more, and *rotated is set.
+ * login before, or what took its place, which works for grace seconds more.
  * Where that one is revoked or has expired, what it carried goes to the new
- * one all the same.  Of attrs a rotation takes the end alone.
+ * one all the same.  Of attrs a rotation takes the end alone; user and label
+ * "email" follow the person's address where they are that of the login before.
  */
 int aiobs_store_login(aiobs_store_t *store, const aiobs_actor_t *who,
     const aiobs_subject_t *subject, const char *new_hash,
-    const aiobs_key_attrs_t *attrs, int64_t grace, int *rotated);
+    const aiobs_key_attrs_t *attrs, int64_t grace, aiobs_login_key_t *key);
 
 
 /* --- aiobs_store_report.c --- */

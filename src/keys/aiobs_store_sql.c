@@ -250,6 +250,29 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " ON CONFLICT (issuer, sub) DO UPDATE SET email = excluded.email,"
         " hash = excluded.hash, last_login = excluded.last_login",
 
+    [AIOBS_SQL_SUBJECT_MOVED] =
+        "UPDATE aiobs_oidc_subjects SET hash = ?2 WHERE hash = ?1",
+
+    /* what is still the address that the login before told follows it */
+
+    [AIOBS_SQL_SUBJECT_USER] =
+        "UPDATE api_keys SET user_id = ?4 WHERE hash = ?3 AND user_id ="
+        " (SELECT email FROM aiobs_oidc_subjects"
+        " WHERE issuer = ?1 AND sub = ?2)",
+
+    [AIOBS_SQL_SUBJECT_LABEL] =
+        "UPDATE aiobs_key_attrs SET labels = json_set(labels, '$.email', ?4)"
+        " WHERE hash = ?3 AND iif(json_valid(labels),"
+        " json_extract(labels, '$.email') ="
+        " (SELECT email FROM aiobs_oidc_subjects"
+        " WHERE issuer = ?1 AND sub = ?2)"
+        " AND length(CAST(json_set(labels, '$.email', ?4) AS BLOB)) <= 512,"
+        " 0)",
+
+    [AIOBS_SQL_SUBJECT_KEY] =
+        "SELECT CAST(user_id AS TEXT), CAST(name AS TEXT) FROM api_keys"
+        " WHERE hash = ?1",
+
     [AIOBS_SQL_SPEND_BY_USER] = AIOBS_SQL_SPEND("user_id", "NULL", "NULL"),
     [AIOBS_SQL_SPEND_BY_KEY] =
         AIOBS_SQL_SPEND("substr(key_hash, 1, 12)", "user_id", "name"),

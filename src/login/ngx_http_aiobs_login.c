@@ -297,7 +297,6 @@ static void
 ngx_http_aiobs_login_identify(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login)
 {
-    const char                 *user;
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_identity_t  *id;
 
@@ -308,16 +307,17 @@ ngx_http_aiobs_login_identify(ngx_http_request_t *r,
         return;
     }
 
-    user = login->provider->user_is_email ? login->oidc.email
-                                          : login->oidc.sub;
-
     id->verdict = NGX_HTTP_AIOBS_KEY_VALID;
 
     id->user_id.data = id->user_id_data;
-    id->user_id.len = ngx_min(ngx_strlen(user), NGX_HTTP_AIOBS_USER_ID_MAX);
-    ngx_memcpy(id->user_id_data, user, id->user_id.len);
+    id->user_id.len = ngx_min(ngx_strlen(login->given.user),
+                              NGX_HTTP_AIOBS_USER_ID_MAX);
+    ngx_memcpy(id->user_id_data, login->given.user, id->user_id.len);
 
-    id->key_name = login->provider->key_name;
+    id->key_name.data = id->key_name_data;
+    id->key_name.len = ngx_min(ngx_strlen(login->given.name),
+                               NGX_HTTP_AIOBS_KEY_NAME_MAX);
+    ngx_memcpy(id->key_name_data, login->given.name, id->key_name.len);
 
     id->key_id.data = id->key_id_data;
     id->key_id.len = NGX_HTTP_AIOBS_KEY_ID_LEN;

@@ -79,7 +79,7 @@ ngx_http_aiobs_login_save(aiobs_store_t *store, void *data)
     }
 
     return aiobs_store_login(store, &who, &subject, login->hash, &attrs,
-                             provider->grace, &login->rotated);
+                             provider->grace, &login->given);
 }
 
 

@@ -322,11 +322,11 @@ ngx_http_aiobs_login_html_key(u_char *p, u_char *last,
                      "<p>Keep it now: it is not shown again.</p>" CRLF,
                      (size_t) (end - email), email, login->key);
 
-    if (login->rotated && grace == 0) {
+    if (login->given.rotated && grace == 0) {
         p = ngx_slprintf(p, last, "<p>Your key from before no longer works."
                          "</p>" CRLF);
 
-    } else if (login->rotated) {
+    } else if (login->given.rotated) {
         p = ngx_slprintf(p, last, "<p>Your key from before works for %T more "
                          "minutes.</p>" CRLF, (grace + 59) / 60);
     }

@@ -63,7 +63,7 @@ struct ngx_http_aiobs_login_s {
     ngx_http_aiobs_keys_work_t        work;
     char                              key[AIOBS_KEY_RAW_LEN + 1];
     char                              hash[AIOBS_KEY_HEX_LEN + 1];
-    int                               rotated;
+    aiobs_login_key_t                 given;    /* what the store has */
 
     aiobs_login_e                     result;
     unsigned                          callback:1;

@@ -217,18 +217,19 @@ window(char **v)
 static int
 login(int n, char **v)
 {
-    int                rc, rotated;
+    int                rc;
     aiobs_subject_t    subject = { v[0], v[1], v[2] };
     aiobs_key_attrs_t  attrs;
+    aiobs_login_key_t  key;
 
     memset(&attrs, 0, sizeof(attrs));
     attrs.user = v[2];
     attrs.name = "google-oauth";
 
-    rotated = -1;
+    key.rotated = -1;
     rc = aiobs_store_login(store, &who, &subject, hex_of(v[3]), &attrs,
-                           atoll(v[4]), &rotated);
-    printf("rotated %d\n", rotated);
+                           atoll(v[4]), &key);
+    printf("rotated %d\n", key.rotated);
 
     return rc;
 }
