@@ -204,6 +204,8 @@ for my $case (
     ['a NUL', 400, qr/no JSON/, 'POST', '', '{"user_id":"a\u0000b"}'],
     ['an escape', 422, qr/control/, 'POST', '', { user_id => "a\e[2J" }],
     ['a quote in a name', 422, qr/no attribute "a"b"/, 'POST', '', { 'a"b' => 1 }],
+    ['no models at all', 422, qr/"models" is an array of none/, 'POST', '', { user_id => 'a', models => [] }],
+    ['no endpoints at all', 422, qr/"endpoints" is an array of none/, 'PATCH', "/$id", { endpoints => [] }],
     ['a glob with a comma', 422, qr/"models" is not/, 'POST', '', { user_id => 'a', models => ['a,b'] }],
     ['a user that is too long', 422, qr/its user is not 1 to 128 bytes/, 'POST', '', { user_id => 'u' x 129 }],
     ['a name that is empty', 422, qr/its name is not 1 to 64 bytes/, 'POST', '', { user_id => 'a', name => '' }],
@@ -215,6 +217,9 @@ for my $case (
     ['too many at once', 400, qr/Arguments/, 'GET', '?limit=501'],
     ['a cursor that is none', 400, qr/Arguments/, 'GET', '?after=x'],
     ['an escape that is none', 400, qr/Arguments/, 'GET', '?user=%4'],
+    ['an argument that is not known', 400, qr/Arguments/, 'GET', '?users=alice'],
+    ['an argument without a value', 400, qr/Arguments/, 'GET', '?user'],
+    ['an argument that comes twice', 400, qr/Arguments/, 'GET', '?user=alice&user=bob'],
     ['an id that is none', 404, qr/no such key/, 'GET', '/nobody'],
     ['a short id', 404, qr/no such key/, 'GET', '/abcd'],
     ['a key that is not there', 404, qr/no such key/, 'GET', '/0123456789ab'],
@@ -237,6 +242,21 @@ for my $case (['PUT', '', 'GET, HEAD, POST'], ['POST', "/$id", 'GET, HEAD, PATCH
 ($status, my $bounded) = api('POST', '', { user_id => 'kim', limits => { rpm => 1, cost_usd_per_day => 1 } });
 ($status, $bounded) = api('PATCH', "/$bounded->{key_id}", { limits => undef });
 is_deeply([$status, $bounded->{limits}], [200, {}], 'null takes all limits away');
+
+# labels of several programs at once: none is lost
+
+my ($shared, @patches) = (api('POST', '', { user_id => 'shared' }))[1];
+for my $i (1 .. 24) {
+    my $body = encode_json({ labels => { 'l' . $i % 12 => "$i" } });
+    push @patches, $t->connect(1);
+    $patches[-1]->syswrite("PATCH /aiobs/keys/$shared->{key_id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        . "x-api-key: $admin\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+}
+is(join('', map { substr Aiobs::read_all($_), 9, 3 } @patches), '200' x 24, 'many change a key at once');
+is(join(' ', sort keys %{(api('GET', "/$shared->{key_id}"))[1]{labels}}), join(' ', sort map { "l$_" } 0 .. 11),
+    'and each label is there');
+is((api('PATCH', "/$shared->{key_id}", { labels => { l0 => 5 } }))[0], 422, 'a wrong one changes nothing');
+is((api('PATCH', "/$shared->{key_id}", { labels => { l0 => undef } }))[0], 200, 'and holds nobody up');
 
 # a body in pieces
 

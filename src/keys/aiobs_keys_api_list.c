@@ -26,6 +26,7 @@ typedef struct {
 
 static int aiobs_keys_api_filter(const char *args, aiobs_key_filter_t *filter,
     char *user, char *after);
+static int aiobs_keys_api_known(const char *args);
 static int aiobs_keys_api_arg(const char *args, const char *name, char *value,
     size_t size);
 static int aiobs_keys_api_unescape(const char *from, size_t len, char *value,
@@ -48,7 +49,7 @@ aiobs_keys_api_list(aiobs_keys_api_t *api, aiobs_store_t *store,
     if (aiobs_keys_api_filter(api->args, &filter, user, after) != 0) {
         aiobs_keys_api_problem(api, 400, "Arguments are user, limit (1 to"
                                " 500), offset, and after (the member next of"
-                               " a page before).");
+                               " a page before), each once.");
         return AIOBS_STORE_OK;
     }
 
@@ -95,6 +96,10 @@ aiobs_keys_api_filter(const char *args, aiobs_key_filter_t *filter, char *user,
     filter->by_hash = 1;
     filter->limit = AIOBS_KEYS_API_DEFAULT;
 
+    if (!aiobs_keys_api_known(args)) {
+        return -1;
+    }
+
     rc = aiobs_keys_api_arg(args, "user", user, AIOBS_KEY_USER_MAX + 1);
     filter->user = rc > 0 ? user : NULL;
 
@@ -128,6 +133,41 @@ aiobs_keys_api_filter(const char *args, aiobs_key_filter_t *filter, char *user,
     }
 
     return rc < 0 ? -1 : 0;
+}
+
+
+/*
+ * Each at most once, and with a value: who has mistyped a filter is not to be
+ * told of all keys.
+ */
+
+static int
+aiobs_keys_api_known(const char *args)
+{
+    size_t    i, len;
+    unsigned  seen;
+
+    static const char *const  names[] = { "user=", "after=", "limit=",
+                                          "offset=" };
+
+    for (seen = 0; *args; args += *args == '&') {
+        len = strcspn(args, "&");
+
+        for (i = 0; i < 4; i++) {
+            if (strncmp(args, names[i], strlen(names[i])) == 0) {
+                break;
+            }
+        }
+
+        if (len && (i == 4 || (seen & 1u << i))) {
+            return 0;
+        }
+
+        seen |= len ? 1u << i : 0;
+        args += len;
+    }
+
+    return 1;
 }
 
 

@@ -27,6 +27,8 @@ static int aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, json_t *body);
 static int aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, const json_t *body);
+static const char *aiobs_keys_api_form(aiobs_key_form_t *form,
+    const json_t *body);
 static int aiobs_keys_api_new(char *key, char *hash);
 static int aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, int active);
@@ -114,8 +116,7 @@ aiobs_keys_api_create(aiobs_keys_api_t *api, aiobs_store_t *store,
         return AIOBS_STORE_OK;
     }
 
-    memset(&form, 0, sizeof(form));
-    error = aiobs_key_form_json(&form, body, 0);
+    error = aiobs_keys_api_form(&form, body);
 
     if (error == NULL && form.attrs.user == NULL) {
         error = "a key needs a user";
@@ -198,13 +199,27 @@ aiobs_keys_api_edit(aiobs_keys_api_t *api, aiobs_store_t *store,
         return AIOBS_STORE_OK;
     }
 
-    rc = aiobs_keys_api_merge(api, store, hash, body);
+    /* nobody is to change labels between reading and writing them */
 
-    if (rc == AIOBS_STORE_OK && api->status == 0) {
+    rc = aiobs_store_begin(store);
+
+    if (rc == AIOBS_STORE_OK) {
+        rc = aiobs_keys_api_merge(api, store, hash, body);
+    }
+
+    if (rc == AIOBS_STORE_OK) {
         rc = aiobs_keys_api_write(api, store, hash, body);
     }
 
     json_decref(body);
+
+    if (rc == AIOBS_STORE_OK && !api->problem) {
+        rc = aiobs_store_commit(store);
+    }
+
+    if (rc != AIOBS_STORE_OK || api->problem) {
+        aiobs_store_abort(store);
+    }
 
     return rc;
 }
@@ -270,8 +285,7 @@ aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
     aiobs_actor_t      who;
     aiobs_key_form_t   form;
 
-    memset(&form, 0, sizeof(form));
-    error = aiobs_key_form_json(&form, body, 0);
+    error = aiobs_keys_api_form(&form, body);
 
     if (error) {
         aiobs_keys_api_wrong(api, error);
@@ -288,6 +302,30 @@ aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
     }
 
     return aiobs_keys_api_gone(api, rc);
+}
+
+
+/* a list of none would be taken for "nothing", and stored as "all" */
+
+static const char *
+aiobs_keys_api_form(aiobs_key_form_t *form, const json_t *body)
+{
+    json_t  *models, *endpoints;
+
+    models = json_object_get(body, "models");
+    endpoints = json_object_get(body, "endpoints");
+
+    if (json_is_array(models) && json_array_size(models) == 0) {
+        return "\"models\" is an array of none: null allows all";
+    }
+
+    if (json_is_array(endpoints) && json_array_size(endpoints) == 0) {
+        return "\"endpoints\" is an array of none: null allows all";
+    }
+
+    memset(form, 0, sizeof(aiobs_key_form_t));
+
+    return aiobs_key_form_json(form, body, 0);
 }
 
 
@@ -337,7 +375,7 @@ aiobs_keys_api_rotate(aiobs_keys_api_t *api, aiobs_store_t *store,
     {
         json_decref(body);
         aiobs_keys_api_problem(api, 422, "The body may have grace_seconds, a"
-                               " whole number that is 0 or more.");
+                               " whole number from 0 to 3153600000.");
         return AIOBS_STORE_OK;
     }
 
