@@ -283,7 +283,8 @@ refused(Aiobs::parse_response(Aiobs::read_all($patient)), 'provider', 'who waite
 # --- new keys ---
 
 sub fetched {
-    return decode_json(AiobsLogin->browser($t, 2)->go('/fetched')->{body})->{jwks};
+    my ($what) = @_;
+    return decode_json(AiobsLogin->browser($t, 2)->go('/fetched')->{body})->{$what // 'jwks'};
 }
 
 is(ask(mode => 'new-key')->{status}, 200, 'a new key under a new name is fetched')
@@ -291,6 +292,31 @@ is(ask(mode => 'new-key')->{status}, 200, 'a new key under a new name is fetched
 my $before = fetched();
 refused(ask(mode => 'unknown-kid'), 'token', 'unknown kid') for 1 .. 20;
 cmp_ok(fetched() - $before, '<=', 5, 'keys are not fetched for every wrong token');
+
+# many at once, and when what is asked for does not come
+
+sub at_once {
+    my (%ask) = @_;
+
+    my @c = map {
+        my $b = AiobsLogin->browser($t, 1);
+        my ($state, $nonce) = $b->go('/kept')->{headers}{location} =~ /&state=([^&]+)&nonce=([^&]+)/;
+        my $code = encode_base64url(encode_json({ nonce => $nonce, %ask }));
+        my $c = $t->connect(1);
+        $c->syswrite("GET /kept/callback?code=$code&state=$state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            . "Cookie: aiobs_login_kept=$b->{jar}{$t->port(1)}{aiobs_login_kept}\r\n\r\n");
+        $c;
+    } 1 .. 4;
+    Aiobs::read_all($_) for @c;
+    return;
+}
+
+is($t->get(1, '/kept')->{status}, 302, 'the keys are known');
+AiobsLogin->browser($t, 2)->go('/failing/500');
+$before = fetched('metadata');
+at_once(mode => 'unknown-kid') for 1 .. 4;
+is(fetched('metadata') - $before, 5, 'nor when they cannot be fetched');
+AiobsLogin->browser($t, 2)->go('/failing/');
 
 # --- TLS ---
 

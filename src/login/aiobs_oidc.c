@@ -252,6 +252,7 @@ aiobs_oidc_id_token(aiobs_http_t *http, const aiobs_oidc_conf_t *conf,
                           m->jwks, m->jwks_len, &jwt, error, sizeof(error));
 
     if ((rc == AIOBS_JWT_KEY || rc == AIOBS_JWT_SIGNATURE) && fresh) {
+        login->refetched = 1;
         result = aiobs_oidc_discover(http, conf, fresh, login->error);
 
         if (result != AIOBS_LOGIN_OK) {

@@ -109,6 +109,7 @@ typedef struct {
     char                    sub[AIOBS_OIDC_SUB_MAX + 1];
     char                    email[AIOBS_OIDC_EMAIL_MAX + 1];    /* lower case */
     char                    error[AIOBS_OIDC_ERROR_MAX];
+    int                     refetched;  /* its keys were asked for again */
 } aiobs_oidc_login_t;
 
 

@@ -47,8 +47,15 @@ ngx_http_aiobs_login_prepare(ngx_http_aiobs_login_cache_t *cache,
     job->iss = login->iss;
     job->refresh = now >= cache->retry
                    && (job->known == NULL || age >= login->provider->refresh);
-    job->refetch = cache->refetches < NGX_HTTP_AIOBS_LOGIN_REFETCHES;
+    job->refetch = job->callback
+                   && cache->refetches < NGX_HTTP_AIOBS_LOGIN_REFETCHES;
+    job->window = cache->window;
     job->fresh = NULL;
+
+    /* tasks at once share them; given back by who does not need it */
+
+    cache->refetches += job->refetch;
+    job->oidc->refetched = 0;
 
     if (job->known) {
         job->known->refs++;
@@ -139,6 +146,11 @@ ngx_http_aiobs_login_remember(ngx_http_aiobs_login_cache_t *cache,
 
     ngx_http_aiobs_login_release(job->known);
 
+    if (job->refetch && !job->oidc->refetched && job->window == cache->window)
+    {
+        cache->refetches--;
+    }
+
     if (job->refresh && job->refreshed != AIOBS_LOGIN_OK) {
 
         if (cache->metadata) {
@@ -168,7 +180,6 @@ ngx_http_aiobs_login_remember(ngx_http_aiobs_login_cache_t *cache,
 
         ngx_http_aiobs_login_release(cache->metadata);
         cache->metadata = m;
-        cache->refetches += !job->refresh;
     }
 
     job->fresh = NULL;

@@ -28,7 +28,7 @@ typedef struct {
     ngx_http_aiobs_metadata_t        *metadata; /* NULL: nothing */
     time_t                            retry;    /* not asked before */
     time_t                            window;
-    ngx_uint_t                        refetches;
+    ngx_uint_t                        refetches;    /* done, or allowed */
 } ngx_http_aiobs_login_cache_t;
 
 
@@ -48,6 +48,7 @@ typedef struct {
     unsigned                          refresh:1;
     unsigned                          refetch:1;
 
+    time_t                            window;   /* that refetch is of */
     aiobs_oidc_metadata_t            *fresh;
     aiobs_login_e                     refreshed;
     aiobs_login_e                     result;

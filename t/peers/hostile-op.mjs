@@ -29,6 +29,7 @@ let published = [k1.jwk,
     { ...ec.publicKey.export({ format: 'jwk' }), kid: 'e1', use: 'sig' },
     { ...ed.publicKey.export({ format: 'jwk' }), kid: 'd1', use: 'sig' }];
 const fetched = { jwks: 0, metadata: 0 };
+let failing;
 
 function sign(header, claims, key) {
     const text = `${json(header)}.${json(claims)}`;
@@ -127,7 +128,7 @@ function metadata(mode, res) {
     const m = { issuer: mode ? `${origin}/${mode}` : origin, authorization_endpoint: `${origin}/auth?x=1`,
         token_endpoint: `${origin}/token`, userinfo_endpoint: `${origin}/me`, jwks_uri: `${origin}/jwks` };
 
-    if (broken(mode, res)) return;
+    if (broken(mode ?? failing, res)) return;
 
     switch (mode) {
     case 'issuer': m.issuer = origin; break;
@@ -172,6 +173,7 @@ function answer(req, res) {
         if (path === '/jwks') { fetched.jwks++; return send(res, 200, { keys: published }); }
         if (path === '/token') return token(body, res);
         if (path === '/fetched') return send(res, 200, fetched);
+        if (path.startsWith('/failing/')) { failing = path.slice(9); return send(res, 200, {}); }
         if (path.startsWith('/broken/')) return broken(path.slice(8), res);
         if (path === '/me') {
             if (broken(userinfo?.mode, res)) return;
