@@ -144,7 +144,8 @@ like($r->{headers}{'set-cookie'}, qr{^__Host-aiobs_login_secure=[^;]+;\ Path=/;.
     'https: the cookie is for this host and https alone');
 
 is($t->get(1, '/auth/google/other')->{status}, 404, 'no other path');
-is($t->post(1, '/auth/google', '')->{status}, 405, 'nor another method');
+$r = $t->post(1, '/auth/google', '');
+is("$r->{status} $r->{headers}{allow}", '405 GET', 'nor another method');
 like($t->get(1, '/auth/google?login_hint=a%22b')->{headers}{location},
     qr/&login_hint=a%22b$/, 'login_hint is passed on');
 unlike($t->get(1, '/auth/google?login_hint=a"b')->{headers}{location},
@@ -243,6 +244,22 @@ $b = browser();
 $b->go('/auth/google');
 refused($b->go($used), 400, 'state', 'an answer to another login');
 refused(browser()->go($used), 400, 'cookie', "another browser's answer");
+
+# an error of the provider is told by its code, in no words of its own
+
+for my $case (['invalid_scope', 502, 'provider', 'invalid_scope'],
+    ['unauthorized_client', 502, 'client', 'unauthorized_client'],
+    ["<b>\n[crit] forged", 502, 'provider', 'the provider answered with an error of its own'])
+{
+    my ($error, $status, $code, $reason) = @$case;
+    $error =~ s/(\W)/sprintf '%%%02x', ord $1/ge;
+    $url = $b->callback('/auth/google') =~ s/code=[^&]+/error=$error&error_description=<b>\%0aforged/r;
+    $r = $b->go($url);
+    refused($r, $status, $code, "the provider says $error");
+    unlike($r->{body}, qr/<b>|forged/, 'the page does not repeat it');
+    like($t->error_log, qr/refused: $code: \Q$reason\E, client/, 'the log has a reason');
+}
+unlike($t->error_log, qr/forged/, 'none of the provider');
 
 $b = browser();
 $url = $b->callback('/auth/google?login_hint=alice');

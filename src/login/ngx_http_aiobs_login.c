@@ -129,6 +129,7 @@ ngx_int_t
 ngx_http_aiobs_login_content(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
+    ngx_str_t                   get;
     ngx_http_aiobs_ctx_t       *ctx;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
@@ -140,7 +141,11 @@ ngx_http_aiobs_login_content(ngx_http_request_t *r)
     }
 
     if (r->method != NGX_HTTP_GET) {
-        return NGX_HTTP_NOT_ALLOWED;
+        ngx_str_set(&get, "GET");
+
+        return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Allow",
+                                          sizeof("Allow") - 1, &get)
+               ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->login == NULL) {

@@ -41,15 +41,23 @@ static aiobs_login_e ngx_http_aiobs_callback_wrong(
     ngx_http_aiobs_login_t *login, aiobs_login_e rc, const char *what);
 
 
-/* of RFC 6749, 4.1.2.1, and OpenID Connect Core, 3.1.2.6: the person's doing */
+/* of RFC 6749, 4.1.2.1, and OpenID Connect Core, 3.1.2.6 */
 
-static const char *  ngx_http_aiobs_callback_denials[] = {
-    "access_denied",
-    "login_required",
-    "consent_required",
-    "interaction_required",
-    "account_selection_required",
-    NULL
+static const struct {
+    const char     *code;
+    aiobs_login_e   rc;
+} ngx_http_aiobs_callback_errors[] = {
+    { "access_denied", AIOBS_LOGIN_DENIED },        /* the person's doing */
+    { "login_required", AIOBS_LOGIN_DENIED },
+    { "consent_required", AIOBS_LOGIN_DENIED },
+    { "interaction_required", AIOBS_LOGIN_DENIED },
+    { "account_selection_required", AIOBS_LOGIN_DENIED },
+    { "unauthorized_client", AIOBS_LOGIN_CLIENT },
+    { "invalid_request", AIOBS_LOGIN_PROVIDER },
+    { "invalid_scope", AIOBS_LOGIN_PROVIDER },
+    { "unsupported_response_type", AIOBS_LOGIN_PROVIDER },
+    { "server_error", AIOBS_LOGIN_PROVIDER },
+    { "temporarily_unavailable", AIOBS_LOGIN_PROVIDER }
 };
 
 
@@ -346,12 +354,18 @@ static aiobs_login_e
 ngx_http_aiobs_callback_refused(ngx_http_aiobs_login_t *login,
     ngx_str_t *error)
 {
-    const char  **denial;
+    size_t       i, n;
+    const char  *code;
 
-    for (denial = ngx_http_aiobs_callback_denials; *denial; denial++) {
-        if (ngx_strcmp(error->data, *denial) == 0) {
-            return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_DENIED,
-                                                 *denial);
+    n = sizeof(ngx_http_aiobs_callback_errors)
+        / sizeof(ngx_http_aiobs_callback_errors[0]);
+
+    for (i = 0; i < n; i++) {
+        code = ngx_http_aiobs_callback_errors[i].code;
+
+        if (ngx_strcmp(error->data, code) == 0) {
+            return ngx_http_aiobs_callback_wrong(login,
+                                  ngx_http_aiobs_callback_errors[i].rc, code);
         }
     }
 
