@@ -39,6 +39,7 @@ server {
         real_ip_header X-Real-IP;
     }
     location /any { aiobs_keys_api; satisfy any; allow all; }
+    location /filed { aiobs_keys_api; client_body_buffer_size 1k; }
     location /small { aiobs_keys_api; client_max_body_size 100; }
     location / {
         aiobs_auth on;
@@ -242,6 +243,11 @@ for my $case (['PUT', '', 'GET, HEAD, POST'], ['POST', "/$id", 'GET, HEAD, PATCH
 ($status, my $bounded) = api('POST', '', { user_id => 'kim', limits => { rpm => 1, cost_usd_per_day => 1 } });
 ($status, $bounded) = api('PATCH', "/$bounded->{key_id}", { limits => undef });
 is_deeply([$status, $bounded->{limits}], [200, {}], 'null takes all limits away');
+
+($status, my $filed) = api('POST', '', '{' . ' ' x 6000 . '"user_id":' . ' ' x 6000 . '"filed"}', at => '/filed');
+is($status, 201, 'a body that nginx has put into a file');
+is($filed->{user_id}, 'filed', 'is read to its end');
+is_problem([api('POST', '', { user_id => 'a' x 17000 }, at => '/filed')], 413, qr/16 kB/, 'a file that is too large');
 
 # labels of several programs at once: none is lost
 

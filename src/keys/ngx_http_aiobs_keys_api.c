@@ -284,11 +284,19 @@ ngx_http_aiobs_keys_call_refuse(ngx_http_request_t *r,
 static void
 ngx_http_aiobs_keys_call_body(ngx_http_request_t *r)
 {
+    ngx_int_t              rc;
     ngx_http_aiobs_ctx_t  *ctx;
 
     ctx = ngx_http_aiobs_get_ctx(r);
 
-    if (ngx_http_aiobs_keys_call_take(r, &ctx->keys_call->api) != NGX_OK) {
+    rc = ngx_http_aiobs_keys_call_take(r, &ctx->keys_call->api);
+
+    if (rc == NGX_ERROR) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    if (rc != NGX_OK) {
         aiobs_keys_api_problem(&ctx->keys_call->api,
                                NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                "The body is larger than 16 kB.");
@@ -301,22 +309,21 @@ ngx_http_aiobs_keys_call_body(ngx_http_request_t *r)
 }
 
 
+/* a small "client_body_buffer_size" leaves it in a file */
+
 static ngx_int_t
 ngx_http_aiobs_keys_call_take(ngx_http_request_t *r, aiobs_keys_api_t *api)
 {
+    off_t         len;
     u_char       *p;
-    size_t        len;
+    size_t        size;
+    ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     len = 0;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-
-        if (cl->buf->in_file) {
-            return NGX_DECLINED;
-        }
-
-        len += cl->buf->last - cl->buf->pos;
+        len += ngx_buf_size(cl->buf);
     }
 
     if (len > AIOBS_KEYS_API_BODY) {
@@ -332,7 +339,22 @@ ngx_http_aiobs_keys_call_take(ngx_http_request_t *r, aiobs_keys_api_t *api)
     api->body_len = len;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        b = cl->buf;
+        size = ngx_buf_size(b);
+
+        if (ngx_buf_in_memory(b)) {
+            p = ngx_cpymem(p, b->pos, size);
+
+        } else if (size) {
+
+            if (ngx_read_file(b->file, p, size, b->file_pos)
+                != (ssize_t) size)
+            {
+                return NGX_ERROR;
+            }
+
+            p += size;
+        }
     }
 
     return NGX_OK;
