@@ -231,7 +231,12 @@ aiobs_store_rotate(aiobs_store_t *store, const aiobs_actor_t *who,
         return aiobs_store_give_up(store, entered, rc);
     }
 
+    /* who logs in next has the new one rotated, not the old one again */
+
     if (aiobs_store_replace(store, who, hash, new_hash, grace) != SQLITE_OK
+        || aiobs_store_run(store, AIOBS_SQL_SUBJECT_MOVED, hash, new_hash,
+                           NULL)
+           != SQLITE_OK
         || aiobs_store_leave_own(store, entered) != SQLITE_OK)
     {
         return aiobs_store_fail(store, "write to it");
@@ -256,13 +261,6 @@ aiobs_store_replace(aiobs_store_t *store, const aiobs_actor_t *who,
 
     if (rc == SQLITE_OK) {
         rc = aiobs_store_retire(store, hash, new_hash, grace);
-    }
-
-    /* who logs in next has the new one rotated, not the old one again */
-
-    if (rc == SQLITE_OK) {
-        rc = aiobs_store_run(store, AIOBS_SQL_SUBJECT_MOVED, hash, new_hash,
-                             NULL);
     }
 
     if (rc == SQLITE_OK) {
