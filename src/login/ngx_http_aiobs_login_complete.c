@@ -13,6 +13,7 @@ static char *ngx_http_aiobs_oidc_urls(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p);
 static char *ngx_http_aiobs_oidc_names(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p);
+static ngx_uint_t ngx_http_aiobs_oidc_has_openid(const char *scopes);
 static char *ngx_http_aiobs_oidc_fill(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p);
 
@@ -137,13 +138,34 @@ ngx_http_aiobs_oidc_names(ngx_conf_t *cf, ngx_http_aiobs_login_provider_t *p)
     if (p->scopes.len == 0) {
         ngx_str_set(&p->scopes, "openid email");
 
-    } else if (ngx_strstr(p->scopes.data, "openid") == NULL) {
+    } else if (!ngx_http_aiobs_oidc_has_openid((char *) p->scopes.data)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"scopes\" has to hold \"openid\"");
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_oidc_has_openid(const char *scopes)
+{
+    size_t  len;
+
+    for ( ;; ) {
+        len = strcspn(scopes, " ");
+
+        if (len == 6 && ngx_strncmp(scopes, "openid", 6) == 0) {
+            return 1;
+        }
+
+        if (scopes[len] == '\0') {
+            return 0;
+        }
+
+        scopes += len + 1;
+    }
 }
 
 

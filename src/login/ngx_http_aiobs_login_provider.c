@@ -42,6 +42,7 @@ static char *ngx_http_aiobs_oidc_set_scope(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field);
 static char *ngx_http_aiobs_oidc_set_listed(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field);
+static ngx_uint_t ngx_http_aiobs_oidc_domain(const char *domain);
 static char *ngx_http_aiobs_oidc_set_msec(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field);
 static char *ngx_http_aiobs_oidc_set_sec(ngx_conf_t *cf,
@@ -378,8 +379,7 @@ static char *
 ngx_http_aiobs_oidc_set_listed(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field)
 {
-    char         **text;
-    ngx_uint_t     address;
+    char         **text, *at;
     ngx_array_t  **list = field;
 
     if (ngx_strcmp(value->data, "*") == 0 && list == &p->domains) {
@@ -387,9 +387,10 @@ ngx_http_aiobs_oidc_set_listed(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    address = ngx_strlchr(value->data, value->data + value->len, '@') != NULL;
+    at = strchr((char *) value->data, '@');
 
-    if (address != (list == &p->emails)
+    if ((at != NULL) != (list == &p->emails)
+        || !ngx_http_aiobs_oidc_domain(at ? at + 1 : (char *) value->data)
         || strpbrk((char *) value->data, " ,;*\"<>") != NULL)
     {
         return list == &p->emails
@@ -413,6 +414,21 @@ ngx_http_aiobs_oidc_set_listed(ngx_conf_t *cf,
     *text = (char *) value->data;
 
     return NGX_CONF_OK;
+}
+
+
+/* what no address ends with would let nobody in, without a word */
+
+static ngx_uint_t
+ngx_http_aiobs_oidc_domain(const char *domain)
+{
+    size_t  len;
+
+    len = strspn(domain, "abcdefghijklmnopqrstuvwxyz"
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
+
+    return len > 0 && domain[len] == '\0' && domain[0] != '.'
+           && domain[len - 1] != '.';
 }
 
 
