@@ -95,6 +95,8 @@ sub item {
 my $chat = { model => 'gpt-4o', messages => [{ role => 'user', content => 'secret prompt' }] };
 my $parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
+my $tx_call = sub { $_[0]{spans}[-1]{status} };
+
 # --- an upstream that fails, after a try that did ---
 
 $t->post(0, '/v1/chat/completions?fail&q=secret', $chat, 'X-Request-ID', 'fail', 'User-Agent', 'test/1',
@@ -143,6 +145,9 @@ $e = item('event', 'stream');
 is($e->{tags}{error_type}, 'stream_error', 'a stream that fails');
 is($e->{tags}{model}, 'gpt-4o-2024-08-06', 'its model');
 is($e->{tags}{status_code}, '200', 'whose status was 200');
+is($e->{contexts}{trace}{status}, 'internal_error', 'which does not make it one that is well');
+is(item('transaction', 'stream')->{contexts}{trace}{status}, 'internal_error', 'nor its transaction');
+is($tx_call->($_), 'internal_error', 'nor the span of the call') for item('transaction', 'stream');
 
 $t->get(0, '/hidden?me=carol', 'X-Request-ID', 'hidden');
 like(item('event', 'hidden')->{user}{id}, qr/^[0-9a-f]{16}$/, 'users as aiobs_privacy shows them');
@@ -209,8 +214,11 @@ my %old = map { $_ => 1 } $t->workers;
 $t->reload(conf('send_default_pii on; key_labels email tier; traces_sample_rate 0;') =~ s/traces_sample_rate 1;//r);
 Aiobs::wait_for(sub { !grep { $old{$_} } $t->workers }, 10);
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'pii', 'Authorization', "Bearer $labelled",
-    'X-Real-IP', '192.0.2.77', 'X-Custom', 'personal', 'Cookie', 'a=secret', 'X-Csrf-Token', 'secret');
+    'X-Real-IP', '192.0.2.77', 'X-Custom', 'personal', 'Cookie', 'a=secret', 'X-Csrf-Token', 'secret',
+    'X-Many', 'one', 'x-many', 'two', 'X-MANY', 'three');
 $e = item('event', 'pii');
+is_deeply([map { $e->{request}{headers}{$_} } grep { /^x-many$/i } keys %{$e->{request}{headers}}], ['one, two, three'],
+    'a header that is there several times, once');
 is_deeply($e->{user}, { id => 'bob', ip_address => '192.0.2.77', email => 'bob@example.com' }, 'address and e-mail');
 is($e->{tags}{tier}, 'gold', 'other labels are tags');
 is($e->{request}{headers}{'X-Custom'}, 'personal', 'headers');
@@ -225,6 +233,8 @@ for my $case (
     ['dsn https://k3y@h/x;', qr/is expected/], ['dsn env:NO_SUCH;', qr/"NO_SUCH" is not set/],
     ['dsn http://k@h/1; sample_rate 2;', qr/"sample_rate" in "aiobs_sentry" expects a number from 0 to 1/],
     ['dsn http://k@h/1; level x;', qr/unknown parameter "level" of "aiobs_sentry"/],
+    ['dsn http://k@h/1; key_labels tier tier;', qr/"key_labels" in "aiobs_sentry" has a name that is there already/],
+    ['dsn http://k@h/1; key_labels request_id;', qr/has a name that is there already/],
     ['dsn http://k@h/1; queue 0;', qr/"queue" or "timeout" of 0/],
 ) {
     my $c = Aiobs->new;

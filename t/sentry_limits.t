@@ -23,11 +23,13 @@ aiobs_sentry {
     interval 50ms;
     %%SENTRY%%
 }
+upstream tries { server 127.0.0.1:%%PORT_8%% max_fails=0; server 127.0.0.1:%%PORT_9%% max_fails=0; }
 server {
     listen 127.0.0.1:%%PORT_0%%;
     aiobs on;
     location / { return 204; }
     location /boom { return 500; }
+    location /tries { proxy_pass http://tries; }
     location = /metrics { aiobs_metrics; }
 }
 EOF
@@ -97,7 +99,8 @@ boom('b');
 Aiobs::wait_for(sub { dropped() == 5 }, 10);
 is(scalar(received()), 2, 'nothing is sent meanwhile');
 ok(until_open('c'), 'afterwards they are');
-is(reports()->{'ratelimit_backoff error'}, dropped(), 'the next envelope reports what was discarded');
+is(reports()->{'ratelimit_backoff error'}, dropped() - 1,
+    'the next envelope reports what was discarded, but for what Sentry itself turned away');
 unlike(ids(), qr/\ba[234]|\bb\b/, 'none of which was sent');
 unlike($t->error_log, qr/pubkey/, 'the key is in no log');
 
@@ -116,7 +119,32 @@ my $late = grep { $_->{body} =~ /"type":"transaction","transaction"/ && $_->{bod
 is($late, 0, 'transactions do not');
 is(reports()->{'ratelimit_backoff transaction'} ? 1 : 0, 1, 'which is reported');
 
+is(reports()->{'ratelimit_backoff span'}, reports()->{'ratelimit_backoff transaction'}, 'with the spans they are');
+
+reload(conf('traces_sample_rate 1;'));
+say_next({ status => 200, headers => { 'X-Sentry-Rate-Limits' => ' 60.5 : span ; transaction : key , 1 : replay' } });
+boom('j');
+Aiobs::wait_for(sub { ids() =~ /\bj\b/ }, 10);
+select undef, undef, undef, 0.2;
+$seen = received();
+boom('k');
+Aiobs::wait_for(sub { ids() =~ /\bk\b/ }, 10);
+@new = (received())[$seen .. received() - 1];
+is(scalar(grep { $_->{body} =~ /"type":"transaction","transaction"/ && $_->{body} =~ /"request_id":"k"/ } @new), 0,
+    'spaces mean nothing, and seconds may have a fraction');
+
 reload(conf(''));
+for my $status (400, 413, 500, 503) {
+    my $n = received();
+    my $sum = reports()->{'send_error error'} // 0;
+    say_next({ status => $status });
+    boom("refused$status");
+    Aiobs::wait_for(sub { received() == $n + 1 }, 10);
+    boom("after$status");
+    ok(Aiobs::wait_for(sub { (reports()->{'send_error error'} // 0) == $sum + 1 }, 10), "$status: is reported");
+    is(scalar(grep { $_->{body} =~ /"refused$status"/ } received()), 1, "$status: is not sent again");
+}
+
 say_next({ status => 200, headers => { 'X-Sentry-Rate-Limits' => '1::key' } });
 boom('g');
 Aiobs::wait_for(sub { ids() =~ /\bg\b/ }, 10);
@@ -143,6 +171,17 @@ ok(!(grep { $_->{body} =~ /\{"type":"event"/ && $_->{body} =~ /"request_id":"s\d
 $t->get(0, '/');
 ok(Aiobs::wait_for(sub { $t->get(0, '/'); (reports()->{'sample_rate error'} // 0) == 3 }, 10), 'each is reported')
     or diag(encode_json(reports()));
+
+is(reports()->{'sample_rate transaction'} // 0, 0, 'no transaction is left out');
+
+# --- transactions that are left out, with a span of each try and of themselves ---
+
+reload(conf('traces_sample_rate 0.0001;'));
+$t->get(0, '/tries') for 1 .. 5;
+boom('u');
+ok(Aiobs::wait_for(sub { boom('v'); (reports()->{'sample_rate transaction'} // 0) >= 5 }, 10), 'transactions left out are reported');
+my $r_ = reports();
+is($r_->{'sample_rate span'}, $r_->{'sample_rate transaction'} + 10, 'with all their spans') or diag(encode_json($r_));
 
 # --- compressed on its way to another machine, where there is something to compress ---
 

@@ -57,6 +57,8 @@ typedef struct {
     ngx_msec_t                delay;    /* RETRY: as told; 0: back-off */
     ngx_uint_t                rejected; /* DONE: spans not taken, dropped */
     const char               *dropped;  /* DROP: label value; NULL: refused */
+    ngx_uint_t                known;    /* DROP: the receiver counts them, so
+                                           that dropped() is not called */
     char                      reason[32];   /* label value, of a failure */
     char                      text[AIOBS_HTTP_ERROR_MAX];   /* for the log */
 } ngx_http_aiobs_export_verdict_t;

@@ -19,7 +19,8 @@
 
 static void ngx_http_aiobs_export_pause(ngx_http_aiobs_exporter_t *e);
 static void ngx_http_aiobs_export_drop(ngx_http_aiobs_exporter_t *e,
-    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason);
+    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason,
+    ngx_uint_t known);
 static void ngx_http_aiobs_export_count(ngx_http_aiobs_exporter_t *e,
     ngx_http_aiobs_family_e family, const char *reason, ngx_uint_t n);
 
@@ -76,7 +77,8 @@ ngx_http_aiobs_export_failed(ngx_http_aiobs_exporter_t *e)
     if (job->verdict.what == NGX_HTTP_AIOBS_EXPORT_DROP) {
         ngx_http_aiobs_export_drop(e, &job->batch.items, job->batch.taken,
                                    job->verdict.dropped ? job->verdict.dropped
-                                                        : "refused");
+                                                        : "refused",
+                                   job->verdict.known);
         e->tries = 0;
 
     } else {
@@ -109,14 +111,15 @@ ngx_http_aiobs_export_pause(ngx_http_aiobs_exporter_t *e)
 
     if (e->pause - e->tried > NGX_HTTP_AIOBS_EXPORT_RETRY_FOR) {
         ngx_http_aiobs_export_drop(e, &e->job->batch.items,
-                                   NGX_MAX_UINT32_VALUE, "expired");
+                                   NGX_MAX_UINT32_VALUE, "expired", 0);
     }
 }
 
 
 static void
 ngx_http_aiobs_export_drop(ngx_http_aiobs_exporter_t *e,
-    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason)
+    ngx_http_aiobs_item_t **items, ngx_uint_t max, const char *reason,
+    ngx_uint_t known)
 {
     ngx_http_aiobs_item_t  *item;
 
@@ -127,7 +130,14 @@ ngx_http_aiobs_export_drop(ngx_http_aiobs_exporter_t *e,
         e->items--;
         e->bytes -= item->len;
 
-        ngx_http_aiobs_export_lose(e, item->kind, item->n, reason);
+        if (known) {
+            e->lost += item->n;
+            ngx_http_aiobs_export_count(e, NGX_HTTP_AIOBS_EXPORT_DROPPED,
+                                        reason, item->n);
+
+        } else {
+            ngx_http_aiobs_export_lose(e, item->kind, item->n, reason);
+        }
 
         free(item);
     }
@@ -141,8 +151,8 @@ ngx_http_aiobs_export_drop_all(ngx_http_aiobs_exporter_t *e,
     const char *reason)
 {
     ngx_http_aiobs_export_drop(e, &e->job->batch.items, NGX_MAX_UINT32_VALUE,
-                               reason);
-    ngx_http_aiobs_export_drop(e, &e->first, NGX_MAX_UINT32_VALUE, reason);
+                               reason, 0);
+    ngx_http_aiobs_export_drop(e, &e->first, NGX_MAX_UINT32_VALUE, reason, 0);
 
     e->last = &e->first;
     e->waiting = 0;

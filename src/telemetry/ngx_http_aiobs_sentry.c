@@ -11,10 +11,11 @@
 #include "ngx_http_aiobs_sentry.h"
 
 
-#define NGX_HTTP_AIOBS_SENTRY_AROUND   2048     /* bytes around a payload */
+#define NGX_HTTP_AIOBS_SENTRY_AROUND   4096     /* bytes around a payload */
 #define NGX_HTTP_AIOBS_SENTRY_PACK     1024     /* bytes that compress well */
 #define NGX_HTTP_AIOBS_SENTRY_PAUSE    60       /* seconds, of a bare 429 */
 #define NGX_HTTP_AIOBS_SENTRY_LONGEST  86400
+#define NGX_HTTP_AIOBS_SENTRY_SPACE    " \t"
 
 
 static ngx_int_t ngx_http_aiobs_sentry_init_worker(void *conf,
@@ -31,17 +32,21 @@ static void ngx_http_aiobs_sentry_judge(void *conf,
     ngx_http_aiobs_export_verdict_t *verdict);
 static void ngx_http_aiobs_sentry_limits(ngx_http_aiobs_sentry_state_t *state,
     const char *limits);
+static const char *ngx_http_aiobs_sentry_categories(
+    ngx_http_aiobs_sentry_state_t *state, const char *p, time_t seconds);
 static void ngx_http_aiobs_sentry_close(ngx_http_aiobs_sentry_state_t *state,
     ngx_uint_t kind, time_t seconds);
 static void ngx_http_aiobs_sentry_dropped(void *conf, ngx_uint_t kind,
     ngx_uint_t n, const char *reason);
 
 
-static const char *ngx_http_aiobs_sentry_kinds[] = { "error", "transaction" };
+static const char *ngx_http_aiobs_sentry_kinds[] = {
+    "error", "transaction", "span"
+};
 
 static const char *ngx_http_aiobs_sentry_reasons[] = {
     "sample_rate", "ratelimit_backoff", "queue_overflow", "network_error",
-    "send_error"
+    "send_error", "internal_sdk_error"
 };
 
 
@@ -59,17 +64,18 @@ const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type = {
 
 
 ngx_uint_t
-ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind)
+ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item)
 {
     static ngx_str_t  labels[] = { ngx_string("sentry"),
                                    ngx_string("rate_limited") };
 
-    if ((time_t) sentry->state->until[kind] <= ngx_time()) {
+    if ((time_t) sentry->state->until[ngx_http_aiobs_sentry_kind(item)]
+        <= ngx_time())
+    {
         return 1;
     }
 
-    ngx_http_aiobs_sentry_discard(sentry, kind,
+    ngx_http_aiobs_sentry_discard(sentry, item,
                                   NGX_HTTP_AIOBS_SENTRY_RATELIMIT, 1);
     ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_EXPORT_DROPPED, labels, 1);
 
@@ -79,33 +85,54 @@ ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
 
 void
 ngx_http_aiobs_sentry_discard(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind, ngx_http_aiobs_sentry_reason_e reason,
-    ngx_uint_t n)
+    ngx_uint_t item, ngx_http_aiobs_sentry_reason_e reason, ngx_uint_t n)
 {
-    (void) ngx_atomic_fetch_add(&sentry->state->lost[reason][kind], n);
+    ngx_uint_t     kind;
+    ngx_atomic_t  *lost;
+
+    kind = ngx_http_aiobs_sentry_kind(item);
+    lost = sentry->state->lost[reason];
+
+    (void) ngx_atomic_fetch_add(&lost[kind], n);
+
+    /* Sentry makes a span of the transaction itself as well */
+
+    if (kind == NGX_HTTP_AIOBS_SENTRY_TRANSACTION) {
+        (void) ngx_atomic_fetch_add(&lost[NGX_HTTP_AIOBS_SENTRY_SPAN],
+                             n * (ngx_http_aiobs_sentry_tries(item) + 1));
+    }
 }
 
 
 /* what the thread needs of the envelope's header lies before the payload */
 
 void
-ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind, u_char *id, u_char *trace,
-    u_char *payload, size_t len)
+ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item,
+    u_char *id, u_char *trace, u_char *payload,
+    ngx_http_aiobs_sentry_out_t *out)
 {
+    size_t                  len;
     u_char                 *p;
-    ngx_http_aiobs_item_t  *item;
+    ngx_http_aiobs_item_t  *it;
 
-    item = ngx_http_aiobs_export_item(sentry->exporter, kind, 1,
-                                      NGX_HTTP_AIOBS_SENTRY_ID_LEN
-                                      + NGX_HTTP_AIOBS_TRACE_ID_LEN + len);
+    if (out->full) {
+        ngx_http_aiobs_sentry_discard(sentry, item,
+                                      NGX_HTTP_AIOBS_SENTRY_INTERNAL, 1);
+        return;
+    }
 
-    if (item) {
-        p = ngx_cpymem(item->data, id, NGX_HTTP_AIOBS_SENTRY_ID_LEN);
+    len = out->p - payload;
+
+    it = ngx_http_aiobs_export_item(sentry->exporter, item, 1,
+                                    NGX_HTTP_AIOBS_SENTRY_ID_LEN
+                                    + NGX_HTTP_AIOBS_TRACE_ID_LEN + len);
+
+    if (it) {
+        p = ngx_cpymem(it->data, id, NGX_HTTP_AIOBS_SENTRY_ID_LEN);
         p = ngx_cpymem(p, trace, NGX_HTTP_AIOBS_TRACE_ID_LEN);
         ngx_memcpy(p, payload, len);
 
-        ngx_http_aiobs_export_push(sentry->exporter, item);
+        ngx_http_aiobs_export_push(sentry->exporter, it);
     }
 }
 
@@ -144,7 +171,9 @@ ngx_http_aiobs_sentry_build(void *conf, ngx_http_aiobs_batch_t *batch,
 
     ngx_http_aiobs_sentry_now(now, &tv);
 
-    if ((time_t) state->until[item->kind] > tv.tv_sec) {
+    if ((time_t) state->until[ngx_http_aiobs_sentry_kind(item->kind)]
+        > tv.tv_sec)
+    {
         return NGX_DECLINED;
     }
 
@@ -202,7 +231,8 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
                     (size_t) NGX_HTTP_AIOBS_SENTRY_ID_LEN, id, now,
                     (size_t) NGX_HTTP_AIOBS_TRACE_ID_LEN, trace,
                     &sentry->public_key,
-                    item->kind == NGX_HTTP_AIOBS_SENTRY_TRANSACTION
+                    ngx_http_aiobs_sentry_kind(item->kind)
+                    == NGX_HTTP_AIOBS_SENTRY_TRANSACTION
                     ? "transaction" : "event", len);
 
     p = ngx_cpymem(p, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, len);
@@ -232,7 +262,7 @@ ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv)
 static u_char *
 ngx_http_aiobs_sentry_report(ngx_http_aiobs_sentry_state_t *state, u_char *p)
 {
-    u_char          report[1024], *q;
+    u_char          report[2048], *q;
     ngx_uint_t      i, k, n, any;
     struct timeval  tv;
 
@@ -243,7 +273,7 @@ ngx_http_aiobs_sentry_report(ngx_http_aiobs_sentry_state_t *state, u_char *p)
                     tv.tv_sec);
 
     for (i = 0; i < NGX_HTTP_AIOBS_SENTRY_REASONS; i++) {
-        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_CATEGORIES; k++) {
 
             n = state->lost[i][k];
             state->told[i][k] = n;
@@ -302,9 +332,16 @@ ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
         }
     }
 
+    /* of whatever it answers an envelope with, Sentry wants it once */
+
+    if (answer->error == AIOBS_HTTP_OK && answer->status >= 400) {
+        verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
+    }
+
     if (answer->status == 429) {
         verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
         verdict->dropped = "rate_limited";
+        verdict->known = 1;
     }
 
     if (verdict->what == NGX_HTTP_AIOBS_EXPORT_DONE) {
@@ -314,28 +351,27 @@ ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
     /* what it was to report is reported by the next one */
 
     for (i = 0; i < NGX_HTTP_AIOBS_SENTRY_REASONS; i++) {
-        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_CATEGORIES; k++) {
             (void) ngx_atomic_fetch_add(&state->lost[i][k], state->told[i][k]);
         }
     }
 }
 
 
-/* "60:error;transaction:organization:reason, 2700::organization" */
+/*
+ * "60:error;transaction:organization:reason, 2700::organization"; spaces mean
+ * nothing wherever they stand, and seconds may have a fraction
+ */
 
 static void
 ngx_http_aiobs_sentry_limits(ngx_http_aiobs_sentry_state_t *state,
     const char *limits)
 {
-    size_t       n, len;
-    time_t       seconds;
-    ngx_uint_t   k, all;
+    time_t  seconds;
 
     for ( /* void */ ; *limits; limits += (*limits == ',')) {
 
-        while (*limits == ' ') {
-            limits++;
-        }
+        limits += strspn(limits, NGX_HTTP_AIOBS_SENTRY_SPACE);
 
         for (seconds = 0; *limits >= '0' && *limits <= '9'; limits++) {
             if (seconds < NGX_HTTP_AIOBS_SENTRY_LONGEST) {
@@ -343,32 +379,58 @@ ngx_http_aiobs_sentry_limits(ngx_http_aiobs_sentry_state_t *state,
             }
         }
 
+        /* the fraction of a second is in the one that is added */
+
+        if (*limits == '.') {
+            limits += 1 + strspn(limits + 1, "0123456789");
+        }
+
+        limits += strspn(limits, NGX_HTTP_AIOBS_SENTRY_SPACE);
+
         if (*limits == ':') {
-            limits++;
-            all = (*limits == ':' || *limits == ',' || *limits == '\0');
-
-            do {
-                n = strcspn(limits, ";:,");
-
-                for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
-                    len = ngx_strlen(ngx_http_aiobs_sentry_kinds[k]);
-
-                    if (all || (n == len
-                                && ngx_strncmp(limits,
-                                               ngx_http_aiobs_sentry_kinds[k],
-                                               n)
-                                   == 0))
-                    {
-                        ngx_http_aiobs_sentry_close(state, k, seconds);
-                    }
-                }
-
-                limits += n;
-
-            } while (*limits == ';' && limits++);
+            limits = ngx_http_aiobs_sentry_categories(state, limits + 1,
+                                                      seconds);
         }
 
         limits += strcspn(limits, ",");
+    }
+}
+
+
+/* "error;transaction", up to what ends it; none: all of them */
+
+static const char *
+ngx_http_aiobs_sentry_categories(ngx_http_aiobs_sentry_state_t *state,
+    const char *p, time_t seconds)
+{
+    size_t      n, len;
+    ngx_uint_t  k, all;
+
+    p += strspn(p, NGX_HTTP_AIOBS_SENTRY_SPACE);
+    all = (*p == ':' || *p == ',' || *p == '\0');
+
+    for ( ;; ) {
+        n = strcspn(p, NGX_HTTP_AIOBS_SENTRY_SPACE ";:,");
+
+        for (k = 0; k < NGX_HTTP_AIOBS_SENTRY_KINDS; k++) {
+            len = ngx_strlen(ngx_http_aiobs_sentry_kinds[k]);
+
+            if (all || (n == len
+                        && ngx_strncmp(p, ngx_http_aiobs_sentry_kinds[k], n)
+                           == 0))
+            {
+                ngx_http_aiobs_sentry_close(state, k, seconds);
+            }
+        }
+
+        p += n + strspn(p + n, NGX_HTTP_AIOBS_SENTRY_SPACE);
+
+        if (*p == ':' || *p == ',' || *p == '\0') {
+            return p;
+        }
+
+        p += (*p == ';');
+        p += strspn(p, NGX_HTTP_AIOBS_SENTRY_SPACE);
     }
 }
 

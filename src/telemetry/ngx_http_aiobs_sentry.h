@@ -19,14 +19,28 @@
 #define NGX_HTTP_AIOBS_SENTRY_LABELS_MAX  8
 #define NGX_HTTP_AIOBS_SENTRY_CLIENT      "aiobs.nginx/0.1.0"
 
+/* bytes of an event or transaction: all its members at their longest */
+#define NGX_HTTP_AIOBS_SENTRY_SIZE        65536
 
-/* kinds of items, and Sentry's categories of data */
+
+/*
+ * Kinds of items, and Sentry's categories of data.  Spans are no items of
+ * their own: a transaction has one of itself and those of its tries, whose
+ * number its item keeps above the kind.
+ */
 
 typedef enum {
     NGX_HTTP_AIOBS_SENTRY_ERROR = 0,
     NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
-    NGX_HTTP_AIOBS_SENTRY_KINDS
+    NGX_HTTP_AIOBS_SENTRY_KINDS,
+    NGX_HTTP_AIOBS_SENTRY_SPAN = NGX_HTTP_AIOBS_SENTRY_KINDS,
+    NGX_HTTP_AIOBS_SENTRY_CATEGORIES
 } ngx_http_aiobs_sentry_kind_e;
+
+
+#define ngx_http_aiobs_sentry_item_kind(kind, tries)  ((kind) | (tries) << 8)
+#define ngx_http_aiobs_sentry_kind(item_kind)         ((item_kind) & 0xff)
+#define ngx_http_aiobs_sentry_tries(item_kind)        ((item_kind) >> 8)
 
 
 /* why something is discarded, as client reports name it */
@@ -37,6 +51,7 @@ typedef enum {
     NGX_HTTP_AIOBS_SENTRY_QUEUE,
     NGX_HTTP_AIOBS_SENTRY_NETWORK,
     NGX_HTTP_AIOBS_SENTRY_SEND,
+    NGX_HTTP_AIOBS_SENTRY_INTERNAL,
     NGX_HTTP_AIOBS_SENTRY_REASONS
 } ngx_http_aiobs_sentry_reason_e;
 
@@ -50,11 +65,11 @@ typedef enum {
 typedef struct {
     ngx_atomic_t                  until[NGX_HTTP_AIOBS_SENTRY_KINDS];
     ngx_atomic_t                  lost[NGX_HTTP_AIOBS_SENTRY_REASONS]
-                                      [NGX_HTTP_AIOBS_SENTRY_KINDS];
+                                      [NGX_HTTP_AIOBS_SENTRY_CATEGORIES];
 
     /* the thread's own: what the request under way reports */
     ngx_uint_t                    told[NGX_HTTP_AIOBS_SENTRY_REASONS]
-                                      [NGX_HTTP_AIOBS_SENTRY_KINDS];
+                                      [NGX_HTTP_AIOBS_SENTRY_CATEGORIES];
 } ngx_http_aiobs_sentry_state_t;
 
 
@@ -109,18 +124,20 @@ extern ngx_http_aiobs_sentry_t  *ngx_http_aiobs_sentry_worker;
 
 extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type;
 
+/* item: ngx_http_aiobs_sentry_item_kind() of what is sent */
+
 /* whether that kind may be sent now; if not, it is counted */
 ngx_uint_t ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind);
+    ngx_uint_t item);
 
+/* n of that kind are reported as lost, with their spans */
 void ngx_http_aiobs_sentry_discard(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind, ngx_http_aiobs_sentry_reason_e reason,
-    ngx_uint_t n);
+    ngx_uint_t item, ngx_http_aiobs_sentry_reason_e reason, ngx_uint_t n);
 
-/* queues a payload; id: of the event, trace: hex */
+/* queues a payload that is whole; id: of the event, trace: hex */
 void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
-    ngx_http_aiobs_sentry_kind_e kind, u_char *id, u_char *trace,
-    u_char *payload, size_t len);
+    ngx_uint_t item, u_char *id, u_char *trace, u_char *payload,
+    ngx_http_aiobs_sentry_out_t *out);
 
 
 /* --- ngx_http_aiobs_sentry_json.c --- */
@@ -140,6 +157,9 @@ void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
 void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, u_char *id);
 
+/* whether a tag of that name is there anyway */
+ngx_uint_t ngx_http_aiobs_sentry_tag(ngx_str_t *name);
+
 /* ,"request":{...},"user":{...},"tags":{...} */
 void ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
@@ -157,8 +177,10 @@ void ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 void ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
-/* Sentry's word for how it ended */
+/* Sentry's word for how it ended: a status, and for a whole request */
 const char *ngx_http_aiobs_sentry_status(ngx_uint_t status);
+const char *ngx_http_aiobs_sentry_ending(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_AIOBS_SENTRY_H_INCLUDED_ */

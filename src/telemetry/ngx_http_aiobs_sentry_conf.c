@@ -15,6 +15,8 @@ static char *ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_uint_t ngx_http_aiobs_sentry_label_free(
+    ngx_http_aiobs_sentry_t *sentry, ngx_str_t *name);
 static char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
 static ngx_int_t ngx_http_aiobs_sentry_parse(ngx_str_t *dsn,
@@ -203,10 +205,32 @@ ngx_http_aiobs_sentry_labels(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return "has a name that is not of 1 to 32 bytes";
         }
 
+        if (!ngx_http_aiobs_sentry_label_free(sentry, &value[i])) {
+            return "has a name that is there already";
+        }
+
         sentry->labels[sentry->nlabels++] = value[i];
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* a name stands once among the tags */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_label_free(ngx_http_aiobs_sentry_t *sentry,
+    ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < sentry->nlabels; i++) {
+        if (ngx_strcmp(sentry->labels[i].data, name->data) == 0) {
+            return 0;
+        }
+    }
+
+    return !ngx_http_aiobs_sentry_tag(name);
 }
 
 

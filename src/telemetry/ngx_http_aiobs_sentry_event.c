@@ -13,7 +13,6 @@
 #include "ngx_http_aiobs_spans.h"
 
 
-#define NGX_HTTP_AIOBS_SENTRY_SIZE    32768
 #define NGX_HTTP_AIOBS_SENTRY_FAULTS  8     /* components that are told apart */
 #define NGX_HTTP_AIOBS_SENTRY_QUIET   60    /* seconds, of one of them */
 
@@ -108,10 +107,8 @@ ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_sentry_contexts(&out, r, ctx);
     ngx_http_aiobs_sentry_put(&out, "}");
 
-    if (!out.full) {
-        ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id,
-                                   ctx->trace.trace_id, buf, out.p - buf);
-    }
+    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id,
+                               ctx->trace.trace_id, buf, &out);
 }
 
 
@@ -239,8 +236,7 @@ ngx_http_aiobs_sentry_contexts(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_put(out, ",\"op\":\"http.server\",\"status\":\"%s\"}"
                                    ",\"response\":{\"status_code\":%ui},"
                                    "\"aiobs\":{\"duration\":%M.%03M",
-                              ngx_http_aiobs_sentry_status(
-                                                ngx_http_aiobs_status(r)),
+                              ngx_http_aiobs_sentry_ending(r, ctx),
                               ngx_http_aiobs_status(r),
                               ngx_http_aiobs_elapsed(r) / 1000,
                               ngx_http_aiobs_elapsed(r) % 1000);
@@ -300,13 +296,10 @@ ngx_http_aiobs_sentry_fault(const char *component, const char *message)
                                     "\"%s\"],\"tags\":{\"component\":\"%s\"}}",
                               component, component);
 
-    if (!out.full) {
+    /* of no trace: an id that no other has */
 
-        /* of no trace: an id that no other has */
-
-        ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id,
-                                   id, buf, out.p - buf);
-    }
+    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id, id,
+                               buf, &out);
 }
 
 

@@ -19,6 +19,9 @@
 static void ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h, ngx_uint_t *n);
+static ngx_uint_t ngx_http_aiobs_sentry_merge(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h, ngx_str_t *value,
+    u_char *buf, size_t size);
 static ngx_uint_t ngx_http_aiobs_sentry_private(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_aiobs_sentry_holds(ngx_str_t *value,
@@ -60,6 +63,14 @@ static const char *const  ngx_http_aiobs_sentry_client[] = {
 
 static const char *const  ngx_http_aiobs_sentry_person[] = {
     "user-id", "user_id", "email", NULL
+};
+
+
+/* of the record, that are tags */
+
+static const char *const  ngx_http_aiobs_sentry_fields[] = {
+    "endpoint", "provider", "model", "request_model", "operation",
+    "error_type", NULL
 };
 
 
@@ -174,6 +185,7 @@ ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h, ngx_uint_t *n)
 {
+    u_char      buf[256];
     ngx_str_t   value;
     ngx_uint_t  plain;
 
@@ -186,12 +198,13 @@ ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
         return;
     }
 
-    value = h->value;
+    if (!ngx_http_aiobs_sentry_merge(r, ctx, h, &value, buf, sizeof(buf))) {
+        return;
+    }
 
-    if ((!plain
-         && ngx_http_aiobs_sentry_named(&h->key,
-                                        ngx_http_aiobs_sentry_secret, 1))
-        || ngx_http_aiobs_sentry_private(r, ctx, h))
+    if (!plain
+        && ngx_http_aiobs_sentry_named(&h->key, ngx_http_aiobs_sentry_secret,
+                                       1))
     {
         ngx_str_set(&value, "[Filtered]");
     }
@@ -200,6 +213,61 @@ ngx_http_aiobs_sentry_header(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_string(out, &h->key, 128);
     ngx_http_aiobs_sentry_put(out, ":");
     ngx_http_aiobs_sentry_string(out, &value, 256);
+}
+
+
+/*
+ * A name stands once in an object: the values of all headers of it at the
+ * first of them, joined as RFC 9110 has it.  0: it is not the first.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_merge(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_table_elt_t *h, ngx_str_t *value, u_char *buf, size_t size)
+{
+    u_char           *p;
+    ngx_uint_t        i, hidden;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *other;
+
+    p = NULL;
+    *value = h->value;
+    hidden = ngx_http_aiobs_sentry_private(r, ctx, h);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        other = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (&other[i] == h) {
+                p = ngx_snprintf(buf, size, "%V", &h->value);
+                continue;
+            }
+
+            if (other[i].hash == 0 || other[i].key.len != h->key.len
+                || ngx_strncasecmp(other[i].key.data, h->key.data, h->key.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            if (p == NULL) {
+                return 0;
+            }
+
+            p = ngx_snprintf(p, buf + size - p, ", %V", &other[i].value);
+
+            value->data = buf;
+            value->len = p - buf;
+            hidden |= ngx_http_aiobs_sentry_private(r, ctx, &other[i]);
+        }
+    }
+
+    if (hidden) {
+        ngx_str_set(value, "[Filtered]");
+    }
+
+    return 1;
 }
 
 
@@ -321,19 +389,16 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     ngx_uint_t              i;
     ngx_http_aiobs_value_t  v;
 
-    static const char  *fields[] = {
-        "endpoint", "provider", "model", "request_model", "operation",
-        "error_type"
-    };
-
     ngx_http_aiobs_sentry_put(out, ",\"tags\":{\"status_code\":\"%ui\"",
                               ngx_http_aiobs_status(r));
     ngx_http_aiobs_sentry_member(out, "request_id", &ctx->request_id);
 
-    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        ngx_http_aiobs_field_value(r, ctx, fields[i], &v);
+    for (i = 0; ngx_http_aiobs_sentry_fields[i]; i++) {
+        ngx_http_aiobs_field_value(r, ctx, ngx_http_aiobs_sentry_fields[i],
+                                   &v);
         v.str.len = ngx_min(v.str.len, NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
-        ngx_http_aiobs_sentry_member(out, fields[i], &v.str);
+        ngx_http_aiobs_sentry_member(out, ngx_http_aiobs_sentry_fields[i],
+                                     &v.str);
     }
 
     for (i = 0; i < sentry->nlabels; i++) {
@@ -350,6 +415,16 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     }
 
     ngx_http_aiobs_sentry_put(out, "}");
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_sentry_tag(ngx_str_t *name)
+{
+    static const char *const  more[] = { "status_code", "request_id", NULL };
+
+    return ngx_http_aiobs_sentry_named(name, ngx_http_aiobs_sentry_fields, 0)
+           || ngx_http_aiobs_sentry_named(name, more, 0);
 }
 
 

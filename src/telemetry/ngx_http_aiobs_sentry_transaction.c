@@ -13,7 +13,6 @@
 #include "ngx_http_aiobs_spans.h"
 
 
-#define NGX_HTTP_AIOBS_SENTRY_SIZE  32768
 
 
 static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
@@ -30,22 +29,26 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     u_char                       id[NGX_HTTP_AIOBS_SENTRY_ID_LEN];
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, item;
     ngx_http_aiobs_spans_t       s;
     ngx_http_aiobs_sentry_out_t  out;
+    ngx_http_upstream_state_t   *last;
 
     static u_char                buf[NGX_HTTP_AIOBS_SENTRY_SIZE];
 
+    i = ngx_http_aiobs_attempts(r, &last);
+    item = ngx_http_aiobs_sentry_item_kind(NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
+                                    ngx_min(i, NGX_HTTP_AIOBS_TRIES_MAX));
+
     if (!ngx_http_aiobs_trace_below(ngx_http_aiobs_trace(ctx),
-                                    sentry->traces_sample_rate)) {
-        ngx_http_aiobs_sentry_discard(sentry,
-                                      NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
+                                    sentry->traces_sample_rate))
+    {
+        ngx_http_aiobs_sentry_discard(sentry, item,
                                       NGX_HTTP_AIOBS_SENTRY_SAMPLE_RATE, 1);
         return;
     }
 
-    if (!ngx_http_aiobs_sentry_open(sentry, NGX_HTTP_AIOBS_SENTRY_TRANSACTION))
-    {
+    if (!ngx_http_aiobs_sentry_open(sentry, item)) {
         return;
     }
 
@@ -68,11 +71,8 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_sentry_put(&out, "]}");
 
-    if (!out.full) {
-        ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
-                                   id, ctx->trace.trace_id, buf,
-                                   out.p - buf);
-    }
+    ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id, buf,
+                               &out);
 }
 
 
@@ -107,8 +107,8 @@ ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
 
     ngx_http_aiobs_sentry_put(out, ",\"op\":\"http.server\",\"status\":\"%s\""
                                    ",\"origin\":\"auto.http.nginx\"}}",
-                              ngx_http_aiobs_sentry_status(
-                                        ngx_http_aiobs_status(s->request)));
+                              ngx_http_aiobs_sentry_ending(s->request,
+                                                           s->ctx));
 }
 
 
@@ -154,7 +154,9 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
                               sizeof(trace->trace_id), trace->trace_id,
                               sizeof(id), id, sizeof(trace->span_id),
                               trace->span_id, start, end,
-                              ngx_http_aiobs_sentry_status(t->state->status));
+                              t->last && t->state->status < NGX_HTTP_BAD_REQUEST
+                              ? ngx_http_aiobs_sentry_ending(s->request, s->ctx)
+                              : ngx_http_aiobs_sentry_status(t->state->status));
 
     if (t->last && s->ctx->called) {
         ngx_http_aiobs_sentry_call(out, s);
@@ -236,6 +238,27 @@ ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
                - buf;
 
     ngx_http_aiobs_sentry_string(out, &name, 600);
+}
+
+
+/* a call may fail after its 200 */
+
+const char *
+ngx_http_aiobs_sentry_ending(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = ngx_http_aiobs_status(r);
+
+    if (!ctx->called || status >= NGX_HTTP_BAD_REQUEST
+        || ctx->error_type[0] == '\0')
+    {
+        return ngx_http_aiobs_sentry_status(status);
+    }
+
+    return ngx_strcmp(ctx->error_type, "client_abort") == 0 ? "cancelled"
+           : ngx_strcmp(ctx->error_type, "timeout") == 0 ? "deadline_exceeded"
+           : "internal_error";
 }
 
 
