@@ -447,6 +447,8 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_aiobs_log_init_process(amcf->shared->torn);
+
     ngx_http_aiobs_recorder_init_process(amcf->recorder.capacity
                                          ? amcf->shared->recorder : NULL,
                                          amcf->shpool);

@@ -59,6 +59,7 @@ typedef struct {
     ngx_http_aiobs_login_shared_t  *login;
     ngx_http_aiobs_limits_t    *limits;
     ngx_http_aiobs_recorder_t  *recorder;
+    ngx_atomic_t                torn[NGX_HTTP_AIOBS_LOG_TORN];
 } ngx_http_aiobs_shared_t;
 
 

@@ -27,13 +27,13 @@ Aiobs::spew("$dir/away", "#!/bin/sh\nexec unshare -m sh -c 'mount -t tmpfs -o si
 chmod 0755, "$dir/away";
 $t->{nginx} = "$dir/away";
 
-$t->start(<<'EOF', no_log => 1);
+$t->start(<<'EOF', no_log => 1, workers => 2);
 aiobs_log %%DIR%%/small/direct.json;
 aiobs_log %%DIR%%/small/buffered.json buffer=8k flush=100ms;
 server {
-    listen 127.0.0.1:%%PORT_0%%;
+    listen 127.0.0.1:%%PORT_0%% reuseport;
     aiobs on;
-    location / { return 200 ok; }
+    location / { return 200 $pid; }
     location = /metrics { aiobs_log off; aiobs_metrics; }
 }
 EOF
@@ -86,9 +86,29 @@ is(many(10), 10, 'as before');
 ok(Aiobs::wait_for(sub { kept() + dropped() == 2 * $sent }, 5), 'none is lost without being counted')
     or diag(kept(), ' and ', dropped(), ' of ', 2 * $sent);
 
+# a line that one worker has torn takes none of another's with it
+
+my %pid;
+$pid{$t->get(0, '/', 'User-Agent', 'b' x 250)->{body}}++ for 1 .. 60;
+is(scalar(keys %pid), 2, 'two workers write');
+
+for (1 .. 3) {
+    open $other, '>', "$small/other" or die "$small: $!";
+    1 while syswrite $other, 'x' x 1024;
+    close $other;
+    $t->get(0, '/', 'User-Agent', 'b' x 250) for 1 .. 40;
+    unlink "$small/other" or die;
+    $t->get(0, '/', 'User-Agent', 'b' x 250) for 1 .. 40;
+    sleep 1;
+}
+
+sleep 1;
+
 for my $name (qw(direct buffered)) {
     my @torn = grep { !eval { decode_json($_) } } lines($name);
-    cmp_ok(scalar @torn, '<=', 3, "$name: no lines are torn but where it was full") or diag(@torn);
+    cmp_ok(scalar @torn, '<=', 9, "$name: no lines are torn but where it was full") or diag(@torn);
+    is(scalar(grep { /"timestamp".*"timestamp"/ } @torn), 0, "$name: none has another in it");
+    is(scalar(grep { $_ eq '' } @torn), 0, "$name: none is empty");
 }
 
 $t->done;

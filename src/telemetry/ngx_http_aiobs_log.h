@@ -15,6 +15,10 @@
 #include <ngx_http.h>
 
 
+/* files at a time that may end with half a line; see log_init_process() */
+#define NGX_HTTP_AIOBS_LOG_TORN  64
+
+
 typedef struct ngx_http_aiobs_log_s  ngx_http_aiobs_log_t;
 
 
@@ -61,6 +65,12 @@ char *ngx_http_aiobs_log_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* in the master, once the configuration is read: what "stderr" is */
 ngx_int_t ngx_http_aiobs_log_init_module(ngx_cycle_t *cycle);
+
+
+/* --- ngx_http_aiobs_log_out.c --- */
+
+/* torn: NGX_HTTP_AIOBS_LOG_TORN of them, in the zone, zeroed when it is made */
+void ngx_http_aiobs_log_init_process(ngx_atomic_t *torn);
 
 
 /* --- ngx_http_aiobs_log_field.c --- */

@@ -31,6 +31,21 @@ static char *ngx_http_aiobs_log_reason(ngx_err_t err);
 
 ngx_fd_t  ngx_http_aiobs_stderr = NGX_INVALID_FILE;
 
+/*
+ * Files whose last line lacks its end, for all workers: whoever writes next
+ * ends it.  Each stands, by its key, in the place that its key names.
+ */
+
+static ngx_atomic_t   ngx_http_aiobs_log_alone[NGX_HTTP_AIOBS_LOG_TORN];
+static ngx_atomic_t  *ngx_http_aiobs_log_torn = ngx_http_aiobs_log_alone;
+
+
+void
+ngx_http_aiobs_log_init_process(ngx_atomic_t *torn)
+{
+    ngx_http_aiobs_log_torn = torn;
+}
+
 
 ngx_uint_t
 ngx_http_aiobs_log_color(ngx_http_aiobs_log_sink_t *sink)
@@ -140,10 +155,16 @@ ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd)
     ngx_file_info_t  fi;
 
     sink->fd = fd;
-    sink->torn = 0;
+    sink->key = 0;
     sink->terminal = isatty(fd);
-    sink->pipe = ngx_fd_info(fd, &fi) != NGX_FILE_ERROR
-                 && S_ISFIFO(fi.st_mode);
+    sink->pipe = 0;
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR) {
+        sink->pipe = S_ISFIFO(fi.st_mode) ? 1 : 0;
+        sink->key = (ngx_atomic_uint_t) fi.st_ino * 31 + fi.st_dev;
+    }
+
+    sink->key += (sink->key == 0);
 
     /* a pipe that nobody reads, a terminal that is held: not waited for */
 
@@ -212,18 +233,22 @@ static void
 ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
     u_char *buf, size_t len, ngx_log_t *log)
 {
-    ssize_t  n;
+    ssize_t        n;
+    ngx_err_t      err;
+    ngx_atomic_t  *torn;
 
-    if (sink->torn) {
+    torn = &ngx_http_aiobs_log_torn[sink->key % NGX_HTTP_AIOBS_LOG_TORN];
+
+    if (*torn == sink->key && ngx_atomic_cmp_set(torn, sink->key, 0)) {
 
         /* of the line that was written in part, at least the next is whole */
 
         if (ngx_http_aiobs_log_write_fd(fd, (u_char *) "\n", 1) != 1) {
-            ngx_http_aiobs_log_lost(sink, buf, len, ngx_errno, log);
+            err = ngx_errno;
+            *torn = sink->key;
+            ngx_http_aiobs_log_lost(sink, buf, len, err, log);
             return;
         }
-
-        sink->torn = 0;
     }
 
     n = ngx_http_aiobs_log_write_fd(fd, buf, len);
@@ -233,7 +258,10 @@ ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
     }
 
     if (n > 0) {
-        sink->torn = (buf[n - 1] != LF);
+        if (buf[n - 1] != LF) {
+            *torn = sink->key;
+        }
+
         ngx_http_aiobs_log_lost(sink, buf + n, len - n,
                                 sink->pipe || sink->terminal ? NGX_EAGAIN
                                                              : NGX_ENOSPC,

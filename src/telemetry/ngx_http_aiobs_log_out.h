@@ -42,12 +42,12 @@ typedef struct {
     /* of this process */
 
     ngx_fd_t                    fd;         /* the one looked at */
+    ngx_atomic_uint_t           key;        /* of the file behind it; not 0 */
     time_t                      failed;     /* not tried again this second */
     time_t                      told;
     unsigned                    pipe:1;
     unsigned                    terminal:1;
     unsigned                    no_color:1;
-    unsigned                    torn:1;     /* a line lacks its end */
 } ngx_http_aiobs_log_sink_t;
 
 
