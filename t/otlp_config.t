@@ -127,6 +127,35 @@ $t->get(1, '/', 'X-Request-ID', 'env-off');
 $t->get(1, '/never');
 unlike($t->get(1, '/metrics')->{body}, qr/aiobs_export_queue_length\{exporter="otlp"\} [1-9]/, 'OTEL_TRACES_SAMPLER');
 
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_EXPORTER_OTLP_HEADERS => 'broken,x-a=1', OTEL_EXPORTER_OTLP_PROTOCOL => 'http/json',
+    OTEL_EXPORTER_OTLP_COMPRESSION => 'GZIP', OTEL_EXPORTER_OTLP_TIMEOUT => 0, OTEL_TRACES_SAMPLER => 'none',
+    OTEL_RESOURCE_ATTRIBUTES => " team = a b , k%3Dey=\xc3\xa9%C3%A9,bad=%ff,, empty= ,");
+$t->get(1, '/', 'X-Request-ID', 'env-wrong');
+$s = arrives($spans, 'env-wrong');
+is(header('x-a'), undef, 'a list of headers that is none: nothing of it');
+is(header('content-encoding'), 'gzip', 'words of it in any case');
+is_deeply([@{$s->{resource}}{qw(team k=ey empty)}], ['a b', "\x{e9}\x{e9}", ''], 'attributes: spaces around, escapes in names and values')
+    or diag(encode_json($s->{resource}));
+is($s->{resource}{bad}, '?', 'valid UTF-8 always');
+
+# without a path the variable for traces is the root, as it is; the other is a base
+
+sub exports { return grep { $_->{export} || $_->{path} } lines($spans) }
+
+for my $case (['TRACES_ENDPOINT', '', '/'], ['TRACES_ENDPOINT', '/', '/'], ['TRACES_ENDPOINT', '/x?y=1', '/x?y=1'],
+    ['ENDPOINT', '', '/v1/traces'], ['ENDPOINT', '/', '/v1/traces'], ['ENDPOINT', '/base/', '/base/v1/traces'])
+{
+    my $n = exports();
+    run_with('', "OTEL_EXPORTER_OTLP_$case->[0]" => "$http$case->[1]");
+    $t->get(1, '/');
+    Aiobs::wait_for(sub { exports() > $n }, 10);
+    is((exports())[-1]{path} // '/v1/traces', $case->[2], "OTEL_EXPORTER_OTLP_$case->[0] of \"$case->[1]\"");
+}
+
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => '127.0.0.1:' . $t->port(6), OTEL_EXPORTER_OTLP_PROTOCOL => 'grpc', OTEL_EXPORTER_OTLP_INSECURE => 'true');
+$t->get(1, '/', 'X-Request-ID', 'env-insecure');
+is((arrives($spans, 'env-insecure') || {})->{via}, 'grpc', 'gRPC to a host, OTEL_EXPORTER_OTLP_INSECURE');
+
 for my $switch ([OTEL_SDK_DISABLED => 'true'], [OTEL_TRACES_EXPORTER => 'none']) {
     run_with("endpoint $http;", @$switch);
     $t->get(1, '/', 'X-Request-ID', "switch-$switch->[0]");
@@ -197,12 +226,26 @@ my @bad = (
 
 refused("aiobs_otlp { $_->[0] }", $_->[1], $_->[2]) for @bad;
 refused('aiobs_otlp { } aiobs_otlp { }', qr/"aiobs_otlp" directive is duplicate/, 'two blocks');
-refused('aiobs_otlp { }', $_->[2], "$_->[0]=$_->[1]", $_->[0] => $_->[1])
-    for ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', qr/OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" or/],
-    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'br', qr/"gzip" or "none"/], ['OTEL_EXPORTER_OTLP_TIMEOUT', '1s', qr/a number above 0/],
-    ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', qr/OTEL_BSP_MAX_QUEUE_SIZE is "-1"/], ['OTEL_EXPORTER_OTLP_HEADERS', 's3cret', qr/"name=value,..."/],
-    ['OTEL_TRACES_SAMPLER', 'jaeger', qr/"traceidratio" are accepted/];
-refused('', qr/a number from 0 to 1/, 'OTEL_TRACES_SAMPLER_ARG', OTEL_TRACES_SAMPLER => 'traceidratio', OTEL_TRACES_SAMPLER_ARG => '2');
+refused("aiobs_otlp { resource \"\xff=1\"; }", qr/not UTF-8/, 'a name that is not UTF-8');
+
+# the environment of all OpenTelemetry says it wrongly: as if it had not, and told
+
+sub ignored {
+    my ($name, $value, $want, %more) = @_;
+    local %ENV = (%ENV, $name => $value, %more);
+    my ($rc, $out) = $t->check("aiobs_otlp { }\n$server");
+    is($rc, 0, "$name=$value: is ignored");
+    like($out, qr/\[warn\].*$want/, "$name=$value: and told");
+    unlike($out, qr/s3cret/, 'no secret is told');
+}
+
+ignored(@$_) for ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', qr/OTEL_EXPORTER_OTLP_PROTOCOL, which is ignored: "grpc" or/],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'br', qr/"gzip" or "none"/], ['OTEL_EXPORTER_OTLP_TIMEOUT', '1s', qr/a number from 0 on/],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', qr/OTEL_BSP_MAX_QUEUE_SIZE is "-1"/], ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', qr/from 1 on/],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 's3cret', qr/"name=value,..."/], ['OTEL_EXPORTER_OTLP_HEADERS', 'a=%0d%0as3cret', qr/"name=value,..."/],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'a=%zz', qr/OTEL_RESOURCE_ATTRIBUTES, which/], ['OTEL_RESOURCE_ATTRIBUTES', '%ff=a', qr/OTEL_RESOURCE_ATTRIBUTES/],
+    ['OTEL_TRACES_SAMPLER', 'jaeger_remote', qr/"traceidratio" are accepted/],
+    ['OTEL_TRACES_SAMPLER_ARG', '2', qr/a number from 0 to 1/, OTEL_TRACES_SAMPLER => 'traceidratio'];
 
 for my $bad (['aiobs_trace maybe;', qr/invalid value "maybe" of "aiobs_trace"/], ['aiobs_trace on ratio=1.1;', qr/"ratio=number" from 0 to 1/],
     ['aiobs_trace on ratio=.;', qr/"ratio=number"/], ['aiobs_trace on often;', qr/invalid parameter "often"/],

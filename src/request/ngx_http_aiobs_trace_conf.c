@@ -18,7 +18,7 @@ static char *ngx_http_aiobs_trace_option(ngx_conf_t *cf,
     ngx_http_aiobs_trace_conf_t *conf, ngx_str_t *value);
 static ngx_int_t ngx_http_aiobs_trace_flag(ngx_str_t *value, const char *name,
     ngx_flag_t *flag);
-static char *ngx_http_aiobs_trace_sampler(ngx_conf_t *cf,
+static void ngx_http_aiobs_trace_sampler(ngx_conf_t *cf,
     ngx_http_aiobs_trace_conf_t *conf);
 
 
@@ -93,7 +93,7 @@ ngx_http_aiobs_trace_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (tcf->ratio == NGX_HTTP_AIOBS_TRACE_UNSET) {
         tcf->ratio = NGX_HTTP_AIOBS_TRACE_ALL;
 
-        return ngx_http_aiobs_trace_sampler(cf, tcf);
+        ngx_http_aiobs_trace_sampler(cf, tcf);
     }
 
     return NGX_CONF_OK;
@@ -196,50 +196,50 @@ ngx_http_aiobs_trace_flag(ngx_str_t *value, const char *name, ngx_flag_t *flag)
 
 /* without "ratio=" as for any SDK, OpenTelemetry Environment Variables */
 
-static char *
+static void
 ngx_http_aiobs_trace_sampler(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf)
 {
-    u_char     *p;
-    ngx_str_t   name, arg;
+    u_char      *p;
+    ngx_str_t    name, arg;
+    ngx_uint_t   parent_based, always_off, ratio;
 
     if (ngx_http_aiobs_environment("OTEL_TRACES_SAMPLER", &name) != NGX_OK) {
-        return NGX_CONF_OK;
+        return;
     }
 
-    p = name.data;
-    conf->parent_based = ngx_strncmp(p, "parentbased_", 12) == 0;
+    parent_based = ngx_strncasecmp(name.data, (u_char *) "parentbased_", 12)
+                   == 0;
+    p = name.data + (parent_based ? 12 : 0);
 
-    if (conf->parent_based) {
-        p += 12;
+    always_off = ngx_strcasecmp(p, (u_char *) "always_off") == 0;
+    ratio = ngx_strcasecmp(p, (u_char *) "traceidratio") == 0;
+
+    if (!always_off && !ratio
+        && ngx_strcasecmp(p, (u_char *) "always_on") != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "OTEL_TRACES_SAMPLER is \"%V\", which is ignored: "
+                           "\"always_on\", \"always_off\" and "
+                           "\"traceidratio\" are accepted, with or without "
+                           "\"parentbased_\"", &name);
+        return;
     }
 
-    if (ngx_strcmp(p, "always_on") == 0) {
-        return NGX_CONF_OK;
-    }
+    conf->parent_based = parent_based;
 
-    if (ngx_strcmp(p, "always_off") == 0) {
+    if (always_off) {
         conf->ratio = 0;
-        return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(p, "traceidratio") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "OTEL_TRACES_SAMPLER is \"%V\": \"always_on\", "
-                           "\"always_off\" and \"traceidratio\" are accepted, "
-                           "with or without \"parentbased_\"", &name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_aiobs_environment("OTEL_TRACES_SAMPLER_ARG", &arg) == NGX_OK
+    if (ratio
+        && ngx_http_aiobs_environment("OTEL_TRACES_SAMPLER_ARG", &arg)
+           == NGX_OK
         && ngx_http_aiobs_trace_ratio(&arg, &conf->ratio) != NGX_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "OTEL_TRACES_SAMPLER_ARG is \"%V\": a number from "
-                           "0 to 1 is expected", &arg);
-        return NGX_CONF_ERROR;
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "OTEL_TRACES_SAMPLER_ARG is \"%V\", which is "
+                           "ignored: a number from 0 to 1 is expected", &arg);
     }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -252,7 +252,7 @@ ngx_http_aiobs_trace_ratio(ngx_str_t *text, uint64_t *ratio)
     p = text->data;
     end = p + text->len;
 
-    if (p == end || text->len > 11) {
+    if (p == end || text->len > 19) {
         return NGX_ERROR;
     }
 

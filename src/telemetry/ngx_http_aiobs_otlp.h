@@ -68,6 +68,22 @@ ngx_uint_t ngx_http_aiobs_otlp_disabled(void);
 char *ngx_http_aiobs_otlp_environment(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
+/* the variable for traces, or else the one for all signals; by its end */
+ngx_int_t ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value);
+
+/* tells that it is ignored; name: NULL: OTEL_RESOURCE_ATTRIBUTES */
+void ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, const char *name,
+    const char *expected);
+
+
+/* --- ngx_http_aiobs_otlp_pairs.c --- */
+
+/* those of the environment, after those of the block, which count */
+char *ngx_http_aiobs_otlp_env_headers(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+char *ngx_http_aiobs_otlp_env_attributes(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+
 /* adds a header line or attribute; value: any bytes */
 char *ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);

@@ -11,28 +11,21 @@
 #include "ngx_http_aiobs_otlp.h"
 
 
-/* of attributes and headers, each "name=value,..." with "%xx" */
-
-typedef char *(*ngx_http_aiobs_otlp_pair_pt)(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);
+#define NGX_HTTP_AIOBS_OTLP_TIMEOUT_MAX  3600000    /* milliseconds */
 
 
 static char *ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 static char *ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp, ngx_str_t *endpoint, ngx_uint_t grpc);
-static char *ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf,
+static void ngx_http_aiobs_otlp_env_compression(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
-static char *ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
-    ngx_str_t *text, ngx_uint_t *n);
+static void ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
+static void ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
+    ngx_str_t *text, ngx_uint_t min, ngx_uint_t *n);
 static char *ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
     ngx_str_t *file);
-static char *ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp, const char *name,
-    ngx_http_aiobs_otlp_pair_pt add);
-static ngx_int_t ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value);
-static char *ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, const char *name,
-    const char *expected);
 
 
 char *
@@ -46,19 +39,10 @@ ngx_http_aiobs_otlp_environment(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         otlp->service = value;
     }
 
-    if (otlp->compression == NGX_CONF_UNSET_UINT
-        && ngx_http_aiobs_otlp_env("COMPRESSION", &value) == NGX_OK)
-    {
-        otlp->compression = ngx_strcmp(value.data, "gzip") == 0;
-
-        if (!otlp->compression && ngx_strcmp(value.data, "none") != 0) {
-            return ngx_http_aiobs_otlp_env_bad(cf, "COMPRESSION",
-                                               "\"gzip\" or \"none\"");
-        }
-    }
+    ngx_http_aiobs_otlp_env_compression(cf, otlp);
+    ngx_http_aiobs_otlp_env_numbers(cf, otlp);
 
     if (ngx_http_aiobs_otlp_env_endpoint(cf, otlp) != NGX_CONF_OK
-        || ngx_http_aiobs_otlp_env_numbers(cf, otlp) != NGX_CONF_OK
         || ngx_http_aiobs_otlp_env_file(cf, "CERTIFICATE", &otlp->ca)
            != NGX_CONF_OK
         || ngx_http_aiobs_otlp_env_file(cf, "CLIENT_CERTIFICATE",
@@ -67,15 +51,36 @@ ngx_http_aiobs_otlp_environment(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         || ngx_http_aiobs_otlp_env_file(cf, "CLIENT_KEY",
                                         &otlp->certificate_key)
            != NGX_CONF_OK
-        || ngx_http_aiobs_otlp_env_pairs(cf, otlp, "HEADERS",
-                                         ngx_http_aiobs_otlp_add_header)
-           != NGX_CONF_OK)
+        || ngx_http_aiobs_otlp_env_headers(cf, otlp) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, NULL,
-                                         ngx_http_aiobs_otlp_add_attribute);
+    return ngx_http_aiobs_otlp_env_attributes(cf, otlp);
+}
+
+
+static void
+ngx_http_aiobs_otlp_env_compression(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp)
+{
+    ngx_str_t  value;
+
+    if (otlp->compression != NGX_CONF_UNSET_UINT
+        || ngx_http_aiobs_otlp_env("COMPRESSION", &value) != NGX_OK)
+    {
+        return;
+    }
+
+    if (ngx_strcasecmp(value.data, (u_char *) "gzip") == 0) {
+        otlp->compression = NGX_HTTP_AIOBS_OTLP_GZIP;
+
+    } else if (ngx_strcasecmp(value.data, (u_char *) "none") == 0) {
+        otlp->compression = NGX_HTTP_AIOBS_OTLP_NONE;
+
+    } else {
+        ngx_http_aiobs_otlp_env_bad(cf, "COMPRESSION", "\"gzip\" or \"none\"");
+    }
 }
 
 
@@ -97,7 +102,6 @@ ngx_http_aiobs_otlp_disabled(void)
 static char *
 ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    u_char      *p;
     ngx_str_t    endpoint, protocol;
     ngx_uint_t   grpc;
 
@@ -108,11 +112,13 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     grpc = 0;
 
     if (ngx_http_aiobs_otlp_env("PROTOCOL", &protocol) == NGX_OK) {
-        grpc = ngx_strcmp(protocol.data, "grpc") == 0;
+        grpc = ngx_strcasecmp(protocol.data, (u_char *) "grpc") == 0;
 
-        if (!grpc && ngx_strcmp(protocol.data, "http/protobuf") != 0) {
-            return ngx_http_aiobs_otlp_env_bad(cf, "PROTOCOL",
-                                           "\"grpc\" or \"http/protobuf\"");
+        if (!grpc
+            && ngx_strcasecmp(protocol.data, (u_char *) "http/protobuf") != 0)
+        {
+            ngx_http_aiobs_otlp_env_bad(cf, "PROTOCOL",
+                                        "\"grpc\" or \"http/protobuf\"");
         }
     }
 
@@ -120,11 +126,9 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
                                    &endpoint)
         == NGX_OK)
     {
-        p = (u_char *) ngx_strstr(endpoint.data, "://");
-        p = p ? p + 3 : endpoint.data;
+        /* as it is: without a path it is that of the root */
 
-        otlp->exact = ngx_strlchr(p, endpoint.data + endpoint.len, '/')
-                      != NULL;
+        otlp->exact = 1;
 
     } else if (ngx_http_aiobs_environment("OTEL_EXPORTER_OTLP_ENDPOINT",
                                           &endpoint)
@@ -139,16 +143,20 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 }
 
 
-/* the environment says http for both protocols, the block does not */
+/*
+ * The environment says http for both protocols, the block does not; for gRPC
+ * a host will do, and whether it speaks TLS is said apart.
+ */
 
 static char *
 ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_str_t *endpoint, ngx_uint_t grpc)
 {
-    size_t   skip;
-    u_char  *p;
+    size_t      skip;
+    u_char     *p;
+    ngx_str_t   insecure;
 
-    p = ngx_pnalloc(cf->pool, endpoint->len + 1);
+    p = ngx_pnalloc(cf->pool, endpoint->len + sizeof("grpcs://"));
     if (p == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -159,6 +167,11 @@ ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     if (grpc && ngx_strncmp(endpoint->data, "http", 4) == 0) {
         p = ngx_cpymem(p, "grpc", 4);
         skip = 4;
+
+    } else if (grpc && ngx_strstr(endpoint->data, "://") == NULL) {
+        p = ngx_http_aiobs_otlp_env("INSECURE", &insecure) == NGX_OK
+            && ngx_strcasecmp(insecure.data, (u_char *) "true") == 0
+            ? ngx_cpymem(p, "grpc://", 7) : ngx_cpymem(p, "grpcs://", 8);
     }
 
     p = ngx_cpymem(p, endpoint->data + skip, endpoint->len - skip);
@@ -170,7 +183,7 @@ ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
 }
 
 
-static char *
+static void
 ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
     ngx_str_t   text;
@@ -178,55 +191,56 @@ ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 
     struct {
         const char  *name;
+        ngx_uint_t   min;
         ngx_uint_t  *n;
     } numbers[] = {
-        { "OTEL_BSP_SCHEDULE_DELAY", &otlp->limits.interval },
-        { "OTEL_BSP_MAX_QUEUE_SIZE", &otlp->limits.queue },
-        { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &otlp->limits.batch },
-        { NULL, NULL }
+        { "OTEL_BSP_SCHEDULE_DELAY", 0, &otlp->limits.interval },
+        { "OTEL_BSP_MAX_QUEUE_SIZE", 1, &otlp->limits.queue },
+        { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, &otlp->limits.batch },
+        { NULL, 0, NULL }
     };
 
     for (i = 0; numbers[i].name; i++) {
 
         if (*numbers[i].n == NGX_CONF_UNSET_UINT
-            && ngx_http_aiobs_environment(numbers[i].name, &text) == NGX_OK
-            && ngx_http_aiobs_otlp_env_number(cf, numbers[i].name, &text,
-                                              numbers[i].n)
-               != NGX_CONF_OK)
+            && ngx_http_aiobs_environment(numbers[i].name, &text) == NGX_OK)
         {
-            return NGX_CONF_ERROR;
+            ngx_http_aiobs_otlp_env_number(cf, numbers[i].name, &text,
+                                           numbers[i].min, numbers[i].n);
         }
     }
 
     if (otlp->timeout == NGX_CONF_UNSET_MSEC
         && ngx_http_aiobs_otlp_env("TIMEOUT", &text) == NGX_OK)
     {
-        return ngx_http_aiobs_otlp_env_number(cf, "OTEL_EXPORTER_OTLP_TIMEOUT",
-                                              &text, &otlp->timeout);
-    }
+        ngx_http_aiobs_otlp_env_number(cf, "OTEL_EXPORTER_OTLP_TIMEOUT",
+                                       &text, 0, &otlp->timeout);
 
-    return NGX_CONF_OK;
+        /* 0 is none, which is a very long time */
+
+        if (otlp->timeout == 0) {
+            otlp->timeout = NGX_HTTP_AIOBS_OTLP_TIMEOUT_MAX;
+        }
+    }
 }
 
 
-static char *
+static void
 ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
-    ngx_str_t *text, ngx_uint_t *n)
+    ngx_str_t *text, ngx_uint_t min, ngx_uint_t *n)
 {
     ngx_int_t  value;
 
     value = ngx_atoi(text->data, text->len);
 
-    if (value <= 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s is \"%V\": a number above 0 is expected", name,
-                           text);
-        return NGX_CONF_ERROR;
+    if (value < (ngx_int_t) min || value > NGX_MAX_INT32_VALUE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "%s is \"%V\", which is ignored: a number from %ui "
+                           "on is expected", name, text, min);
+        return;
     }
 
     *n = value;
-
-    return NGX_CONF_OK;
 }
 
 
@@ -247,65 +261,9 @@ ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
 }
 
 
-/* name: NULL: OTEL_RESOURCE_ATTRIBUTES */
-
-static char *
-ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
-    const char *name, ngx_http_aiobs_otlp_pair_pt add)
-{
-    u_char     *p, *end, *last, *to, *from;
-    ngx_str_t   list, key, value;
-
-    if ((name ? ngx_http_aiobs_otlp_env(name, &list)
-              : ngx_http_aiobs_environment("OTEL_RESOURCE_ATTRIBUTES", &list))
-        != NGX_OK)
-    {
-        return NGX_CONF_OK;
-    }
-
-    last = list.data + list.len;
-
-    for (p = list.data; p < last; p = end + 1) {
-
-        end = ngx_strlchr(p, last, ',');
-        end = end ? end : last;
-
-        while (p < end && *p == ' ') {
-            p++;
-        }
-
-        key.data = p;
-        p = ngx_strlchr(p, end, '=');
-
-        if (p == NULL || p == key.data) {
-            return ngx_http_aiobs_otlp_env_bad(cf, name,
-                                               "\"name=value,...\"");
-        }
-
-        key.len = p - key.data;
-
-        value.data = ngx_pnalloc(cf->pool, end - p);
-        if (value.data == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        to = value.data;
-        from = p + 1;
-        ngx_unescape_uri(&to, &from, end - from, 0);
-        value.len = to - value.data;
-
-        if (add(cf, otlp, &key, &value) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 /* the variable for traces, or the one for all signals */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value)
 {
     u_char  full[64];
@@ -322,108 +280,15 @@ ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value)
 }
 
 
-static char *
+/* the specification has it: told, and as if it were not set */
+
+void
 ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, const char *name,
     const char *expected)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value of the environment variable %s%s: %s "
-                       "is expected",
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "invalid value of the environment variable %s%s, which "
+                       "is ignored: %s is expected",
                        name ? "OTEL_EXPORTER_OTLP_" : "",
                        name ? name : "OTEL_RESOURCE_ATTRIBUTES", expected);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* name: a token of RFC 9110; the block's own come first and count */
-
-char *
-ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
-    ngx_str_t *name, ngx_str_t *value)
-{
-    u_char      *p, **header;
-    size_t       i;
-    ngx_uint_t   k;
-
-    for (i = 0; i < name->len; i++) {
-        if (name->data[i] <= ' ' || name->data[i] >= 0x7f
-            || name->data[i] == ':')
-        {
-            goto invalid;
-        }
-    }
-
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] < ' ' || value->data[i] == 0x7f) {
-            goto invalid;
-        }
-    }
-
-    header = otlp->headers.elts;
-
-    for (k = 0; k < otlp->headers.nelts; k++) {
-        if (ngx_strncasecmp(header[k], name->data, name->len) == 0
-            && header[k][name->len] == ':')
-        {
-            return NGX_CONF_OK;
-        }
-    }
-
-    p = ngx_pnalloc(cf->pool, name->len + value->len + 3);
-    header = ngx_array_push(&otlp->headers);
-
-    if (p == NULL || header == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *header = p;
-    ngx_sprintf(p, "%V: %V%Z", name, value);
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "the header \"%V\" for \"aiobs_otlp\" has a name or a "
-                       "value with bytes that no header has", name);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* the block's own come first and count */
-
-char *
-ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
-    ngx_str_t *name, ngx_str_t *value)
-{
-    u_char        *p;
-    ngx_uint_t     i;
-    ngx_keyval_t  *attr;
-
-    attr = otlp->attributes.elts;
-
-    for (i = 0; i < otlp->attributes.nelts; i++) {
-        if (attr[i].key.len == name->len
-            && ngx_memcmp(attr[i].key.data, name->data, name->len) == 0)
-        {
-            return NGX_CONF_OK;
-        }
-    }
-
-    p = ngx_pnalloc(cf->pool, name->len + 1);
-    attr = ngx_array_push(&otlp->attributes);
-
-    if (p == NULL || attr == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    attr->key.data = p;
-    attr->key.len = name->len;
-    attr->value = *value;
-
-    ngx_sprintf(p, "%V%Z", name);
-
-    return NGX_CONF_OK;
 }

@@ -19,9 +19,10 @@ static void ngx_http_aiobs_otlp_grpc_failed(const aiobs_http_answer_t *answer,
     ngx_int_t status, ngx_http_aiobs_export_verdict_t *verdict);
 static void ngx_http_aiobs_otlp_say(char *to, size_t size, const u_char *text,
     size_t len);
-static ngx_msec_t ngx_http_aiobs_otlp_retry_info(
-    const aiobs_http_answer_t *answer);
-static ngx_msec_t ngx_http_aiobs_otlp_any(const u_char *p, size_t len);
+static ngx_int_t ngx_http_aiobs_otlp_retry_info(
+    const aiobs_http_answer_t *answer, ngx_msec_t *delay);
+static ngx_int_t ngx_http_aiobs_otlp_any(const u_char *p, size_t len,
+    ngx_msec_t *delay);
 static ngx_msec_t ngx_http_aiobs_otlp_duration(const u_char *p, size_t len);
 static ngx_int_t ngx_http_aiobs_otlp_member(const u_char *p, size_t len,
     int number, aiobs_pb_field_t *field);
@@ -74,6 +75,7 @@ ngx_http_aiobs_otlp_grpc_failed(const aiobs_http_answer_t *answer,
     ngx_int_t status, ngx_http_aiobs_export_verdict_t *verdict)
 {
     size_t       len;
+    ngx_int_t    info;
     const char  *message;
 
     ngx_sprintf((u_char *) verdict->reason, "grpc_%i%Z", status);
@@ -87,7 +89,7 @@ ngx_http_aiobs_otlp_grpc_failed(const aiobs_http_answer_t *answer,
                             (u_char *) verdict->text,
                             ngx_strlen(verdict->text));
 
-    verdict->delay = ngx_http_aiobs_otlp_retry_info(answer);
+    info = ngx_http_aiobs_otlp_retry_info(answer, &verdict->delay);
 
     switch (status) {
 
@@ -101,7 +103,7 @@ ngx_http_aiobs_otlp_grpc_failed(const aiobs_http_answer_t *answer,
         break;
 
     case 8:                             /* RESOURCE_EXHAUSTED */
-        verdict->what = verdict->delay ? NGX_HTTP_AIOBS_EXPORT_RETRY
+        verdict->what = info == NGX_OK ? NGX_HTTP_AIOBS_EXPORT_RETRY
                                        : NGX_HTTP_AIOBS_EXPORT_DROP;
         break;
 
@@ -146,7 +148,7 @@ ngx_http_aiobs_otlp_partial(const u_char *p, size_t len,
 
     while ((rc = aiobs_pb_next(&p, end, &field)) == 1) {
 
-        if (field.number == 1 && field.wire == 0) {
+        if (field.number == 1 && field.wire == 0 && (int64_t) field.n > 0) {
             verdict->rejected = (ngx_uint_t) ngx_min(field.n, NGX_MAX_INT32_VALUE);
 
         } else if (field.number == 2 && field.wire == 2) {
@@ -176,15 +178,16 @@ ngx_http_aiobs_otlp_say(char *to, size_t size, const u_char *text, size_t len)
 
 /*
  * grpc-status-details-bin: google.rpc.Status { details = 3 }, each an Any
- * { type_url = 1, value = 2 }; one of them may be google.rpc.RetryInfo
+ * { type_url = 1, value = 2 }; one of them may be google.rpc.RetryInfo, with
+ * or without a delay.  NGX_DECLINED: there is none.
  */
 
-static ngx_msec_t
-ngx_http_aiobs_otlp_retry_info(const aiobs_http_answer_t *answer)
+static ngx_int_t
+ngx_http_aiobs_otlp_retry_info(const aiobs_http_answer_t *answer,
+    ngx_msec_t *delay)
 {
     u_char            buf[NGX_HTTP_AIOBS_GRPC_DETAILS];
     ngx_str_t         from, to;
-    ngx_msec_t        delay;
     const u_char     *p, *end;
     aiobs_pb_field_t  field;
 
@@ -196,7 +199,7 @@ ngx_http_aiobs_otlp_retry_info(const aiobs_http_answer_t *answer)
     if (from.len == 0 || ngx_base64_decoded_length(from.len) > sizeof(buf)
         || ngx_decode_base64(&to, &from) != NGX_OK)
     {
-        return 0;
+        return NGX_DECLINED;
     }
 
     p = to.data;
@@ -204,21 +207,19 @@ ngx_http_aiobs_otlp_retry_info(const aiobs_http_answer_t *answer)
 
     while (aiobs_pb_next(&p, end, &field) == 1) {
 
-        if (field.number == 3 && field.wire == 2) {
-            delay = ngx_http_aiobs_otlp_any(field.data, field.len);
-
-            if (delay) {
-                return delay;
-            }
+        if (field.number == 3 && field.wire == 2
+            && ngx_http_aiobs_otlp_any(field.data, field.len, delay) == NGX_OK)
+        {
+            return NGX_OK;
         }
     }
 
-    return 0;
+    return NGX_DECLINED;
 }
 
 
-static ngx_msec_t
-ngx_http_aiobs_otlp_any(const u_char *p, size_t len)
+static ngx_int_t
+ngx_http_aiobs_otlp_any(const u_char *p, size_t len, ngx_msec_t *delay)
 {
     aiobs_pb_field_t  type, value;
 
@@ -226,21 +227,25 @@ ngx_http_aiobs_otlp_any(const u_char *p, size_t len)
 
     if (ngx_http_aiobs_otlp_member(p, len, 1, &type) != NGX_OK
         || type.wire != 2 || type.len != sizeof(name) - 1
-        || ngx_memcmp(type.data, name, type.len) != 0
-        || ngx_http_aiobs_otlp_member(p, len, 2, &value) != NGX_OK
-        || value.wire != 2
-        || ngx_http_aiobs_otlp_member(value.data, value.len, 1, &value)
-           != NGX_OK
-        || value.wire != 2)
+        || ngx_memcmp(type.data, name, type.len) != 0)
     {
-        return 0;
+        return NGX_DECLINED;
     }
 
-    return ngx_http_aiobs_otlp_duration(value.data, value.len);
+    if (ngx_http_aiobs_otlp_member(p, len, 2, &value) == NGX_OK
+        && value.wire == 2
+        && ngx_http_aiobs_otlp_member(value.data, value.len, 1, &value)
+           == NGX_OK
+        && value.wire == 2)
+    {
+        *delay = ngx_http_aiobs_otlp_duration(value.data, value.len);
+    }
+
+    return NGX_OK;
 }
 
 
-/* google.protobuf.Duration { seconds = 1, nanos = 2 } */
+/* google.protobuf.Duration { seconds = 1, nanos = 2 }; a negative one is 0 */
 
 static ngx_msec_t
 ngx_http_aiobs_otlp_duration(const u_char *p, size_t len)
@@ -253,12 +258,16 @@ ngx_http_aiobs_otlp_duration(const u_char *p, size_t len)
     if (ngx_http_aiobs_otlp_member(p, len, 1, &field) == NGX_OK
         && field.wire == 0)
     {
+        if ((int64_t) field.n < 0) {
+            return 0;
+        }
+
         ms = (ngx_msec_t) ngx_min(field.n, NGX_HTTP_AIOBS_GRPC_DELAY_MAX)
              * 1000;
     }
 
     if (ngx_http_aiobs_otlp_member(p, len, 2, &field) == NGX_OK
-        && field.wire == 0)
+        && field.wire == 0 && (int64_t) field.n > 0)
     {
         ms += (ngx_msec_t) (ngx_min(field.n, 999999999) / 1000000);
     }

@@ -69,7 +69,11 @@ http.createServer((q, r) => {
 
     try {
       const type = 'application/x-protobuf';
-      if (q.method !== 'POST' || q.url !== '/v1/traces') { r.statusCode = 404; return r.end(); }
+      if (q.method !== 'POST' || q.url !== '/v1/traces') {
+        write({ path: q.url });
+        r.statusCode = 404;
+        return r.end();
+      }
       if (q.headers['content-type'] !== type) { r.statusCode = 415; return r.end(); }
       const plain = q.headers['content-encoding'] === 'gzip' ? zlib.gunzipSync(body) : body;
       take('http', Request.decode(plain), q.headers);

@@ -1,0 +1,334 @@
+
+/*
+ * Copyright (C) the aiobs authors
+ *
+ * Headers for the receiver and attributes of the resource: of the block, and
+ * of the environment, where they are "name=value,..." with "%xx".
+ */
+
+
+#include "ngx_http_aiobs_otlp.h"
+
+
+typedef char *(*ngx_http_aiobs_otlp_pair_pt)(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);
+
+
+static char *ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, const char *name,
+    ngx_http_aiobs_otlp_pair_pt add);
+static ngx_int_t ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end,
+    ngx_str_t *name, ngx_str_t *value);
+static void ngx_http_aiobs_otlp_trim(ngx_str_t *s);
+static ngx_int_t ngx_http_aiobs_otlp_unescape(u_char *to, ngx_str_t *s);
+static ngx_int_t ngx_http_aiobs_otlp_attribute_valid(ngx_str_t *name);
+static ngx_int_t ngx_http_aiobs_otlp_header_valid(ngx_str_t *name,
+    ngx_str_t *value);
+
+
+char *
+ngx_http_aiobs_otlp_env_headers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, "HEADERS",
+                                         ngx_http_aiobs_otlp_add_header);
+}
+
+
+char *
+ngx_http_aiobs_otlp_env_attributes(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, NULL,
+                                         ngx_http_aiobs_otlp_add_attribute);
+}
+
+
+/* name: NULL: OTEL_RESOURCE_ATTRIBUTES; all of the list counts, or nothing */
+
+static char *
+ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
+    const char *name, ngx_http_aiobs_otlp_pair_pt add)
+{
+    u_char       *p, *end, *last;
+    ngx_str_t     list, text, key, value;
+    ngx_uint_t    pass;
+
+    if ((name ? ngx_http_aiobs_otlp_env(name, &list)
+              : ngx_http_aiobs_environment("OTEL_RESOURCE_ATTRIBUTES", &list))
+        != NGX_OK)
+    {
+        return NGX_CONF_OK;
+    }
+
+    for (pass = 0; pass < 2; pass++) {
+
+        /* what is unescaped goes where it was */
+
+        text.len = list.len;
+        text.data = ngx_pnalloc(cf->pool, list.len);
+        if (text.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memcpy(text.data, list.data, list.len);
+        last = text.data + text.len;
+
+        for (p = text.data; p < last; p = end + 1) {
+
+            end = ngx_strlchr(p, last, ',');
+            end = end ? end : last;
+
+            switch (ngx_http_aiobs_otlp_env_pair(p, end, &key, &value)) {
+
+            case NGX_DONE:
+                continue;
+
+            case NGX_OK:
+                if ((name ? ngx_http_aiobs_otlp_header_valid(&key, &value)
+                          : ngx_http_aiobs_otlp_attribute_valid(&key))
+                    == NGX_OK)
+                {
+                    break;
+                }
+
+                /* fall through */
+
+            default:
+                ngx_http_aiobs_otlp_env_bad(cf, name, "\"name=value,...\"");
+                return NGX_CONF_OK;
+            }
+
+            if (pass && add(cf, otlp, &key, &value) != NGX_CONF_OK) {
+                return NGX_CONF_ERROR;
+            }
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* NGX_DONE: there is nothing but space; NGX_ERROR: it is none */
+
+static ngx_int_t
+ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    u_char  *equals;
+
+    name->data = p;
+    name->len = end - p;
+
+    ngx_http_aiobs_otlp_trim(name);
+
+    if (name->len == 0) {
+        return NGX_DONE;
+    }
+
+    equals = ngx_strlchr(p, end, '=');
+
+    if (equals == NULL) {
+        return NGX_ERROR;
+    }
+
+    name->data = p;
+    name->len = equals - p;
+    value->data = equals + 1;
+    value->len = end - value->data;
+
+    ngx_http_aiobs_otlp_trim(name);
+    ngx_http_aiobs_otlp_trim(value);
+
+    return name->len == 0
+           || ngx_http_aiobs_otlp_unescape(name->data, name) != NGX_OK
+           ? NGX_ERROR
+           : ngx_http_aiobs_otlp_unescape(value->data, value);
+}
+
+
+static void
+ngx_http_aiobs_otlp_trim(ngx_str_t *s)
+{
+    while (s->len && (s->data[0] == ' ' || s->data[0] == '\t')) {
+        s->data++;
+        s->len--;
+    }
+
+    while (s->len
+           && (s->data[s->len - 1] == ' ' || s->data[s->len - 1] == '\t'))
+    {
+        s->len--;
+    }
+}
+
+
+/* to: may be where it is */
+
+static ngx_int_t
+ngx_http_aiobs_otlp_unescape(u_char *to, ngx_str_t *s)
+{
+    u_char     *start, *p, *last;
+    ngx_int_t   c;
+
+    start = to;
+    last = s->data + s->len;
+
+    for (p = s->data; p < last; p++) {
+
+        if (*p != '%') {
+            *to++ = *p;
+            continue;
+        }
+
+        c = last - p > 2 ? ngx_hextoi(p + 1, 2) : NGX_ERROR;
+
+        if (c == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        *to++ = (u_char) c;
+        p += 2;
+    }
+
+    s->data = start;
+    s->len = to - start;
+
+    return NGX_OK;
+}
+
+
+/* name: a token of RFC 9110; the block's own come first and count */
+
+char *
+ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    u_char      *p, **header;
+    ngx_uint_t   k;
+
+    if (ngx_http_aiobs_otlp_header_valid(name, value) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the header \"%V\" for \"aiobs_otlp\" has a name "
+                           "or a value with bytes that no header has", name);
+        return NGX_CONF_ERROR;
+    }
+
+    header = otlp->headers.elts;
+
+    for (k = 0; k < otlp->headers.nelts; k++) {
+        if (ngx_strncasecmp(header[k], name->data, name->len) == 0
+            && header[k][name->len] == ':')
+        {
+            return NGX_CONF_OK;
+        }
+    }
+
+    p = ngx_pnalloc(cf->pool, name->len + value->len + 3);
+    header = ngx_array_push(&otlp->headers);
+
+    if (p == NULL || header == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *header = p;
+    ngx_sprintf(p, "%V: %V%Z", name, value);
+
+    return NGX_CONF_OK;
+}
+
+
+/* a name is UTF-8, or no receiver reads what it is sent */
+
+static ngx_int_t
+ngx_http_aiobs_otlp_attribute_valid(ngx_str_t *name)
+{
+    u_char    *p, *last;
+    uint32_t   u;
+
+    last = name->data + name->len;
+
+    for (p = name->data; p < last; /* void */ ) {
+
+        if (*p < 0x80) {
+            if (*p++ < ' ') {
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
+        u = ngx_utf8_decode(&p, last - p);
+
+        if (u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff)) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_otlp_header_valid(ngx_str_t *name, ngx_str_t *value)
+{
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] <= ' ' || name->data[i] >= 0x7f
+            || name->data[i] == ':')
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] < ' ' || value->data[i] == 0x7f) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the block's own come first and count */
+
+char *
+ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    u_char        *p;
+    ngx_uint_t     i;
+    ngx_keyval_t  *attr;
+
+    if (ngx_http_aiobs_otlp_attribute_valid(name) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a \"resource\" of \"aiobs_otlp\" has a name with "
+                           "control bytes, or that is not UTF-8");
+        return NGX_CONF_ERROR;
+    }
+
+    attr = otlp->attributes.elts;
+
+    for (i = 0; i < otlp->attributes.nelts; i++) {
+        if (attr[i].key.len == name->len
+            && ngx_memcmp(attr[i].key.data, name->data, name->len) == 0)
+        {
+            return NGX_CONF_OK;
+        }
+    }
+
+    p = ngx_pnalloc(cf->pool, name->len + 1);
+    attr = ngx_array_push(&otlp->attributes);
+
+    if (p == NULL || attr == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    attr->key.data = p;
+    attr->key.len = name->len;
+    attr->value = *value;
+
+    ngx_sprintf(p, "%V%Z", name);
+
+    return NGX_CONF_OK;
+}
