@@ -138,6 +138,10 @@ like($r->{body}, qr/value="&quot;&gt;&lt;script&gt;"/, 'and kept in the form');
 
 $r = $t->get(0, '/requests?format=html');
 unlike($r->{body}, qr/<script|<b>|onerror|javascript:/, 'what clients sent is escaped');
+my $esc = $t->get(0, '/requests?user=%1b%5b2J%7f', 'Accept', 'text/html');
+unlike($esc->{body}, qr/[\x00-\x09\x0b-\x1f\x7f]/, 'no control bytes: a page may be shown on a terminal');
+like($esc->{body}, qr/value="\xef\xbf\xbd\[2J\xef\xbf\xbd"/, 'but their place');
+like($esc->{body}, qr/\xef\xbf\xbd\[2J/, 'but their place') if $esc->{body} =~ /\[2J/;
 like($r->{body}, qr{<td>/&lt;script&gt;alert\(1\)&lt;/script&gt;&quot;&#39;&amp;</td>}, 'and shown');
 unlike($r->{body}, qr{(?:src|href|url)\s*[=(]}, 'nothing from elsewhere');
 my ($style) = $r->{body} =~ m{<style>(.*?)</style>}s;

@@ -22,7 +22,9 @@
 
 
 static size_t aiobs_utf8_len(const uint8_t *p, const uint8_t *last);
+static unsigned aiobs_utf8_control(const uint8_t *p, size_t n);
 static uint8_t *aiobs_escape_byte(uint8_t *p, uint8_t c);
+static uint8_t *aiobs_escape_code(uint8_t *p, unsigned code);
 
 
 /* --- portable: 8 bytes at a time --- */
@@ -253,6 +255,7 @@ aiobs_escape_any(uint8_t *p, size_t max, const uint8_t *s, size_t len)
 {
     size_t          n;
     uint8_t        *last;
+    unsigned        code;
     const uint8_t  *end;
 
     last = p + max - 1;                                 /* closing quote */
@@ -289,8 +292,16 @@ aiobs_escape_any(uint8_t *p, size_t max, const uint8_t *s, size_t len)
             continue;
         }
 
-        memcpy(p, s, n);
-        p += n;
+        code = aiobs_utf8_control(s, n);
+
+        if (code) {
+            p = aiobs_escape_code(p, code);
+
+        } else {
+            memcpy(p, s, n);
+            p += n;
+        }
+
         s += n;
     }
 
@@ -349,11 +360,35 @@ aiobs_utf8_len(const uint8_t *p, const uint8_t *last)
 }
 
 
+/*
+ * The character of the n bytes at p if it steers terminals (U+0080 to U+009F),
+ * turns the direction of text, or ends a line; else 0.
+ */
+
+static unsigned
+aiobs_utf8_control(const uint8_t *p, size_t n)
+{
+    unsigned  code;
+
+    if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) {
+        return p[1];
+    }
+
+    if (n != 3 || p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81)) {
+        return 0;
+    }
+
+    code = 0x2000 + ((p[1] & 0x3f) << 6) + (p[2] & 0x3f);
+
+    return code == 0x200e || code == 0x200f
+           || (code >= 0x2028 && code <= 0x202e)
+           || (code >= 0x2066 && code <= 0x2069) ? code : 0;
+}
+
+
 static uint8_t *
 aiobs_escape_byte(uint8_t *p, uint8_t c)
 {
-    static const char  hex[] = "0123456789abcdef";
-
     *p++ = '\\';
 
     switch (c) {
@@ -376,9 +411,22 @@ aiobs_escape_byte(uint8_t *p, uint8_t c)
         return p;
 
     default:
-        memcpy(p, "u00", 3);
-        p[3] = hex[c >> 4];
-        p[4] = hex[c & 15];
-        return p + 5;
+        return aiobs_escape_code(p - 1, c);
     }
+}
+
+
+static uint8_t *
+aiobs_escape_code(uint8_t *p, unsigned code)
+{
+    static const char  hex[] = "0123456789abcdef";
+
+    p[0] = '\\';
+    p[1] = 'u';
+    p[2] = hex[code >> 12];
+    p[3] = hex[(code >> 8) & 15];
+    p[4] = hex[(code >> 4) & 15];
+    p[5] = hex[code & 15];
+
+    return p + 6;
 }

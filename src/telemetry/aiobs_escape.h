@@ -165,7 +165,8 @@ aiobs_quote(uint8_t *p, const uint8_t *s, size_t len)
 /*
  * s as a JSON string, quoted, in at most max bytes, two at least; what does
  * not fit is cut between characters, what is no UTF-8 (RFC 3629) becomes
- * U+FFFD.  Returns the end.
+ * U+FFFD, and what steers a terminal or turns the direction of text is escaped
+ * besides what JSON wants to be.  Returns the end.
  */
 
 static inline __attribute__((always_inline)) uint8_t *

@@ -213,13 +213,12 @@ ngx_http_aiobs_console_in_head(ngx_uint_t field)
 }
 
 
-/* as it is where it is plain, else quoted as in JSON and all in ASCII */
+/* as it is where it is plain, else quoted as in JSON */
 
 static u_char *
 ngx_http_aiobs_console_text(u_char *p, size_t max, ngx_str_t *text)
 {
-    size_t   i;
-    u_char  *last;
+    size_t  i;
 
     for (i = 0; i < text->len; i++) {
         if (text->data[i] <= ' ' || text->data[i] >= 0x7f
@@ -233,18 +232,7 @@ ngx_http_aiobs_console_text(u_char *p, size_t max, ngx_str_t *text)
         return ngx_cpymem(p, text->data, ngx_min(text->len, max));
     }
 
-    last = ngx_http_aiobs_json_string(p, max, text);
-
-    /* U+0080 to U+009F steer terminals too */
-
-    for (/* void */ ; p < last; p++) {
-        if (*p == 0xc2 && p[1] < 0xa0) {
-            *p++ = '?';
-            *p = '?';
-        }
-    }
-
-    return last;
+    return ngx_http_aiobs_json_string(p, max, text);
 }
 
 

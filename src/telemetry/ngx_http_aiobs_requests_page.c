@@ -232,7 +232,14 @@ ngx_http_aiobs_page_escape(ngx_http_aiobs_requests_t *requests,
             entity = "&#39;";
             break;
         default:
-            continue;
+            if ((data[i] >= ' ' && data[i] != 0x7f) || data[i] == LF) {
+                continue;
+            }
+
+            /* no HTML has it, and the page may be shown on a terminal */
+
+            entity = "\xef\xbf\xbd";
+            break;
         }
 
         ngx_http_aiobs_requests_add(requests, data + start, i - start);

@@ -56,8 +56,16 @@ character(const uint8_t *s, const uint8_t *end, uint8_t *to, size_t *read)
         if (i == n && code >= least && code < 0x110000
             && (code < 0xd800 || code >= 0xe000))
         {
-            memcpy(to, s, n);
             *read = n;
+
+            if (code < 0xa0 || code == 0x200e || code == 0x200f
+                || (code > 0x2027 && code < 0x202f)
+                || (code > 0x2065 && code < 0x206a))
+            {
+                return (size_t) sprintf((char *) to, "\\u%04x", (unsigned) code);
+            }
+
+            memcpy(to, s, n);
             return n;
         }
     }
@@ -70,7 +78,7 @@ static size_t
 naive(uint8_t *to, size_t max, const uint8_t *s, size_t len)
 {
     size_t          n, read, used;
-    uint8_t         text[8];
+    uint8_t         text[16];
     const uint8_t  *end;
 
     used = 0;
@@ -122,7 +130,10 @@ fill(uint8_t *p, size_t len)
 
     static const char  *words[] = {
         "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf",
-        "\xed\x9f\xbf", "\xed\xa0\x80", "\xc0\x80", "\xe0\x80\x80", "abc"
+        "\xed\x9f\xbf", "\xed\xa0\x80", "\xc0\x80", "\xe0\x80\x80", "abc",
+        "\xc2\x80", "\xc2\x9b", "\xc2\xa0", "\xe2\x80\xae", "\xe2\x80\xa8",
+        "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa6", "\xe2\x81\xa5",
+        "\xe2\x81\xaa", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x90"
     };
 
     kind = number(4);
