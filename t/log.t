@@ -78,7 +78,8 @@ ok(Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/buffer.json') =~ /"last"/ }, 2
 
 # every line
 
-is($t->get(0, '/user?user=bob')->{body}, "anon\n", 'return comes before a user is known');
+is($t->get(0, '/user?user=bob', 'X-Request-ID', 'early')->{body}, "anon\n", 'return comes before a user is known');
+is($t->log_of('early')->{user_id}, 'bob', 'who stands in the line');
 
 my ($line) = map { decode_json($_) } grep { /"new"/ } lines('aiobs');
 like($line->{timestamp}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, 'timestamp');

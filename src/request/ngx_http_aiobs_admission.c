@@ -18,8 +18,6 @@ static ngx_int_t ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value);
 static void ngx_http_aiobs_bearer(ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_key_header(ngx_table_elt_t *h);
 static void ngx_http_aiobs_printable(ngx_str_t *s);
-static void ngx_http_aiobs_find_user(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static void ngx_http_aiobs_validated(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_admitted(ngx_http_aiobs_ctx_t *ctx,
@@ -39,7 +37,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
-    ngx_http_aiobs_find_user(r, ctx, lcf);
+    ngx_http_aiobs_find_user(r, ctx);
 
     if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OFF) {
         return NGX_OK;
@@ -470,13 +468,13 @@ ngx_http_aiobs_printable(ngx_str_t *s)
 }
 
 
-/* the user named by the configuration, where no gateway key names one */
-
-static void
-ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_loc_conf_t *lcf)
+void
+ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t  value;
+    ngx_str_t                   value;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
     if (lcf->user == NULL || ctx->user.len
         || ngx_http_complex_value(r, lcf->user, &value) != NGX_OK)

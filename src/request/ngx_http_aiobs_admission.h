@@ -17,6 +17,9 @@
 ngx_int_t ngx_http_aiobs_identify(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
+/* the user named by the configuration, where no gateway key names one */
+void ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
+
 /* access: NGX_OK, NGX_DECLINED, a status, or NGX_DONE when answered here */
 ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);

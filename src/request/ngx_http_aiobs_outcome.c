@@ -47,6 +47,10 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ctx->error_type = "";
     ctx->cost = AIOBS_ABSENT;
 
+    if (!ctx->validated) {
+        ngx_http_aiobs_find_user(r, ctx);   /* answered before it was asked */
+    }
+
     asked = ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 
