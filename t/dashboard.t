@@ -42,6 +42,8 @@ for my $p (@panels) {
     }
 
     next if $p->{type} eq 'row';
+    push @wrong, "$p->{title}: not of now" if $p->{type} eq 'stat'
+        && ($p->{targets}[0]{range} || !$p->{targets}[0]{instant});
     push @wrong, "$p->{title}: no description" unless $p->{description};
     push @wrong, "$p->{title}: no unit" unless $p->{fieldConfig}{defaults}{unit}
         || $p->{type} eq 'table';
@@ -139,7 +141,7 @@ aiobs_prices %%ROOT%%/conf-examples/prices.json;
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
-    location /v1/ { aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://127.0.0.1:%%PORT_0%%;
+    location /v1/ { aiobs_llm openai; aiobs_endpoint chat.a(b)+; proxy_pass http://127.0.0.1:%%PORT_0%%;
         aiobs_agent_session $http_x_agent_session end=$http_x_end; aiobs_rag_score $upstream_http_x_rag_score; }
     location /closed/ { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
@@ -161,17 +163,17 @@ AiobsMonitoring::prometheus($t, 2, AiobsMonitoring::shipped('prometheus/promethe
     [qr/_timeout: \w+/, '_timeout: 1s'],
     [qr/^rule_files:\n(?:  .*\n)+/m, ''],
     [qr/^alerting:\n(?:  .*\n)+/m, ''],
-    [qr/gateway:8080/, '127.0.0.1:%%PORT_1%%']));
+    [qr/'gateway:8080'/, "'127.0.0.1:%%PORT_1%%', 'localhost:%%PORT_1%%'"]));
 
 # --- every question ---
 
 # as Grafana puts it: variables replaced, "All" by what allValue says
 
 sub plain {
-    my ($q) = @_;
+    my ($q, %chosen) = @_;
 
     my %value = (__rate_interval => '1m', __range => '1h', __interval => '15s',
-        map { $_->{name} => $_->{allValue} || '' } values %variable);
+        (map { $_->{name} => $_->{allValue} || '' } values %variable), %chosen);
     $q =~ s/\$\{?(\w+)\}?/$value{$1} \/\/ die "no variable $1 in $q"/ge;
     return $q;
 }
@@ -219,5 +221,27 @@ ok((grep { $_->{metric}{handler} eq '/v1/' && abs($_->{value}[1] - 1 / 5) < 0.1 
     'a fifth of the requests failed');
 my @top = AiobsMonitoring::query($t, 2, plain($title{'Top models'}{targets}[0]{expr}));
 is_deeply([sort map { $_->{metric}{model} } @top], ['gpt-4o', 'gpt-4o-mini'], 'the models are there');
+
+# two gateways, each with a mean of its own: a mean of means is none
+
+is(scalar(() = AiobsMonitoring::query($t, 2, plain($title{'Retrieval score'}{targets}[0]{expr}))), 2,
+    'the score of each gateway');
+
+# an endpoint may have any name; how Grafana puts one that is chosen
+
+is(scalar(() = AiobsMonitoring::query($t, 2, plain($title{'Agent sessions'}{targets}[0]{expr},
+    job => '(aiobs|x\\\\.y)', endpoint => 'chat\\\\.a\\\\(b\\\\)\\\\+'))), 1, 'an endpoint of its own');
+
+# without traffic there is a number or nothing, and none of long ago
+
+my @stats = grep { $_->{type} eq 'stat' } @panels;
+my @now = ('__rate_interval', '3s');
+ok(Aiobs::wait_for(sub {
+    my ($n) = AiobsMonitoring::query($t, 2, plain($title{Requests}{targets}[0]{expr}, @now));
+    return $n && $n->{value}[1] eq '0';
+}, 30), 'no more traffic');
+is_deeply([map { $_->{title} } grep {
+    grep { $_->{value}[1] eq 'NaN' } AiobsMonitoring::query($t, 2, plain($_->{targets}[0]{expr}, @now))
+} @stats], [], 'no 0 / 0 in a figure');
 
 $t->done;
