@@ -208,7 +208,7 @@ aiobs_text_number(unsigned char *p, uint64_t value, uint64_t scale)
 }
 
 
-/* from a million on with an exponent, as strconv.FormatFloat() does it */
+/* below 0.0001 and from a million on as strconv.FormatFloat() does it */
 
 unsigned char *
 aiobs_text_bound(unsigned char *p, uint64_t value, uint64_t scale)
@@ -216,7 +216,7 @@ aiobs_text_bound(unsigned char *p, uint64_t value, uint64_t scale)
     unsigned  exponent;
     uint64_t  power;
 
-    if (value / scale < 1000000) {
+    if (value / scale < 1000000 && (value * 10000 >= scale || value == 0)) {
         p = aiobs_text_number(p, value, scale);
 
         if (value % scale == 0) {
@@ -227,19 +227,23 @@ aiobs_text_bound(unsigned char *p, uint64_t value, uint64_t scale)
         return p;
     }
 
-    value /= scale;
-    exponent = 6;
-    power = 1000000;
+    exponent = 0;
 
-    while (value / power >= 10) {
-        power *= 10;
-        exponent++;
+    if (value >= scale) {
+        for (power = scale; value / power >= 10; power *= 10) {
+            exponent++;
+        }
+
+    } else {
+        for (power = scale; value < power; power /= 10) {
+            exponent++;
+        }
     }
 
     p = aiobs_text_number(p, value, power);
 
     *p++ = 'e';
-    *p++ = '+';
+    *p++ = value >= scale ? '+' : '-';
     *p++ = (unsigned char) ('0' + exponent / 10);
     *p++ = (unsigned char) ('0' + exponent % 10);
 
