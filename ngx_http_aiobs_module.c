@@ -454,7 +454,7 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
                                          amcf->shpool);
 
     if (ngx_http_aiobs_agents_init_process(amcf->shared->agents, amcf->shpool,
-                                           cycle->log)
+                                           &amcf->agents, cycle->log)
         != NGX_OK)
     {
         return NGX_ERROR;

@@ -10,6 +10,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
+use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
 
@@ -38,6 +39,7 @@ server {
     location /falls/ { aiobs_rag_score off; try_files /none @back; }
     location @back { aiobs_endpoint back; aiobs_rag_score $upstream_http_x_rag_score; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /off/ { aiobs_rag_score off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /once/ { aiobs_agent_session $arg_session ttl=1h calls=1; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_rag_score off; aiobs_metrics; }
 }
 EOF_CONF
@@ -174,6 +176,24 @@ $t->expect_error('exited on signal 9');
 ok($t->reload($longer, workers => 2), 'another window');
 ok(Aiobs::wait_for(sub { score('/short/', '0.2'); return (mean('/short/') // 0) == 0.2 }, 20),
     'is taken on');
+
+# --- a reload that fails at the last, when the zone was seen to ---
+
+my $busy = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $t->port(2), Listen => 1) or die $!;
+(my $failing = $longer) =~ s/aiobs_agent_session [^;]*;/aiobs_agent_session off;/;
+$failing =~ s/window=10m/window=1s/;
+$failing =~ s/(listen [^;]*;)/$1 listen 127.0.0.1:%%PORT_2%%;/;
+$failing =~ s/(location \/rag\/ \{)/$1 aiobs_agent_session \$arg_none;/;
+
+is($t->get(1, '/once/?session=a&s=0.5')->{status}, 200, 'the one call of a session');
+$t->expect_error('(?:bind\(\) to 127.0.0.1|could not bind)');
+$t->write_conf($failing, workers => 2);
+kill HUP => $t->{nginx_pid};
+ok(Aiobs::wait_for(sub { $t->error_log =~ /still could not bind/ }, 20), 'a reload that fails');
+is($t->get(1, '/once/?session=a&s=0.5')->{status}, 429, 'leaves sessions what they are');
+is(mean('/short/'), 0.2, 'and the window');
+$t->write_conf($longer, workers => 2);
+close $busy;
 
 # --- the tools like it ---
 

@@ -13,6 +13,8 @@
 static ngx_int_t ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_t *agents,
     ngx_log_t *log);
+static void ngx_http_aiobs_agents_settings(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_t *agents);
 static ngx_http_aiobs_endpoint_t *ngx_http_aiobs_agents_endpoint(
     ngx_slab_pool_t *shpool, ngx_http_aiobs_agents_t *agents, ngx_str_t *name);
 
@@ -128,9 +130,7 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_t *agents,
     ngx_log_t *log)
 {
-    ngx_uint_t                      i, k;
-    ngx_msec_t                      window, ttl;
-    ngx_http_aiobs_endpoint_t      *e;
+    ngx_uint_t                      i;
     ngx_http_aiobs_agents_conf_t  **conf;
 
     conf = main->locations->elts;
@@ -149,6 +149,23 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
             return NGX_ERROR;
         }
     }
+
+    return NGX_OK;
+}
+
+
+/* by a worker: a reload that fails after the zone was seen to changes nothing */
+
+static void
+ngx_http_aiobs_agents_settings(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_t *agents)
+{
+    ngx_uint_t                      i, k;
+    ngx_msec_t                      window, ttl;
+    ngx_http_aiobs_endpoint_t      *e;
+    ngx_http_aiobs_agents_conf_t  **conf;
+
+    conf = main->locations->elts;
 
     for (k = 0; k < agents->n; k++) {
         e = agents->endpoints[k];
@@ -173,8 +190,6 @@ ngx_http_aiobs_agents_endpoints(ngx_slab_pool_t *shpool,
         ngx_http_aiobs_rag_window(shpool, e, window);
         e->ttl = ttl;
     }
-
-    return NGX_OK;
 }
 
 
@@ -221,10 +236,15 @@ ngx_http_aiobs_agents_endpoint(ngx_slab_pool_t *shpool,
 
 ngx_int_t
 ngx_http_aiobs_agents_init_process(ngx_http_aiobs_agents_t *agents,
-    ngx_slab_pool_t *shpool, ngx_log_t *log)
+    ngx_slab_pool_t *shpool, ngx_http_aiobs_agents_main_conf_t *main,
+    ngx_log_t *log)
 {
     ngx_http_aiobs_agents = agents;
     ngx_http_aiobs_agents_pool = shpool;
+
+    if (main->locations) {
+        ngx_http_aiobs_agents_settings(shpool, main, agents);
+    }
 
     if (agents && agents->sessions) {
         return ngx_http_aiobs_session_init_process(log);

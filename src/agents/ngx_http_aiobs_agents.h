@@ -118,9 +118,10 @@ ngx_int_t ngx_http_aiobs_agents_init_zone(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_agents_main_conf_t *main, ngx_http_aiobs_agents_t **agents,
     ngx_log_t *log);
 
-/* in every worker; NGX_ERROR is logged */
+/* in every worker, which puts windows and ttls in force; NGX_ERROR is logged */
 ngx_int_t ngx_http_aiobs_agents_init_process(ngx_http_aiobs_agents_t *agents,
-    ngx_slab_pool_t *shpool, ngx_log_t *log);
+    ngx_slab_pool_t *shpool, ngx_http_aiobs_agents_main_conf_t *main,
+    ngx_log_t *log);
 
 
 /* --- ngx_http_aiobs_rag.c --- */

@@ -109,7 +109,7 @@ extern ngx_slab_pool_t          *ngx_http_aiobs_agents_pool;
 
 /* --- ngx_http_aiobs_rag.c --- */
 
-/* zone initialisation: another window starts empty */
+/* in every worker: another window starts empty */
 void ngx_http_aiobs_rag_window(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_endpoint_t *e, ngx_msec_t window);
 
