@@ -302,6 +302,8 @@ sub wrong {
         ['aiobs_buckets llm_call_duration_seconds 0.0000001;', qr/invalid bound/],
         ['aiobs_buckets llm_call_duration_seconds 1e3;', qr/invalid bound/],
         ['aiobs_buckets llm_call_tokens 99999999999999999999;', qr/invalid bound/],
+        ['aiobs_buckets llm_call_tokens 1000000000000000;', qr/invalid bound .*15 digits at most/],
+        ['aiobs_buckets llm_call_duration_seconds 1000000000;', qr/invalid bound/],
         ['aiobs_buckets llm_call_tokens ' . join(' ', 1 .. 41) . ';', qr/at most 40 bounds/],
         ['aiobs_buckets llm_call_tokens 1; aiobs_buckets llm_call_tokens 2;', qr/is duplicate/],
         ['aiobs_native_histograms maybe;', qr/it must be "on" or "off"/],

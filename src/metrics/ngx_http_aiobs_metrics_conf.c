@@ -9,6 +9,11 @@
 #include "ngx_http_aiobs_families.h"
 
 
+/* what 15 digits can tell is told by a double too, digit by digit */
+
+#define NGX_HTTP_AIOBS_BOUND_MAX  999999999999999
+
+
 static ngx_int_t ngx_http_aiobs_buckets_family(ngx_str_t *name);
 static ngx_int_t ngx_http_aiobs_buckets_bound(ngx_str_t *text,
     uint64_t scale);
@@ -92,12 +97,14 @@ ngx_http_aiobs_set_buckets(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         bound = ngx_http_aiobs_buckets_bound(&value[i],
                                        ngx_http_aiobs_families[family].scale);
 
-        if (bound <= 0 || (b->n && (uint64_t) bound <= b->bounds[b->n - 1])) {
+        if (bound <= 0 || bound > NGX_HTTP_AIOBS_BOUND_MAX
+            || (b->n && (uint64_t) bound <= b->bounds[b->n - 1]))
+        {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid bound \"%V\" of \"aiobs_buckets\": "
                                "positive numbers that ascend are expected, "
-                               "with as many decimals as the metric has",
-                               &value[i]);
+                               "with as many decimals as the metric has, of "
+                               "15 digits at most", &value[i]);
             return NGX_CONF_ERROR;
         }
 
