@@ -14,7 +14,7 @@ use lib "$Bin/lib";
 use Aiobs;
 use AiobsProbe qw(load_probe parse_text);
 use JSON::PP;
-use POSIX qw(_exit);
+use POSIX qw(_exit setsid);
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 
@@ -293,6 +293,13 @@ sub crashes {
     kill KILL => @old;
     is(settled($gauge, 1), 1, 'old workers killed: theirs are gone');
 
+    SKIP: {
+        my $other = take_pid($old[0]) or skip 'the kernel gives no pid of ours', 1;
+        is(scrape($t)->{$gauge}, 1, 'even when another process has the pid of one');
+        kill KILL => $other;
+        waitpid $other, 0;
+    }
+
     my %old = map { $_ => 1 } @old, $t->workers;
     kill KILL => $t->workers;
     is(settled($gauge, 0), 0, 'new workers killed: none is under way');
@@ -304,6 +311,37 @@ sub crashes {
 
     push @clients, hang();
     is(settled($gauge, 1), 1, 'and it counts again');
+}
+
+
+# a process with this pid, in a session of its own as all but workers are
+
+sub take_pid {
+    my ($pid) = @_;
+
+    for (1 .. 50) {
+        open my $last, '>', '/proc/sys/kernel/ns_last_pid' or return;
+        syswrite $last, $pid - 1 or return;
+        close $last;
+
+        my $child = fork // die "fork: $!";
+
+        if ($child == 0) {
+            setsid();
+            sleep 20;
+            _exit(0);
+        }
+
+        if ($child == $pid) {
+            Aiobs::wait_for(sub { getpgrp($child) == $child }, 5);
+            return $child;
+        }
+
+        kill KILL => $child;
+        waitpid $child, 0;
+    }
+
+    return;
 }
 
 

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_aiobs_limits_zone.h"
+#include "../ngx_http_aiobs_process.h"
 
 
 #define NGX_HTTP_AIOBS_HELD_BATCH  256      /* accounts counted at once */
@@ -183,7 +184,7 @@ ngx_http_aiobs_held_dead(ngx_http_aiobs_chunk_t *chunk)
         return ngx_http_aiobs_held_idle;
     }
 
-    return pid && kill(pid, 0) == -1 && ngx_errno == ESRCH;
+    return pid && !ngx_http_aiobs_process_alive(pid);
 }
 
 

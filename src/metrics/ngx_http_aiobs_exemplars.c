@@ -198,9 +198,7 @@ ngx_http_aiobs_exemplar_lock(ngx_http_aiobs_exemplar_t *e)
 
     writer = e->lock;
 
-    if (writer && (kill((ngx_pid_t) writer, 0) == 0
-                   || ngx_errno != NGX_ESRCH))
-    {
+    if (writer && ngx_http_aiobs_process_alive((ngx_pid_t) writer)) {
         return 0;
     }
 

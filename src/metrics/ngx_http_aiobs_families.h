@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aiobs_metrics.h"
+#include "../ngx_http_aiobs_process.h"
 #include "aiobs_text.h"
 
 

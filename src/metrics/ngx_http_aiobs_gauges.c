@@ -41,6 +41,14 @@ ngx_http_aiobs_gauges_init(ngx_http_aiobs_metrics_t *m)
 
     ngx_memory_barrier();
 
+    /* nor does this one answer for whoever had the pid before */
+
+    for (i = 0; i < NGX_MAX_PROCESSES; i++) {
+        if (m->slots[i].pid == (ngx_atomic_uint_t) ngx_pid) {
+            m->slots[i].pid = 0;
+        }
+    }
+
     slot->pid = ngx_pid;
     ngx_http_aiobs_slot = slot;
 }
@@ -151,9 +159,7 @@ ngx_http_aiobs_gauges_live(ngx_http_aiobs_metrics_t *m,
     for (i = 0; i < NGX_MAX_PROCESSES; i++) {
         pid = (ngx_pid_t) m->slots[i].pid;
 
-        /* workers of a master that runs as another user are EPERM */
-
-        if (pid && (kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH)) {
+        if (pid && ngx_http_aiobs_process_alive(pid)) {
             live->slots[live->n++] = (uint16_t) i;
         }
     }

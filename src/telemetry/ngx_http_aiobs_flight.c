@@ -178,9 +178,7 @@ ngx_http_aiobs_flights_of(ngx_uint_t process)
         return NULL;
     }
 
-    /* workers of a master that runs as another user are EPERM */
-
-    return kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH ? flights : NULL;
+    return ngx_http_aiobs_process_alive(pid) ? flights : NULL;
 }
 
 

@@ -240,8 +240,7 @@ ngx_http_aiobs_record_hold(ngx_http_aiobs_record_t *record)
 
     writer = record->head.writer;
 
-    if (writer && (kill((ngx_pid_t) writer, 0) == 0 || ngx_errno != NGX_ESRCH))
-    {
+    if (writer && ngx_http_aiobs_process_alive((ngx_pid_t) writer)) {
         return 0;
     }
 

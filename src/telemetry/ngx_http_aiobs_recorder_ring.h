@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_aiobs_telemetry.h"
+#include "../ngx_http_aiobs_process.h"
 
 
 #define NGX_HTTP_AIOBS_SLOT_SIZE     2048   /* bytes of a record, with head */
