@@ -123,6 +123,7 @@ sub check {
     my ($meta, $l) = @_;
 
     my $e = $meta->{expected};
+    my $logged = $meta->{logged} || {};
     my @bad;
 
     my $same = sub {
@@ -130,6 +131,11 @@ sub check {
         $fields++;
         push @bad, "$field: got $got, want $want" if $got ne $want;
     };
+
+    for my $field (sort keys %$logged) {
+        my $got = $l->{$field} // '';
+        $same->($field, $field eq 'ttft' ? length $got ? 1 : 0 : $got, $logged->{$field});
+    }
 
     if (!$e->{countable} || $meta->{status} >= 400) {
         $same->($_, $l->{"${_}_tokens"} // 'none', 'none') for qw(input output);

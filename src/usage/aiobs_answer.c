@@ -16,6 +16,7 @@ static void aiobs_answer_text(void *data, const aiobs_node_t *node,
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
 static void aiobs_answer_item(aiobs_usage_t *u, int open);
 static void aiobs_answer_report(aiobs_usage_t *u, int replace);
+static void aiobs_answer_listed(aiobs_usage_t *u);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
 static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
@@ -92,7 +93,10 @@ aiobs_answer_text(void *data, const aiobs_node_t *node, const uint8_t *p,
 
     u->content = 1;
 
-    if (u->framing == AIOBS_FRAMING_SSE || u->type != AIOBS_TYPE_OTHER) {
+    if (node->slot == AIOBS_T_MEDIA) {
+        u->strings |= AIOBS_SHAPE_NEVER;
+
+    } else if (u->framing == AIOBS_FRAMING_SSE || u->type != AIOBS_TYPE_OTHER) {
         aiobs_estimate_text(&u->estimate, p, len);
 
     } else {
@@ -207,6 +211,28 @@ aiobs_answer_report(aiobs_usage_t *u, int replace)
 }
 
 
+/* answers to several prompts, each with figures of its own */
+
+static void
+aiobs_answer_listed(aiobs_usage_t *u)
+{
+    size_t  i;
+    int     slot;
+
+    static const uint8_t  slots[] = {
+        AIOBS_F_INPUT, AIOBS_F_OUTPUT, AIOBS_F_CACHE_READ
+    };
+
+    for (i = 0; i < sizeof(slots); i++) {
+        slot = slots[i];
+
+        if ((u->reports & 1ULL << slot) && u->figures[slot] != AIOBS_ABSENT) {
+            u->report[slot] += u->figures[slot];
+        }
+    }
+}
+
+
 /* the index may stand behind the reason, or be missing */
 
 static void
@@ -298,6 +324,10 @@ aiobs_answer_document(void *data, int begin)
         if (u->first_token_ms == 0) {
             u->first_token_ms = u->now_ms;
         }
+    }
+
+    if (u->list && u->api->rule == AIOBS_RULE_NONE) {
+        aiobs_answer_listed(u);
     }
 
     aiobs_answer_report(u, 0);      /* figures outside of a report */

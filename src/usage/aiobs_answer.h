@@ -74,7 +74,7 @@ struct aiobs_usage_s {
     uint32_t            searches_here;
 
     uint32_t            strings;        /* set since this was cleared */
-    uint8_t             marks;          /* AIOBS_MARK_* */
+    uint16_t            marks;          /* AIOBS_MARK_* */
     uint8_t             tier;           /* aiobs_tier_e */
     uint8_t             choice;         /* under way */
     uint8_t             choices;        /* of the document so far */

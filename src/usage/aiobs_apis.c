@@ -27,6 +27,19 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
     { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
       1, 0, answer, aiobs_any_request }
 
+#define AIOBS_RERANK(suffix)                                                  \
+    { AIOBS_SUFFIX(suffix), "openai", "rerank", AIOBS_DIALECT_OPENAI,         \
+      AIOBS_RULE_OPENAI, 1, 0, aiobs_rerank_answer, aiobs_any_request }
+
+#define AIOBS_DASHSCOPE(suffix, operation)                                    \
+    { AIOBS_SUFFIX(suffix), "dashscope", operation, AIOBS_DIALECT_OPENAI,     \
+      AIOBS_RULE_OPENAI, 1, 0, aiobs_dashscope_answer, aiobs_any_request }
+
+#define AIOBS_LLAMACPP(suffix)                                                \
+    { AIOBS_SUFFIX(suffix), "llamacpp", "text_completion",                    \
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_llamacpp_answer,     \
+      aiobs_any_request }
+
 #define AIOBS_ANTHROPIC(suffix, operation, countable, text)                   \
     { AIOBS_SUFFIX(suffix), "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
       AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
@@ -55,6 +68,7 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 
 static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OPENAI("/chat/completions", "chat", 1, 1),
+    AIOBS_OPENAI("/agents/completions", "chat", 1, 1),
     AIOBS_OPENAI("/completions", "text_completion", 1, 1),
     AIOBS_OPENAI("/responses", "chat", 1, 1),
     AIOBS_OPENAI("/responses/compact", "chat", 1, 1),
@@ -62,6 +76,7 @@ static const aiobs_api_t  aiobs_apis[] = {
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer,
       aiobs_any_request },
     AIOBS_OPENAI("/embeddings", "embeddings", 1, 0),
+    AIOBS_OPENAI("/embeddings/multimodal", "embeddings", 1, 0),
     AIOBS_OPENAI("/multimodalembeddings", "embeddings", 1, 0),
     AIOBS_OPENAI("/contextualizedembeddings", "embeddings", 1, 0),
     AIOBS_MEDIA("/audio/transcriptions", "transcription", aiobs_audio_answer),
@@ -73,6 +88,8 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_MEDIA("/images/variations", "image_generation",
                 aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
+    AIOBS_OPENAI("/ocr", "ocr", 1, 0),
+    AIOBS_OPENAI("/classify", "classification", 1, 0),
     AIOBS_OPENAI("/threads/*/messages", "", 0, 0),      /* nobody answers */
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
     AIOBS_ANTHROPIC("/complete", "text_completion", 1, 1),
@@ -105,8 +122,10 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
     { AIOBS_SUFFIX("/text/rerank"), "watsonx", "rerank", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer, aiobs_any_request },
-    { AIOBS_SUFFIX("/rerank"), "openai", "rerank", AIOBS_DIALECT_OPENAI,
-      AIOBS_RULE_OPENAI, 1, 0, aiobs_rerank_answer, aiobs_any_request },
+    AIOBS_RERANK("/rerank"),
+    AIOBS_RERANK("/ranking"),
+    AIOBS_RERANK("/reranking"),
+    AIOBS_RERANK("/score"),
     AIOBS_COHERE("/v1/rerank", "rerank", 1, 0),         /* if it is named */
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
@@ -116,9 +135,18 @@ static const aiobs_api_t  aiobs_apis[] = {
     { AIOBS_SUFFIX("/generate_stream"), "huggingface", "text_completion",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_tgi_answer,
       aiobs_any_request },
-    { AIOBS_SUFFIX("/completion"), "llamacpp", "text_completion",
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_llamacpp_answer,
+    AIOBS_DASHSCOPE("/text-generation/generation", "chat"),
+    AIOBS_DASHSCOPE("/multimodal-generation/generation", "chat"),
+    AIOBS_DASHSCOPE("/text-embedding/text-embedding", "embeddings"),
+    AIOBS_DASHSCOPE("/multimodal-embedding/multimodal-embedding",
+                    "embeddings"),
+    AIOBS_DASHSCOPE("/text-rerank/text-rerank", "rerank"),
+    AIOBS_DASHSCOPE("/apps/*/completion", "chat"),
+    { AIOBS_SUFFIX("/predictions"), "replicate", "text_completion",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 0, aiobs_replicate_answer,
       aiobs_any_request },
+    AIOBS_LLAMACPP("/completion"),
+    AIOBS_LLAMACPP("/infill"),
     { AIOBS_SUFFIX("/text/generation"), "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer, aiobs_any_request },
     { AIOBS_SUFFIX("/text/generation_stream"), "watsonx", "text_completion",
@@ -242,7 +270,10 @@ aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks)
         { AIOBS_MARK_EMBEDDING, "/embeddings" },
         { AIOBS_MARK_OPENAI, "/chat/completions" },
         { AIOBS_MARK_RESPONSE, "/responses" },
+        { AIOBS_MARK_COHERE, "/v2/chat" },
         { AIOBS_MARK_ANTHROPIC, "/messages" },
+        { AIOBS_MARK_OLLAMA, "/api/chat" },
+        { AIOBS_MARK_TGI, "/generate" },
         { 0, NULL }
     };
 

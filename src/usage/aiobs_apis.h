@@ -26,7 +26,7 @@ enum {
     AIOBS_F_REASONING,
     AIOBS_F_AUDIO_INPUT,
     AIOBS_F_AUDIO_OUTPUT,
-    AIOBS_F_TOOL_INPUT,         /* Gemini: toolUsePromptTokenCount */
+    AIOBS_F_TOOL_INPUT,         /* what tools gave back, beside the prompt */
     AIOBS_F_BILLED_INPUT,       /* Cohere: billed_units */
     AIOBS_F_BILLED_OUTPUT,
     AIOBS_F_SUM_INPUT,          /* Anthropic: over iterations */
@@ -51,6 +51,7 @@ enum {
     AIOBS_F_SEARCHES,
     AIOBS_F_CHARACTERS,
     AIOBS_F_MILLISECONDS,       /* reported as seconds with a fraction */
+    AIOBS_F_OWN_REASONING,      /* of the report itself, not of its details */
     AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
     AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
     AIOBS_F_FIGURES,
@@ -60,7 +61,10 @@ enum {
     AIOBS_F_MAX_TOKENS,
     AIOBS_F_CHOICES,
     AIOBS_F_OPENAI_INPUT,       /* input, and whose documents call it so */
-    AIOBS_F_CONVERSE_INPUT
+    AIOBS_F_CONVERSE_INPUT,
+    AIOBS_F_OLLAMA_OUTPUT,
+    AIOBS_F_TGI_OUTPUT,
+    AIOBS_F_COHERE_INPUT
 };
 
 
@@ -79,6 +83,7 @@ enum {
     AIOBS_S_ITEM,               /* Responses: the type of an output item */
     AIOBS_S_ACTION,             /* and of what it did */
 
+    AIOBS_S_STOP,               /* why it ended, if nothing else says it */
     AIOBS_S_OBJECT,             /* OpenAI: what the document is */
 
     AIOBS_S_STREAM,             /* of a request: flags */
@@ -105,6 +110,14 @@ enum {
 };
 
 
+/* texts; what is no text of tokens is content, and not estimated by */
+
+enum {
+    AIOBS_T_TEXT = 0,
+    AIOBS_T_MEDIA               /* pictures, sound; text that was there before */
+};
+
+
 /* how figures become a record */
 
 typedef enum {
@@ -125,6 +138,9 @@ typedef enum {
 #define AIOBS_MARK_CONVERSE   0x08
 #define AIOBS_MARK_RESPONSE   0x10
 #define AIOBS_MARK_EMBEDDING  0x20
+#define AIOBS_MARK_OLLAMA     0x40
+#define AIOBS_MARK_TGI        0x80
+#define AIOBS_MARK_COHERE     0x100
 
 
 struct aiobs_api_s {
@@ -158,6 +174,8 @@ extern const aiobs_node_t  aiobs_ollama_answer[];
 extern const aiobs_node_t  aiobs_llamacpp_answer[];
 extern const aiobs_node_t  aiobs_rerank_answer[];
 extern const aiobs_node_t  aiobs_raw_predict_answer[];
+extern const aiobs_node_t  aiobs_dashscope_answer[];
+extern const aiobs_node_t  aiobs_replicate_answer[];
 extern const aiobs_node_t  aiobs_any_answer[];
 extern const aiobs_node_t  aiobs_any_request[];
 

@@ -22,6 +22,8 @@
     { key, sizeof(key) - 1, AIOBS_NODE_NUMBER, AIOBS_F_ ## slot, NULL }
 #define AIOBS_TEXT(key, children)                                             \
     { key, sizeof(key) - 1, AIOBS_NODE_TEXT, 0, children }
+#define AIOBS_MEDIA_TEXT(key)                                                 \
+    { key, sizeof(key) - 1, AIOBS_NODE_TEXT, AIOBS_T_MEDIA, NULL }
 #define AIOBS_GROUP(key, slot, children)                                      \
     { key, sizeof(key) - 1, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
 #define AIOBS_FLAG(key, slot)                                                 \
@@ -34,6 +36,8 @@ extern const aiobs_node_t  aiobs_openai_usage[];
 extern const aiobs_node_t  aiobs_openai_choices[];
 extern const aiobs_node_t  aiobs_openai_message[];
 extern const aiobs_node_t  aiobs_openai_tool[];
+extern const aiobs_node_t  aiobs_openai_tools[];
+extern const aiobs_node_t  aiobs_openai_cost[];
 extern const aiobs_node_t  aiobs_openai_parts[];    /* [{ "text": ... }] */
 extern const aiobs_node_t  aiobs_openai_part[];
 extern const aiobs_node_t  aiobs_error_object[];
@@ -41,6 +45,7 @@ extern const aiobs_node_t  aiobs_anthropic_usage[];
 extern const aiobs_node_t  aiobs_anthropic_message[];
 extern const aiobs_node_t  aiobs_anthropic_delta[];
 extern const aiobs_node_t  aiobs_cohere_response[];
+extern const aiobs_node_t  aiobs_cohere_generations[];
 extern const aiobs_node_t  aiobs_gemini_usage[];
 extern const aiobs_node_t  aiobs_gemini_candidates[];
 

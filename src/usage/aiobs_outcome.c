@@ -176,7 +176,9 @@ aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
         } else if (node->type == AIOBS_NODE_STRING && kept >> node->slot & 1) {
             o->need_strings |= 1ULL << k;
 
-        } else if (node->type == AIOBS_NODE_TEXT) {
+        } else if (node->type == AIOBS_NODE_TEXT
+                   && node->slot == AIOBS_T_TEXT)
+        {
             o->texts |= 1ULL << k;
             fit->end[k] = fit->start[k];
 

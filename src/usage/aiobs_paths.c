@@ -15,6 +15,8 @@
 static const aiobs_node_t  aiobs_openai_input_details[] = {
     AIOBS_NUMBER("cached_tokens", CACHE_READ),
     AIOBS_NUMBER("cache_write_tokens", CACHE_WRITE),
+    AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Perplexity */
+    AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),   /* Alibaba */
     AIOBS_NUMBER("audio_tokens", AUDIO_INPUT),
     AIOBS_NUMBER("image_tokens", IMAGE_INPUT),
     AIOBS_END
@@ -27,7 +29,7 @@ static const aiobs_node_t  aiobs_openai_output_details[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_cost[] = {
+const aiobs_node_t  aiobs_openai_cost[] = {
     AIOBS_NUMBER("total_cost", COST),           /* Perplexity */
     AIOBS_END
 };
@@ -50,6 +52,8 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("num_cached_tokens", CACHE_READ),          /* Mistral */
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Databricks */
     AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
+    AIOBS_NUMBER("reasoning_tokens", OWN_REASONING),
+    AIOBS_NUMBER("connector_tokens", TOOL_INPUT),           /* Mistral */
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
     AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */
     AIOBS_NUMBER("search_units", QUERIES),              /* rerank */
@@ -69,7 +73,7 @@ const aiobs_node_t  aiobs_openai_tool[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_openai_tools[] = {
+const aiobs_node_t  aiobs_openai_tools[] = {
     AIOBS_PATH("*", aiobs_openai_tool),
     AIOBS_END
 };
@@ -95,11 +99,18 @@ const aiobs_node_t  aiobs_openai_parts[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_openai_audio[] = {
+    AIOBS_MEDIA_TEXT("data"),
+    AIOBS_TEXT("transcript", NULL),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_openai_message[] = {
     AIOBS_TEXT("content", aiobs_openai_parts),
     AIOBS_TEXT("reasoning_content", NULL),
     AIOBS_TEXT("reasoning", NULL),
     AIOBS_TEXT("refusal", NULL),
+    AIOBS_PATH("audio", aiobs_openai_audio),
     AIOBS_PATH("tool_calls", aiobs_openai_tools),
     AIOBS_PATH("function_call", aiobs_openai_function),
     AIOBS_END
@@ -204,6 +215,15 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_TEXT("delta", NULL),                  /* Responses */
     AIOBS_PATH("output", aiobs_openai_items),
     AIOBS_PATH("x_groq", aiobs_openai_groq),
+    AIOBS_MEDIA_TEXT("partial_image_b64"),
+    AIOBS_TEXT("result", NULL),                 /* Qianfan, up to error_msg */
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_STRING("error_code", ERROR_CODE),
+    AIOBS_GROUP("error_msg", ERROR, aiobs_error_object),
+    AIOBS_TEXT("content", NULL),                /* llama.cpp, up to stop_type */
+    AIOBS_NUMBER("tokens_evaluated", INPUT),
+    AIOBS_NUMBER("tokens_predicted", OUTPUT),
+    AIOBS_STRING("stop_type", FINISH),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("code", ERROR_CODE),           /* an error event, xAI */
     AIOBS_END
@@ -225,6 +245,7 @@ const aiobs_node_t  aiobs_images_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("type", TYPE),
     AIOBS_PATH("data", aiobs_openai_images),
+    AIOBS_MEDIA_TEXT("b64_json"),               /* of a stream */
     AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("code", ERROR_CODE),
@@ -238,6 +259,9 @@ const aiobs_node_t  aiobs_audio_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("type", TYPE),
     AIOBS_TEXT("delta", NULL),
+    AIOBS_MEDIA_TEXT("audio"),                  /* speech */
+    AIOBS_MEDIA_TEXT("text"),                   /* Mistral, at the end again */
+    AIOBS_PATH("choices", aiobs_openai_choices),    /* vLLM */
     AIOBS_NUMBER("duration", MILLISECONDS),
     AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
     AIOBS_PATH("x_groq", aiobs_openai_groq),

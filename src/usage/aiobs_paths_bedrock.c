@@ -129,6 +129,24 @@ static const aiobs_node_t  aiobs_invoke_mistral[] = {
     AIOBS_END
 };
 
+/* Mistral, DeepSeek have a stop_reason here; beside a finish_reason it is the
+   sequence that was met */
+
+static const aiobs_node_t  aiobs_invoke_choice[] = {
+    AIOBS_NUMBER("index", INDEX),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_STRING("stop_reason", STOP),
+    AIOBS_PATH("delta", aiobs_openai_message),
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_invoke_choices[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_invoke_choice),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_invoke_outputs[] = {
     AIOBS_PATH("*", aiobs_invoke_mistral),
     AIOBS_END
@@ -157,9 +175,10 @@ const aiobs_node_t  aiobs_invoke_answer[] = {
     AIOBS_NUMBER("prompt_token_count", INPUT),          /* Llama */
     AIOBS_NUMBER("generation_token_count", OUTPUT),
     AIOBS_TEXT("generation", NULL),
-    AIOBS_PATH("choices", aiobs_openai_choices),        /* Jamba */
+    AIOBS_PATH("choices", aiobs_invoke_choices),        /* Jamba */
     AIOBS_PATH("outputs", aiobs_invoke_outputs),        /* Mistral */
     AIOBS_PATH("response", aiobs_cohere_response),      /* Cohere */
+    AIOBS_PATH("generations", aiobs_cohere_generations),
     AIOBS_STRING("finish_reason", FINISH),
     AIOBS_TEXT("text", NULL),
     AIOBS_GROUP("amazon-bedrock-invocationMetrics", MERGE,

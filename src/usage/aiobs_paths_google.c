@@ -39,8 +39,36 @@ const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_gemini_blob[] = {
+    AIOBS_MEDIA_TEXT("data"),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_call[] = {
+    AIOBS_TEXT("name", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_code[] = {
+    AIOBS_TEXT("code", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_part[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("inlineData", aiobs_gemini_blob),
+    AIOBS_PATH("functionCall", aiobs_gemini_call),
+    AIOBS_PATH("executableCode", aiobs_gemini_code),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_parts[] = {
+    AIOBS_PATH("*", aiobs_gemini_part),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_gemini_content[] = {
-    AIOBS_PATH("parts", aiobs_openai_parts),
+    AIOBS_PATH("parts", aiobs_gemini_parts),
     AIOBS_END
 };
 

@@ -27,12 +27,26 @@ static const aiobs_node_t  aiobs_cohere_tokens[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_cohere_input_details[] = {
+    AIOBS_NUMBER("cached_tokens", CACHE_READ),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_cohere_output_details[] = {
+    AIOBS_NUMBER("reasoning_tokens", REASONING),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_cohere_usage[] = {
     AIOBS_PATH("billed_units", aiobs_cohere_billed),
     AIOBS_PATH("tokens", aiobs_cohere_tokens),
     AIOBS_NUMBER("cached_tokens", CACHE_READ),
     AIOBS_NUMBER("prompt_tokens", INPUT),       /* Writer, on the same path */
     AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_PATH("prompt_token_details", aiobs_cohere_input_details),
+    AIOBS_PATH("completion_tokens_details", aiobs_cohere_output_details),
+    AIOBS_NUMBER("input_tokens", INPUT),        /* Reka, likewise */
+    AIOBS_NUMBER("output_tokens", OUTPUT),
     AIOBS_END
 };
 
@@ -62,7 +76,7 @@ static const aiobs_node_t  aiobs_cohere_generation[] = {
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_cohere_generations[] = {
+const aiobs_node_t  aiobs_cohere_generations[] = {
     AIOBS_GROUP("*", CHOICE, aiobs_cohere_generation),
     AIOBS_END
 };
@@ -76,13 +90,33 @@ const aiobs_node_t  aiobs_cohere_response[] = {
     AIOBS_END
 };
 
+/* Reka: each event has all of the text so far */
+
+static const aiobs_node_t  aiobs_reka_chunk[] = {
+    AIOBS_MEDIA_TEXT("content"),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_reka_response[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_PATH("message", aiobs_openai_message),
+    AIOBS_PATH("chunk", aiobs_reka_chunk),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_reka_responses[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_reka_response),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_cohere_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("response_id", ID),
     AIOBS_STRING("type", TYPE),
     AIOBS_STRING("finish_reason", FINISH),
     AIOBS_PATH("generations", aiobs_cohere_generations),
-    AIOBS_STRING("model", MODEL),               /* Writer */
+    AIOBS_STRING("model", MODEL),               /* Writer, Reka */
+    AIOBS_PATH("responses", aiobs_reka_responses),
     AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
     AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
@@ -148,6 +182,7 @@ static const aiobs_node_t  aiobs_tgi_details[] = {
     AIOBS_STRING("finish_reason", FINISH),
     AIOBS_NUMBER("generated_tokens", OUTPUT),
     AIOBS_NUMBER("input_length", INPUT),
+    AIOBS_NUMBER("prompt_tokens", INPUT),       /* LoRAX */
     AIOBS_PATH("prefill", aiobs_tgi_prefill),
     AIOBS_END
 };
@@ -157,7 +192,13 @@ static const aiobs_node_t  aiobs_tgi_token[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_sglang_finish[] = {
+    AIOBS_STRING("type", FINISH),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_sglang_meta[] = {
+    AIOBS_PATH("finish_reason", aiobs_sglang_finish),
     AIOBS_NUMBER("prompt_tokens", INPUT),
     AIOBS_NUMBER("completion_tokens", OUTPUT),
     AIOBS_NUMBER("cached_tokens", CACHE_READ),
@@ -166,8 +207,10 @@ static const aiobs_node_t  aiobs_sglang_meta[] = {
 
 const aiobs_node_t  aiobs_tgi_answer[] = {
     AIOBS_PATH("meta_info", aiobs_sglang_meta), /* SGLang, on the same path */
+    AIOBS_MEDIA_TEXT("text"),                   /* all of it so far */
     AIOBS_PATH("details", aiobs_tgi_details),
     AIOBS_PATH("token", aiobs_tgi_token),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("error_type", ERROR_CODE),
     AIOBS_END
 };
@@ -198,12 +241,18 @@ const aiobs_node_t  aiobs_watsonx_answer[] = {
 
 /* --- llama.cpp: the report is the document, a running one in streams --- */
 
+static const aiobs_node_t  aiobs_llamacpp_timings[] = {
+    AIOBS_NUMBER("cache_n", CACHE_READ),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_llamacpp_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_TEXT("content", NULL),
     AIOBS_STRING("stop_type", FINISH),
     AIOBS_NUMBER("tokens_evaluated", INPUT),
     AIOBS_NUMBER("tokens_predicted", OUTPUT),
+    AIOBS_PATH("timings", aiobs_llamacpp_timings),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };

@@ -12,6 +12,7 @@
 static int64_t aiobs_unit(int64_t n);
 static int64_t aiobs_sum(int64_t a, int64_t b);
 static void aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec);
+static void aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec);
 static int64_t aiobs_first(int64_t a, int64_t b, int64_t c);
 static void aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec);
@@ -174,6 +175,8 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
         rec->cost_nanousd = f[AIOBS_F_XAI_COST] / 10;   /* ticks of 1e-10 */
     }
 
+    aiobs_rule_beside(f, rec);
+
     if (rec->output != AIOBS_ABSENT && rec->reasoning > 0
         && f[AIOBS_F_TOTAL] == rec->input + rec->output + rec->reasoning)
     {
@@ -184,6 +187,33 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
         && rec->cache_read > rec->input)
     {
         rec->input += rec->cache_read;
+    }
+}
+
+
+/* what the report has beside prompt and completion, and bills as well */
+
+static void
+aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec)
+{
+    if (f[AIOBS_F_TOOL_INPUT] > 0 && rec->input != AIOBS_ABSENT
+        && rec->output != AIOBS_ABSENT
+        && f[AIOBS_F_TOTAL] == rec->input + rec->output
+                               + f[AIOBS_F_TOOL_INPUT])
+    {
+        rec->input += f[AIOBS_F_TOOL_INPUT];        /* Mistral's connectors */
+    }
+
+    if (rec->reasoning != AIOBS_ABSENT
+        || f[AIOBS_F_OWN_REASONING] == AIOBS_ABSENT)
+    {
+        return;
+    }
+
+    rec->reasoning = f[AIOBS_F_OWN_REASONING];
+
+    if (rec->output != AIOBS_ABSENT && rec->reasoning > rec->output) {
+        rec->output += rec->reasoning;      /* Perplexity's deep research */
     }
 }
 

@@ -150,8 +150,9 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_answer_record(u, rec);
 
     rec->stream = (u->framing == AIOBS_FRAMING_SSE
-                   || u->type != AIOBS_TYPE_OTHER || u->documents > 1
-                   || (u->list && u->api->rule == AIOBS_RULE_GEMINI));
+                   || u->type != AIOBS_TYPE_OTHER
+                   || (u->list ? u->api->rule == AIOBS_RULE_GEMINI
+                               : u->documents > 1));
 
     aiobs_usage_source(u, complete, text_tokens, rec);
 

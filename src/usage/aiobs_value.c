@@ -71,7 +71,18 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_FINISH:
+        if (len == 4 && memcmp(p, "null", 4) == 0) {
+            break;                          /* DashScope: not finished */
+        }
+
         aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
+        break;
+
+    case AIOBS_S_STOP:
+        if (u->pending_len == 0) {
+            aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p,
+                            len);
+        }
         break;
 
     case AIOBS_S_STATUS:
@@ -226,6 +237,21 @@ aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n)
     case AIOBS_F_CONVERSE_INPUT:
         u->marks |= AIOBS_MARK_CONVERSE;
         slot = AIOBS_F_INPUT;
+        break;
+
+    case AIOBS_F_OLLAMA_OUTPUT:
+        u->marks |= AIOBS_MARK_OLLAMA;
+        slot = AIOBS_F_OUTPUT;
+        break;
+
+    case AIOBS_F_TGI_OUTPUT:
+        u->marks |= AIOBS_MARK_TGI;
+        slot = AIOBS_F_OUTPUT;
+        break;
+
+    case AIOBS_F_COHERE_INPUT:
+        u->marks |= AIOBS_MARK_COHERE;
+        slot = AIOBS_F_BILLED_INPUT;
         break;
 
     default:
