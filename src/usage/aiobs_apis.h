@@ -83,7 +83,8 @@ enum {
     AIOBS_S_ITEM,               /* Responses: the type of an output item */
     AIOBS_S_ACTION,             /* and of what it did */
 
-    AIOBS_S_STOP,               /* why it ended, if nothing else says it */
+    AIOBS_S_STOP,               /* why it ended, if nothing before says it; */
+                                /* "null": it did not */
     AIOBS_S_OBJECT,             /* OpenAI: what the document is */
 
     AIOBS_S_STREAM,             /* of a request: flags */

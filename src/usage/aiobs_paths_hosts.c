@@ -69,7 +69,7 @@ static const aiobs_node_t  aiobs_dashscope_message[] = {
 };
 
 static const aiobs_node_t  aiobs_dashscope_choice[] = {
-    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_STRING("finish_reason", STOP),
     AIOBS_PATH("message", aiobs_dashscope_message),
     AIOBS_END
 };
@@ -81,7 +81,7 @@ static const aiobs_node_t  aiobs_dashscope_choices[] = {
 
 static const aiobs_node_t  aiobs_dashscope_output[] = {
     AIOBS_PATH("choices", aiobs_dashscope_choices),
-    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_STRING("finish_reason", STOP),
     AIOBS_MEDIA_TEXT("text"),
     AIOBS_END
 };

@@ -71,15 +71,11 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_FINISH:
-        if (len == 4 && memcmp(p, "null", 4) == 0) {
-            break;                          /* DashScope: not finished */
-        }
-
         aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
         break;
 
     case AIOBS_S_STOP:
-        if (u->pending_len == 0) {
+        if (u->pending_len == 0 && (len != 4 || memcmp(p, "null", 4) != 0)) {
             aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p,
                             len);
         }

@@ -213,7 +213,8 @@ plain(json_t *root, json_t *usage, int api)
     json_t      *value;
 
     static const char  *other[] = { "x_groq", "response", "message", "choices",
-        "num_tokens_prompt_total", "num_tokens_generated", NULL };
+        "num_tokens_prompt_total", "num_tokens_generated", "tokens_evaluated",
+        "tokens_predicted", NULL };
 
     for (n = 0; other[n]; n++) {
         if (json_object_get(root, other[n])) {
