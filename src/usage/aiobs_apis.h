@@ -51,7 +51,7 @@ enum {
     AIOBS_F_SEARCHES,
     AIOBS_F_CHARACTERS,
     AIOBS_F_MILLISECONDS,       /* reported as seconds with a fraction */
-    AIOBS_F_OWN_REASONING,      /* of the report itself, not of its details */
+    AIOBS_F_RESEARCH,           /* reasoning, not in the details of a report */
     AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
     AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
     AIOBS_F_FIGURES,

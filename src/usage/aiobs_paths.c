@@ -52,7 +52,7 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("num_cached_tokens", CACHE_READ),          /* Mistral */
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),    /* Databricks */
     AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
-    AIOBS_NUMBER("reasoning_tokens", OWN_REASONING),
+    AIOBS_NUMBER("reasoning_tokens", RESEARCH),
     AIOBS_NUMBER("connector_tokens", TOOL_INPUT),           /* Mistral */
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
     AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */

@@ -60,7 +60,7 @@ static const aiobs_node_t  aiobs_any_usage[] = {
     AIOBS_NUMBER("outputTokens", OUTPUT),
     AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
     AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
-    AIOBS_NUMBER("reasoning_tokens", OWN_REASONING),
+    AIOBS_NUMBER("reasoning_tokens", RESEARCH),
     AIOBS_NUMBER("connector_tokens", TOOL_INPUT),           /* Mistral */
     AIOBS_PATH("billed_units", aiobs_any_billed),           /* Cohere */
     AIOBS_PATH("tokens", aiobs_any_tokens),

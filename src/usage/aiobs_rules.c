@@ -191,7 +191,7 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
 }
 
 
-/* what the report has beside prompt and completion, and bills as well */
+/* what some have beside prompt and completion, where others have details */
 
 static void
 aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec)
@@ -204,16 +204,8 @@ aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec)
         rec->input += f[AIOBS_F_TOOL_INPUT];        /* Mistral's connectors */
     }
 
-    if (rec->reasoning != AIOBS_ABSENT
-        || f[AIOBS_F_OWN_REASONING] == AIOBS_ABSENT)
-    {
-        return;
-    }
-
-    rec->reasoning = f[AIOBS_F_OWN_REASONING];
-
-    if (rec->output != AIOBS_ABSENT && rec->reasoning > rec->output) {
-        rec->output += rec->reasoning;      /* Perplexity's deep research */
+    if (rec->reasoning == AIOBS_ABSENT) {
+        rec->reasoning = f[AIOBS_F_RESEARCH];       /* SGLang */
     }
 }
 
