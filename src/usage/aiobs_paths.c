@@ -202,6 +202,31 @@ static const aiobs_node_t  aiobs_openai_response[] = {
     AIOBS_END
 };
 
+/* calls that come whole: others had their arguments in deltas before */
+
+static const aiobs_node_t  aiobs_openai_words[] = {
+    AIOBS_MEDIA_TEXT("*"),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_done_action[] = {
+    AIOBS_PATH("command", aiobs_openai_words),
+    AIOBS_PATH("commands", aiobs_openai_words),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_done_operation[] = {
+    AIOBS_MEDIA_TEXT("path"),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_openai_done_item[] = {
+    AIOBS_MEDIA_TEXT("arguments"),
+    AIOBS_PATH("action", aiobs_openai_done_action),
+    AIOBS_PATH("operation", aiobs_openai_done_operation),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
@@ -213,6 +238,7 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_PATH("incomplete_details", aiobs_openai_incomplete),
     AIOBS_PATH("response", aiobs_openai_response),
     AIOBS_TEXT("delta", NULL),                  /* Responses */
+    AIOBS_PATH("item", aiobs_openai_done_item),
     AIOBS_PATH("output", aiobs_openai_items),
     AIOBS_PATH("x_groq", aiobs_openai_groq),
     AIOBS_MEDIA_TEXT("partial_image_b64"),

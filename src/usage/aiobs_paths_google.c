@@ -118,6 +118,19 @@ static const aiobs_node_t  aiobs_interaction_usage[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_interaction_summary[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction_delta[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("arguments", NULL),
+    AIOBS_PATH("content", aiobs_interaction_summary),   /* of thoughts */
+    AIOBS_MEDIA_TEXT("data"),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_interaction_step[] = {
     AIOBS_PATH("content", aiobs_openai_parts),
     AIOBS_END
@@ -142,7 +155,7 @@ const aiobs_node_t  aiobs_interactions_answer[] = {
     AIOBS_STRING("status", STATUS),
     AIOBS_GROUP("usage", USAGE, aiobs_interaction_usage),
     AIOBS_PATH("interaction", aiobs_interaction),
-    AIOBS_PATH("delta", aiobs_openai_part),
+    AIOBS_PATH("delta", aiobs_interaction_delta),
     AIOBS_PATH("steps", aiobs_interaction_steps),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
