@@ -194,8 +194,11 @@ is($r->{line}{input_tokens}, 5, 'JSON that says it is an event stream');
 
 $r = echo('not gzip at all', 'X-Encoding', 'gzip');
 is($r->{body}, 'not gzip at all', 'a lie about the encoding passes');
-$r = echo($data, 'X-Encoding', 'rot13');
-is($r->{line}{input_tokens}, undef, 'an encoding nobody knows is not read');
+$r = echo('{"messages":[{"role":"user","content":"' . 'word ' x 100
+    . '"}],"usage":{"prompt_tokens":5,"completion_tokens":7}}', 'X-Encoding', 'rot13');
+is($r->{line}{usage_source}, 'estimated', 'an encoding nobody knows is not read');
+is($r->{line}{input_tokens}, 125, 'what was asked is not free');
+is($r->{line}{output_tokens}, undef, 'how much was answered is not known');
 
 # models
 

@@ -16,7 +16,9 @@ my $t = Aiobs->new;
 
 $t->upstream(0, sub {
     my ($req, $c) = @_;
-    $t->answer($c, 200, ['Content-Type', 'application/json'], $req->{body});
+    my $tier = $req->{headers}{'x-tier'};
+    $t->answer($c, 200, ['Content-Type', 'application/json',
+        $tier ? split /:/, $tier : ()], $req->{body});
 });
 
 Aiobs::spew($t->dir . '/prices.json', <<'EOF');
@@ -28,6 +30,33 @@ Aiobs::spew($t->dir . '/prices.json', <<'EOF');
               "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
               "input_cost_per_token_above_1k_tokens": 3e-06,
               "output_cost_per_token_above_1k_tokens": 4e-06 },
+  "tiers":  { "litellm_provider": "openai", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "output_cost_per_reasoning_token": 4e-06,
+              "input_cost_per_token_flex": 5e-07, "output_cost_per_token_flex": 1e-06,
+              "input_cost_per_token_priority": 2e-06,
+              "output_cost_per_token_priority": 4e-06,
+              "output_cost_per_reasoning_token_priority": 8e-06 },
+  "ttl":    { "litellm_provider": "anthropic", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "cache_creation_input_token_cost": 3e-06,
+              "cache_creation_input_token_cost_above_1hr": 5e-06 },
+  "pics":   { "litellm_provider": "openai", "mode": "image_generation",
+              "input_cost_per_token": 1e-06, "input_cost_per_image_token": 2e-06,
+              "output_cost_per_image_token": 4e-05 },
+  "both":   { "litellm_provider": "gemini", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "input_cost_per_audio_token": 3e-06,
+              "output_cost_per_token_flex": 1e-06,
+              "output_cost_per_image_token": 3e-05 },
+  "perplexity/sonar-deep-research": { "litellm_provider": "perplexity", "mode": "chat",
+              "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06,
+              "output_cost_per_reasoning_token": 3e-06,
+              "citation_cost_per_token": 2e-06,
+              "search_context_cost_per_query": { "search_context_size_low": 0.005,
+                "search_context_size_medium": 0.005, "search_context_size_high": 0.005 } },
+  "vertex_ai/mistral-x": { "litellm_provider": "vertex_ai-mistral_models", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06 },
   "free":   { "litellm_provider": "openai", "mode": "chat",
               "input_cost_per_token": 0, "output_cost_per_token": 0 } }
 EOF
@@ -38,6 +67,7 @@ server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
     location / { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /auto/ { aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /metrics { aiobs_metrics; }
 }
 EOF
@@ -66,6 +96,61 @@ is(cost('tiered', '{"prompt_tokens":1001,"completion_tokens":10}'), 0.003043, 'a
 is(cost('free', '{"prompt_tokens":5,"completion_tokens":5}'), 0, 'a model that is free');
 is(cost('small', '{"prompt_tokens":5,"completion_tokens":5,"cost":0.00125}'), 0.00125,
     "the provider's own word is preferred");
+sub priced {
+    my ($path, $body, $tier) = @_;
+    $n++;
+    $t->post(1, "/auto$path", $body, 'X-Request-ID', "r$n", $tier ? ('X-Tier', $tier) : ());
+    return $t->log_of("r$n")->{cost_usd};
+}
+
+my $converse = '"output":{"message":{"content":[{"text":"x"}]}},"usage":{"inputTokens":10,'
+    . '"outputTokens":0,"cacheWriteInputTokens":30,"cacheDetails":['
+    . '{"ttl":"1h","inputTokens":20},{"ttl":"5m","inputTokens":10}]}';
+
+is(priced('/model/ttl/converse', "{$converse}"), 0.00014, 'cache writes by their ttl');
+is(priced('/v1/messages', '{"type":"message","model":"ttl","usage":{"input_tokens":10,'
+    . '"output_tokens":0,"cache_creation_input_tokens":30,"iterations":[{"input_tokens":10,'
+    . '"output_tokens":0,"cache_creation_input_tokens":30,"cache_creation":'
+    . '{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20}}]}}'), 0.00014,
+    'those of iterations');
+
+my %thought = (standard => 0.00024, flex => 0.00010, fast => 0.00048, scale => 0.00024);
+
+for my $tier (sort keys %thought) {
+    is(priced('/v1/chat/completions', qq({"model":"tiers","choices":[],"service_tier":"$tier",)
+        . '"usage":{"prompt_tokens":100,"completion_tokens":50,'
+        . '"completion_tokens_details":{"reasoning_tokens":20}}}'), $thought{$tier},
+        "reasoning at the tier $tier");
+}
+
+is(priced('/v1/images/generations', '{"model":"pics","data":[{"b64_json":"x"}],'
+    . '"usage":{"input_tokens":30,"output_tokens":100,"total_tokens":130,'
+    . '"input_tokens_details":{"text_tokens":10,"image_tokens":20}}}'), 0.00405,
+    'an image is made of image tokens');
+
+my $g = '"candidates":[{"content":{"parts":[{"text":"x"}]}}],"modelVersion":"both",'
+    . '"usageMetadata":{"promptTokenCount":30,"candidatesTokenCount":110,';
+
+is(priced('/v1beta/models/both:generateContent', "{$g"
+    . '"promptTokensDetails":[{"modality":"TEXT","tokenCount":10},'
+    . '{"modality":"AUDIO","tokenCount":20}],"candidatesTokensDetails":'
+    . '[{"modality":"IMAGE","tokenCount":100}]}}'), 0.00309, 'Gemini: audio and images');
+is(priced('/v1beta/models/both:generateContent', "{$g" . '"trafficType":"ON_DEMAND_FLEX"}}'),
+    0.00014, 'the tier of Vertex');
+is(priced('/v1beta/models/both:generateContent', "{$g" . '"totalTokenCount":140}}',
+    'X-Gemini-Service-Tier:flex'), 0.00014, "the tier in Gemini's header");
+is(priced('/model/tiers/converse', '{"serviceTier":{"type":"priority"},"usage":{'
+    . '"inputTokens":10,"outputTokens":0}}'), 0.00002, 'the tier of Converse');
+is(priced('/model/tiers/invoke', '{"usage":{"input_tokens":10,"output_tokens":0}}',
+    'X-Amzn-Bedrock-Service-Tier:flex'), 0.000005, 'that of Invoke is in a header');
+is(priced('/chat/completions', '{"model":"perplexity/sonar-deep-research","choices":[],'
+    . '"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,'
+    . '"citation_tokens":20016,"num_search_queries":18,"reasoning_tokens":73997}}'),
+    0.409393, 'a research: searches, what was read and thought');
+is(priced('/v1/projects/p/locations/l/publishers/mistralai/models/mistral-x:rawPredict',
+    '{"model":"mistral-x","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}'),
+    0.00002, 'a model of another publisher at Vertex');
+
 is(cost('unlisted', '{"prompt_tokens":5,"completion_tokens":5}'), undef, 'no price, no cost');
 
 my $m = $t->get(1, '/metrics')->{body};

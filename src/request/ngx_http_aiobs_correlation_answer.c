@@ -13,17 +13,20 @@
 
 
 /*
- * Lengths of those names and of "content-encoding"; what Bedrock says of tokens
- * has longer names, from "x-amzn-bedrock-input-token-count" on.
+ * Lengths of those names, of "content-encoding", "x-gemini-service-tier" and
+ * "x-amzn-bedrock-service-tier"; what Bedrock says of tokens has longer names,
+ * from "x-amzn-bedrock-input-token-count" on.
  */
 
 #define NGX_HTTP_AIOBS_ANSWER_LENGTHS                                         \
-    ((1U << 10) | (1U << 12) | (1U << 15) | (1U << 16) | (1U << 21))
+    ((1U << 10) | (1U << 12) | (1U << 15) | (1U << 16) | (1U << 21)           \
+     | (1U << 27))
 
 #define ngx_http_aiobs_answer_maybe(len)                                      \
     ((len) >= 32 || (NGX_HTTP_AIOBS_ANSWER_LENGTHS >> (len) & 1))
 
-#define ngx_http_aiobs_answer_read(len)  ((len) == 16 || (len) >= 32)
+#define ngx_http_aiobs_answer_read(len)                                       \
+    ((len) == 16 || (len) == 21 || (len) == 27 || (len) >= 32)
 
 
 static ngx_uint_t ngx_http_aiobs_provider_name(ngx_table_elt_t *h);

@@ -300,7 +300,7 @@ ngx_http_aiobs_settle(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
 /*
  * A call that went and of which nothing is known is charged what was reserved
- * for it, and so is one whose answer is made later.
+ * for it, and so is one whose answer is made later, or cannot be read at all.
  */
 
 static void
@@ -322,6 +322,12 @@ ngx_http_aiobs_settle_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     } else if (rec->source == AIOBS_SOURCE_NONE) {
         tokens = call->tokens;
         cost = ctx->cost == AIOBS_ABSENT ? call->cost : ctx->cost;
+
+    } else if (rec->source == AIOBS_SOURCE_ESTIMATED
+               && rec->output == AIOBS_ABSENT)
+    {
+        tokens = ngx_max(call->tokens, rec->input);
+        cost = ngx_max(call->cost, ctx->cost);
 
     } else {
         tokens = ngx_max(rec->input, 0) + ngx_max(rec->output, 0);

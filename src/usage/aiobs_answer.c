@@ -19,7 +19,10 @@ static void aiobs_answer_report(aiobs_usage_t *u, int replace);
 static void aiobs_answer_listed(aiobs_usage_t *u);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
-static void aiobs_answer_modality(aiobs_usage_t *u, int open, int slot);
+static void aiobs_answer_modality(aiobs_usage_t *u, int open, int input);
+static void aiobs_answer_modality_open(aiobs_usage_t *u);
+static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name);
+static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
 static int aiobs_answer_pending(aiobs_usage_t *u);
 static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
@@ -66,6 +69,12 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     aiobs_copy(rec->error, u->error, u->error_len);
 
     rec->finish_len = aiobs_answer_finish(u, rec->finish);
+
+    if (u->api->answer == aiobs_images_answer
+        && u->figures[AIOBS_F_IMAGE_OUTPUT] == AIOBS_ABSENT)
+    {
+        u->figures[AIOBS_F_IMAGE_OUTPUT] = rec->output;     /* all of it */
+    }
 
     rec->tier = u->tier;
     aiobs_apply_units(u->figures, u->status < 300 ? u->images : 0,
@@ -159,10 +168,18 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         aiobs_answer_item(u, open);
         break;
 
+    case AIOBS_G_CACHE_DETAILS:
+        if (open) {
+            u->reports &= ~(1ULL << AIOBS_F_CACHE_WRITE_1H);
+        }
+        break;
+
+    case AIOBS_G_CACHE_DETAIL:
+        aiobs_answer_ttl(u, open);
+        break;
+
     default:
-        aiobs_answer_modality(u, open, node->slot == AIOBS_G_INPUT_DETAILS
-                                       ? AIOBS_F_AUDIO_INPUT
-                                       : AIOBS_F_AUDIO_OUTPUT);
+        aiobs_answer_modality(u, open, node->slot == AIOBS_G_INPUT_DETAILS);
         break;
     }
 }
@@ -267,18 +284,54 @@ aiobs_answer_reason(aiobs_usage_t *u, int choice)
 
 
 static void
-aiobs_answer_modality(aiobs_usage_t *u, int open, int slot)
+aiobs_answer_modality(aiobs_usage_t *u, int open, int input)
 {
     if (open) {
-        u->modality_len = 0;
-        u->modality_count = AIOBS_ABSENT;
-        return;
-    }
+        aiobs_answer_modality_open(u);
 
-    if (u->modality_len == 5 && memcmp(u->modality, "AUDIO", 5) == 0
-        && u->modality_count != AIOBS_ABSENT)
-    {
-        aiobs_value_count(u, slot, u->modality_count);
+    } else if (aiobs_answer_modality_is(u, "AUDIO")) {
+        aiobs_value_count(u, input ? AIOBS_F_AUDIO_INPUT : AIOBS_F_AUDIO_OUTPUT,
+                          u->modality_count);
+
+    } else if (aiobs_answer_modality_is(u, "IMAGE")) {
+        aiobs_value_count(u, input ? AIOBS_F_IMAGE_INPUT : AIOBS_F_IMAGE_OUTPUT,
+                          u->modality_count);
+    }
+}
+
+
+static void
+aiobs_answer_modality_open(aiobs_usage_t *u)
+{
+    u->modality_len = 0;
+    u->modality_count = AIOBS_ABSENT;
+}
+
+
+static int
+aiobs_answer_modality_is(aiobs_usage_t *u, const char *name)
+{
+    return u->modality_count != AIOBS_ABSENT
+           && u->modality_len == strlen(name)
+           && memcmp(u->modality, name, u->modality_len) == 0;
+}
+
+
+/* there may be several of one ttl */
+
+static void
+aiobs_answer_ttl(aiobs_usage_t *u, int open)
+{
+    int64_t  n;
+
+    if (open) {
+        aiobs_answer_modality_open(u);
+
+    } else if (aiobs_answer_modality_is(u, "1h")) {
+        n = u->reports >> AIOBS_F_CACHE_WRITE_1H & 1
+            ? u->report[AIOBS_F_CACHE_WRITE_1H] : 0;
+
+        aiobs_value_count(u, AIOBS_F_CACHE_WRITE_1H, n + u->modality_count);
     }
 }
 

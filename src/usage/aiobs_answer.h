@@ -105,6 +105,7 @@ struct aiobs_usage_s {
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
     unsigned            chunk:1;        /* the message is an envelope */
+    unsigned            in_message:1;   /* "before" is that of the one under way */
 
     /* what is above is zero at first; each of these is set before it is read */
 
@@ -147,6 +148,9 @@ void aiobs_usage_document_end(aiobs_usage_t *u);
 
 void aiobs_aws_init(aiobs_usage_t *u);
 void aiobs_aws_feed(aiobs_usage_t *u, const uint8_t *p, size_t len);
+
+/* the stream is over, be it within a message */
+void aiobs_aws_finish(aiobs_usage_t *u, int complete);
 void aiobs_aws_header(aiobs_usage_t *u, const char *name, size_t name_len,
     const char *value, size_t value_len);
 
@@ -181,7 +185,8 @@ void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
 
 #define AIOBS_FIGURES_SUMS                                                    \
     (1ULL << AIOBS_F_SUM_INPUT | 1ULL << AIOBS_F_SUM_OUTPUT                   \
-     | 1ULL << AIOBS_F_SUM_CACHE_READ | 1ULL << AIOBS_F_SUM_CACHE_WRITE)
+     | 1ULL << AIOBS_F_SUM_CACHE_READ | 1ULL << AIOBS_F_SUM_CACHE_WRITE       \
+     | 1ULL << AIOBS_F_SUM_CACHE_WRITE_1H)
 
 /* figures that are just kept, whatever else is reported */
 

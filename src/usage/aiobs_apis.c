@@ -45,9 +45,15 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
       AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
       aiobs_any_request }
 
-#define AIOBS_RAW_PREDICT(suffix)                                             \
-    { AIOBS_SUFFIX(suffix), "anthropic", "chat", AIOBS_DIALECT_ANTHROPIC,     \
-      AIOBS_RULE_ANTHROPIC, 1, 1, aiobs_raw_predict_answer, aiobs_any_request }
+/* Vertex: each publisher's documents as they are; some name none */
+
+#define AIOBS_RAW_PREDICT(models, provider, dialect, answer)                  \
+    { AIOBS_SUFFIX(models ":rawPredict"), provider, "chat",                   \
+      AIOBS_DIALECT_ ## dialect, AIOBS_RULE_ ## dialect, 1, 1, answer,        \
+      aiobs_any_request },                                                    \
+    { AIOBS_SUFFIX(models ":streamRawPredict"), provider, "chat",             \
+      AIOBS_DIALECT_ ## dialect, AIOBS_RULE_ ## dialect, 1, 1, answer,        \
+      aiobs_any_request }
 
 #define AIOBS_GEMINI(suffix, operation, countable, text)                      \
     { AIOBS_SUFFIX(suffix), "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
@@ -94,8 +100,17 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),
     AIOBS_ANTHROPIC("/complete", "text_completion", 1, 1),
     AIOBS_ANTHROPIC("/messages/count_tokens", "count_tokens", 0, 0),
-    AIOBS_RAW_PREDICT(":rawPredict"),
-    AIOBS_RAW_PREDICT(":streamRawPredict"),
+    AIOBS_RAW_PREDICT("/publishers/anthropic/models/*", "anthropic", ANTHROPIC,
+                      aiobs_raw_predict_answer),
+    AIOBS_RAW_PREDICT("/publishers/google/models/*", "gemini", GEMINI,
+                      aiobs_gemini_answer),
+    AIOBS_RAW_PREDICT("/publishers/mistralai/models/*", "mistral", OPENAI,
+                      aiobs_openai_answer),
+    AIOBS_RAW_PREDICT("/publishers/meta/models/*", "meta", OPENAI,
+                      aiobs_openai_answer),
+    AIOBS_RAW_PREDICT("/publishers/ai21/models/*", "ai21", OPENAI,
+                      aiobs_openai_answer),
+    AIOBS_RAW_PREDICT("", "vertex", ANTHROPIC, aiobs_raw_predict_answer),
     AIOBS_GEMINI(":generateContent", "generate_content", 1, 1),
     AIOBS_GEMINI(":streamGenerateContent", "generate_content", 1, 1),
     AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),

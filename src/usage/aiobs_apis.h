@@ -33,6 +33,7 @@ enum {
     AIOBS_F_SUM_OUTPUT,
     AIOBS_F_SUM_CACHE_READ,
     AIOBS_F_SUM_CACHE_WRITE,
+    AIOBS_F_SUM_CACHE_WRITE_1H,
     AIOBS_F_ADD_INPUT,          /* summed up over a document */
     AIOBS_F_ADD_OUTPUT,
     AIOBS_F_MAX_INPUT,          /* the largest of all */
@@ -49,6 +50,7 @@ enum {
     AIOBS_F_IMAGES_INPUT,       /* other units than tokens */
     AIOBS_F_QUERIES,
     AIOBS_F_SEARCHES,
+    AIOBS_F_CITATIONS,          /* Perplexity: read by a Deep Research */
     AIOBS_F_CHARACTERS,
     AIOBS_F_MILLISECONDS,       /* reported as seconds with a fraction */
     AIOBS_F_RESEARCH,           /* reasoning, not in the details of a report */
@@ -57,7 +59,7 @@ enum {
     AIOBS_F_FIGURES,
 
     AIOBS_F_INDEX,              /* of a choice: no figure of usage */
-    AIOBS_F_MODALITY_COUNT,     /* Gemini: tokenCount of a modality */
+    AIOBS_F_MODALITY_COUNT,     /* tokens of the modality beside it */
     AIOBS_F_MAX_TOKENS,
     AIOBS_F_CHOICES,
     AIOBS_F_OPENAI_INPUT,       /* input, and whose documents call it so */
@@ -105,6 +107,8 @@ enum {
     AIOBS_G_ITERATIONS,         /* sums begin anew */
     AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
     AIOBS_G_OUTPUT_DETAILS,
+    AIOBS_G_CACHE_DETAILS,      /* Converse: cache writes by their ttl */
+    AIOBS_G_CACHE_DETAIL,
     AIOBS_G_COUNT_INPUT,        /* an element is a token of the prompt */
     AIOBS_G_IMAGE,              /* an element is an image made */
     AIOBS_G_ITEM                /* of a Responses' output */

@@ -19,6 +19,7 @@ static void aiobs_aws_begin(void *data,
     const aiobs_eventstream_headers_t *headers);
 static void aiobs_aws_payload(void *data, const uint8_t *p, size_t len);
 static void aiobs_aws_end(void *data, int valid);
+static void aiobs_aws_take_back(aiobs_usage_t *u);
 static void aiobs_aws_scalar(void *data, const aiobs_node_t *node,
     const char *p, size_t len, int string);
 static void aiobs_aws_figure(void *data, const aiobs_node_t *node, int64_t n);
@@ -90,6 +91,13 @@ aiobs_aws_header(aiobs_usage_t *u, const char *name, size_t name_len,
         return;
     }
 
+    if (name_len == sizeof("x-amzn-bedrock-service-tier") - 1
+        && memcmp(name, "x-amzn-bedrock-service-tier", name_len) == 0)
+    {
+        u->tier = (uint8_t) aiobs_price_tier(value, value_len);
+        return;
+    }
+
     for (h = headers; h->name; h++) {
         if (name_len == strlen(h->name)
             && memcmp(name, h->name, name_len) == 0)
@@ -119,6 +127,7 @@ aiobs_aws_begin(void *data, const aiobs_eventstream_headers_t *headers)
 
     memset(&u->base64, 0, sizeof(aiobs_base64_t));
 
+    u->in_message = 1;
     u->chunk = (strcmp(headers->event_type, "chunk") == 0);
 
     if (strcmp(headers->message_type, "event") != 0) {
@@ -138,19 +147,16 @@ aiobs_aws_payload(void *data, const uint8_t *p, size_t len)
 }
 
 
-/* what a message with a wrong checksum has said is taken back */
-
 static void
 aiobs_aws_end(void *data, int valid)
 {
     aiobs_usage_t *u = data;
 
+    u->in_message = 0;
+
     if (!valid) {
         aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
-        memcpy(u->figures, u->before, sizeof(u->before));
-        u->reported = u->reported_before;
-        u->final = u->final_before;
-        u->midstream_error = u->error_before;
+        aiobs_aws_take_back(u);
     }
 
     if (u->chunk) {
@@ -162,6 +168,31 @@ aiobs_aws_end(void *data, int valid)
     }
 
     aiobs_usage_document_end(u);
+}
+
+
+/* what a message has said whose checksum is wrong, or did not come */
+
+static void
+aiobs_aws_take_back(aiobs_usage_t *u)
+{
+    memcpy(u->figures, u->before, sizeof(u->before));
+    u->reported = u->reported_before;
+    u->final = u->final_before;
+    u->midstream_error = u->error_before;
+}
+
+
+void
+aiobs_aws_finish(aiobs_usage_t *u, int complete)
+{
+    if (u->in_message) {
+        aiobs_aws_take_back(u);
+    }
+
+    if (complete && !aiobs_eventstream_idle(&u->aws)) {
+        aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
+    }
 }
 
 

@@ -43,9 +43,11 @@ extern const aiobs_node_t  aiobs_openai_part[];
 extern const aiobs_node_t  aiobs_error_object[];
 extern const aiobs_node_t  aiobs_anthropic_usage[];
 extern const aiobs_node_t  aiobs_anthropic_message[];
+extern const aiobs_node_t  aiobs_anthropic_iterations[];
 extern const aiobs_node_t  aiobs_anthropic_delta[];
 extern const aiobs_node_t  aiobs_cohere_response[];
 extern const aiobs_node_t  aiobs_cohere_generations[];
+extern const aiobs_node_t  aiobs_converse_details[];
 extern const aiobs_node_t  aiobs_gemini_usage[];
 extern const aiobs_node_t  aiobs_gemini_candidates[];
 

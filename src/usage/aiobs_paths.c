@@ -58,6 +58,7 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */
     AIOBS_NUMBER("search_units", QUERIES),              /* rerank */
     AIOBS_NUMBER("num_search_queries", SEARCHES),       /* Perplexity */
+    AIOBS_NUMBER("citation_tokens", CITATIONS),
     { "cost", 4, AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
     AIOBS_END
 };
@@ -308,15 +309,21 @@ static const aiobs_node_t  aiobs_anthropic_output_details[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_anthropic_iteration_creation[] = {
+    AIOBS_NUMBER("ephemeral_1h_input_tokens", SUM_CACHE_WRITE_1H),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_anthropic_iteration[] = {
     AIOBS_NUMBER("input_tokens", SUM_INPUT),
     AIOBS_NUMBER("output_tokens", SUM_OUTPUT),
     AIOBS_NUMBER("cache_read_input_tokens", SUM_CACHE_READ),
     AIOBS_NUMBER("cache_creation_input_tokens", SUM_CACHE_WRITE),
+    AIOBS_PATH("cache_creation", aiobs_anthropic_iteration_creation),
     AIOBS_END
 };
 
-static const aiobs_node_t  aiobs_anthropic_iterations[] = {
+const aiobs_node_t  aiobs_anthropic_iterations[] = {
     AIOBS_PATH("*", aiobs_anthropic_iteration),
     AIOBS_END
 };

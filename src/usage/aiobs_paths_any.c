@@ -56,10 +56,12 @@ static const aiobs_node_t  aiobs_any_usage[] = {
     AIOBS_NUMBER("cache_read_input_tokens", CACHE_READ),
     AIOBS_NUMBER("cache_creation_input_tokens", CACHE_WRITE),
     AIOBS_PATH("cache_creation", aiobs_any_creation),
+    AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
     AIOBS_NUMBER("inputTokens", CONVERSE_INPUT),
     AIOBS_NUMBER("outputTokens", OUTPUT),
     AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
     AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
+    AIOBS_GROUP("cacheDetails", CACHE_DETAILS, aiobs_converse_details),
     AIOBS_NUMBER("reasoning_tokens", RESEARCH),
     AIOBS_NUMBER("connector_tokens", TOOL_INPUT),           /* Mistral */
     AIOBS_PATH("billed_units", aiobs_any_billed),           /* Cohere */

@@ -11,12 +11,24 @@
 
 /* --- Bedrock Converse --- */
 
+static const aiobs_node_t  aiobs_converse_detail[] = {
+    AIOBS_STRING("ttl", MODALITY),
+    AIOBS_NUMBER("inputTokens", MODALITY_COUNT),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_converse_details[] = {
+    AIOBS_GROUP("*", CACHE_DETAIL, aiobs_converse_detail),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_converse_usage[] = {
     AIOBS_NUMBER("inputTokens", INPUT),
     AIOBS_NUMBER("outputTokens", OUTPUT),
     AIOBS_NUMBER("totalTokens", TOTAL),
     AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
     AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
+    AIOBS_GROUP("cacheDetails", CACHE_DETAILS, aiobs_converse_details),
     AIOBS_END
 };
 
@@ -42,10 +54,16 @@ static const aiobs_node_t  aiobs_converse_delta[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_converse_tier[] = {
+    AIOBS_STRING("type", TIER),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_converse_answer[] = {
     AIOBS_STRING("__type", ERROR_TYPE),
     AIOBS_STRING("stopReason", FINISH),
     AIOBS_GROUP("usage", MERGE, aiobs_converse_usage),
+    AIOBS_PATH("serviceTier", aiobs_converse_tier),
     AIOBS_PATH("output", aiobs_converse_output),
     AIOBS_PATH("delta", aiobs_converse_delta),
     AIOBS_END
@@ -82,6 +100,7 @@ static const aiobs_node_t  aiobs_invoke_usage[] = {
     AIOBS_NUMBER("outputTokens", OUTPUT),
     AIOBS_NUMBER("cacheReadInputTokens", CACHE_READ),
     AIOBS_NUMBER("cacheWriteInputTokens", CACHE_WRITE),
+    AIOBS_GROUP("cacheDetails", CACHE_DETAILS, aiobs_converse_details),
     AIOBS_NUMBER("cacheReadInputTokenCount", CACHE_READ),
     AIOBS_NUMBER("cacheWriteInputTokenCount", CACHE_WRITE),
     AIOBS_NUMBER("prompt_tokens", INPUT),

@@ -34,6 +34,8 @@ const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_NUMBER("toolUsePromptTokenCount", TOOL_INPUT),
     AIOBS_NUMBER("cachedContentTokenCount", CACHE_READ),
     AIOBS_NUMBER("totalTokenCount", TOTAL),
+    AIOBS_STRING("trafficType", TIER),                  /* Vertex */
+    AIOBS_STRING("serviceTier", TIER),
     AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
     AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
     AIOBS_END

@@ -75,16 +75,26 @@ static const uint8_t  aiobs_price_fallback[AIOBS_RATE_LAST] = {
 aiobs_tier_e
 aiobs_price_tier(const char *name, size_t len)
 {
-    if (len == 5 && strncasecmp(name, "batch", 5) == 0) {
-        return AIOBS_TIER_BATCH;
-    }
+    size_t  i;
 
-    if (len == 4 && strncasecmp(name, "flex", 4) == 0) {
-        return AIOBS_TIER_FLEX;
-    }
+    static const struct {
+        const char    *name;
+        aiobs_tier_e   tier;
+    } tiers[] = {
+        { "batch", AIOBS_TIER_BATCH },
+        { "flex", AIOBS_TIER_FLEX },
+        { "priority", AIOBS_TIER_PRIORITY },
+        { "fast", AIOBS_TIER_PRIORITY },
+        { "on_demand_flex", AIOBS_TIER_FLEX },          /* Vertex */
+        { "on_demand_priority", AIOBS_TIER_PRIORITY }
+    };
 
-    if (len == 8 && strncasecmp(name, "priority", 8) == 0) {
-        return AIOBS_TIER_PRIORITY;
+    for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
+        if (len == strlen(tiers[i].name)
+            && strncasecmp(name, tiers[i].name, len) == 0)
+        {
+            return tiers[i].tier;
+        }
     }
 
     return AIOBS_TIER_STANDARD;
@@ -318,17 +328,39 @@ aiobs_price_units(aiobs_price_sum_t *s, unsigned kind, int64_t thousandths)
 }
 
 
-/* apart, as few entries have bands or tiers that matter */
+/*
+ * Apart, as few entries have bands or tiers that matter.  Models of images only
+ * have no rate for their output but that of image tokens.
+ */
 
 static int64_t __attribute__((noinline))
 aiobs_price_choose(const aiobs_price_sum_t *s, unsigned kind)
 {
-    const aiobs_rate_t  *rate;
+    unsigned             next;
+    const aiobs_rate_t  *rate, *output;
+
+    next = kind;
 
     do {
-        rate = aiobs_price_best(s, kind);
-        kind = aiobs_price_fallback[kind];
-    } while (rate == NULL && kind != AIOBS_RATE_NONE);
+        rate = aiobs_price_best(s, next);
+        next = aiobs_price_fallback[next];
+    } while (rate == NULL && next != AIOBS_RATE_NONE);
+
+    if (rate == NULL && kind == AIOBS_RATE_OUTPUT) {
+        rate = aiobs_price_best(s, AIOBS_RATE_IMAGE_TOKEN_OUTPUT);
+    }
+
+    if (rate && kind == AIOBS_RATE_REASONING
+        && rate->tier == AIOBS_TIER_STANDARD)
+    {
+        /* the tier's rate of output says more than the standard one */
+
+        output = aiobs_price_best(s, AIOBS_RATE_OUTPUT);
+
+        if (output && output->tier != AIOBS_TIER_STANDARD) {
+            rate = output;
+        }
+    }
 
     return (rate == NULL) ? AIOBS_ABSENT : rate->femtousd;
 }

@@ -62,8 +62,10 @@ aiobs_tier_e aiobs_price_tier(const char *name, size_t len);
  *
  * Of a rate, the variant is taken whose "_above_Nk_tokens" is the highest that
  * the record's whole input exceeds, and of these the one of the tier, else the
- * standard one, as LiteLLM does.  Subsets without a rate of their own (cache,
- * reasoning, audio, images) cost what the rest of the input or output costs.
+ * standard one, as LiteLLM does; reasoning takes the tier's rate of output
+ * before its own standard one.  Subsets without a rate of their own (cache,
+ * reasoning, audio, images) cost what the rest of the input or output costs,
+ * output without one what its image tokens cost.
  * Subsets that exceed their whole are cut: cache first, then audio, images.
  */
 int64_t aiobs_price_cost(const aiobs_price_t *price,

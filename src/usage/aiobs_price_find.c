@@ -43,6 +43,9 @@ static const aiobs_price_prefix_t  aiobs_price_prefixes[] = {
     { "gcp.gen_ai",         { "gemini", "vertex_ai" } },
     { "gcp.vertex_ai",      { "vertex_ai", "gemini" } },
     { "vertex",             { "vertex_ai", "gemini" } },
+    { "mistral",            { "vertex_ai", "mistral" } },     /* rawPredict */
+    { "meta",               { "vertex_ai/meta", "vertex_ai" } },
+    { "ai21",               { "vertex_ai", "ai21" } },
     { "mistral_ai",         { "mistral", NULL } },
     { "x_ai",               { "xai", NULL } },
     { "together",           { "together_ai", NULL } },

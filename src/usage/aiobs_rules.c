@@ -13,6 +13,7 @@ static int64_t aiobs_unit(int64_t n);
 static int64_t aiobs_sum(int64_t a, int64_t b);
 static void aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec);
+static void aiobs_rule_research(const int64_t *f, aiobs_usage_record_t *rec);
 static void aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec);
 static int64_t aiobs_first(int64_t a, int64_t b, int64_t c);
 static void aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec);
@@ -175,12 +176,14 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
         rec->cost_nanousd = f[AIOBS_F_XAI_COST] / 10;   /* ticks of 1e-10 */
     }
 
-    aiobs_rule_beside(f, rec);
-
-    if (rec->output != AIOBS_ABSENT && rec->reasoning > 0
-        && f[AIOBS_F_TOTAL] == rec->input + rec->output + rec->reasoning)
+    if (f[AIOBS_F_RESEARCH] != AIOBS_ABSENT
+        && f[AIOBS_F_CITATIONS] != AIOBS_ABSENT
+        && f[AIOBS_F_SEARCHES] != AIOBS_ABSENT)
     {
-        rec->output += rec->reasoning;
+        aiobs_rule_research(f, rec);
+
+    } else {
+        aiobs_rule_beside(f, rec);
     }
 
     if (rec->cache_read != AIOBS_ABSENT && rec->input != AIOBS_ABSENT
@@ -188,6 +191,20 @@ aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
     {
         rec->input += rec->cache_read;
     }
+}
+
+
+/*
+ * Perplexity's Deep Research bills what it read and thought on its way beside
+ * prompt and completion.  Only it reports all three.
+ */
+
+static void
+aiobs_rule_research(const int64_t *f, aiobs_usage_record_t *rec)
+{
+    rec->reasoning = f[AIOBS_F_RESEARCH];
+    rec->input = aiobs_sum(rec->input, f[AIOBS_F_CITATIONS]);
+    rec->output = aiobs_sum(rec->output, f[AIOBS_F_RESEARCH]);
 }
 
 
@@ -207,6 +224,12 @@ aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec)
     if (rec->reasoning == AIOBS_ABSENT) {
         rec->reasoning = f[AIOBS_F_RESEARCH];       /* SGLang */
     }
+
+    if (rec->output != AIOBS_ABSENT && rec->reasoning > 0
+        && f[AIOBS_F_TOTAL] == rec->input + rec->output + rec->reasoning)
+    {
+        rec->output += rec->reasoning;
+    }
 }
 
 
@@ -221,6 +244,12 @@ aiobs_rule_anthropic(const int64_t *f, aiobs_usage_record_t *rec)
 
     if (f[AIOBS_F_SUM_OUTPUT] != AIOBS_ABSENT) {
         rec->output = f[AIOBS_F_SUM_OUTPUT];
+    }
+
+    /* the last report of a stream tells their ttl by iteration only */
+
+    if (rec->cache_write_1h < f[AIOBS_F_SUM_CACHE_WRITE_1H]) {
+        rec->cache_write_1h = f[AIOBS_F_SUM_CACHE_WRITE_1H];
     }
 
     if (rec->input != AIOBS_ABSENT) {

@@ -71,6 +71,11 @@ aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,
 
         if (memcmp(name, "x-amzn-", 7) == 0) {
             aiobs_aws_header(u, name, name_len, value, value_len);
+
+        } else if (name_len == sizeof("x-gemini-service-tier") - 1
+                   && memcmp(name, "x-gemini-service-tier", name_len) == 0)
+        {
+            u->tier = (uint8_t) aiobs_price_tier(value, value_len);
         }
 
         return;
@@ -137,9 +142,7 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
         aiobs_events_finish(u);
 
     } else if (u->framing == AIOBS_FRAMING_AWS) {
-        if (complete && !aiobs_eventstream_idle(&u->aws)) {
-            aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
-        }
+        aiobs_aws_finish(u, complete);
 
     } else if (complete) {
         aiobs_usage_document_end(u);
@@ -357,6 +360,7 @@ static void
 aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_usage_record_t *rec)
 {
+    int      empty;
     int64_t  estimate;
 
     if (u->status >= 300) {
@@ -386,13 +390,18 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
         return;
     }
 
-    if (!u->api->text
-        || (complete && u->content_events == 0 && u->text_bytes == 0))
-    {
+    empty = (u->content_events == 0 && u->text_bytes == 0);
+
+    if (!u->api->text || (complete && empty && !u->unread)) {
         return;
     }
 
     rec->source = AIOBS_SOURCE_ESTIMATED;
     rec->input = text_tokens;
-    rec->output = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
+
+    /* of what cannot be read nobody knows how much there is */
+
+    if (!(empty && u->unread)) {
+        rec->output = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
+    }
 }

@@ -255,7 +255,8 @@ void aiobs_usage_forms(aiobs_usage_t *u, aiobs_forms_t *forms);
 
 /*
  * Response headers worth knowing: content-type, content-encoding,
- * x-amzn-bedrock-*-token-count; others are ignored.  Before the first feed.
+ * x-amzn-bedrock-*-token-count, *-service-tier; others are ignored.  Before
+ * the first feed.
  * name: in lower case.
  */
 void aiobs_usage_header(aiobs_usage_t *u, const char *name, size_t name_len,

@@ -111,6 +111,10 @@ sub check {
         $same->($f, $number->($r->{$f}), $number->($e->{$f}));
     }
 
+    for my $f (grep { exists $e->{$_} } qw(cache_write_1h provider cost)) {
+        $same->($f, $r->{$f}, $e->{$f});
+    }
+
     $same->('model', $r->{model}, $e->{model} // '');
     $same->('stream', $r->{stream} ? 1 : 0, $e->{stream} ? 1 : 0);
     $same->('finish reasons', $r->{finish},

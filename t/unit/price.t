@@ -346,7 +346,13 @@ sub expected {
     $audio = $part->($r->{audio_output});
     $image = $part->($r->{image_output_tokens});
 
-    $sum += $rate->('reasoning', 'output') * $reasoning
+    # a tier's rate of output comes before a standard one of reasoning
+
+    my (undef, $tiered) = $rate->('reasoning');
+    my ($other, $of_output) = $rate->('output');
+    my $thought = !$tiered && $of_output ? $other : $rate->('reasoning', 'output');
+
+    $sum += $thought * $reasoning
         + $rate->('audio_output', 'output') * $audio
         + $rate->('image_output_tokens', 'output') * $image
         + $rate->('output') * $rest
@@ -374,7 +380,9 @@ sub rate {
                     : "$above$suffix";
                 my @price = sort { $b <=> $a } grep { defined }
                     @$model{"$field{$kind}$name", "$field{$kind}$other"};
-                return Math::BigRat->new($price[0]->bsstr) if @price;
+                next if !@price;
+                my $price = Math::BigRat->new($price[0]->bsstr);
+                return wantarray ? ($price, length $suffix) : $price;
             }
             my $price = $model->{"$field{$kind}$above"};
             return Math::BigRat->new($price->bsstr) if defined $price;

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # What a message of an AWS event stream with a wrong checksum says is taken
-# back: its figures, that there was a report, and that there was an error.
+# back: its figures, that there was a report, and that there was an error.  So is
+# what a message says that is cut before its checksum.
 
 use strict;
 use warnings;
@@ -29,6 +30,18 @@ is(told($text . torn($usage) . $usage), 'reported 3 4 0', 'unless another follow
 is(told($text . $usage . torn($usage)), 'reported 3 4 0', 'or was before it');
 is(told($text . $failure), 'estimated 1000000 2 1', 'an error');
 is(told($text . torn($failure) . $usage), 'reported 3 4 0', 'and a torn one');
+
+my $before = message('event', 'metadata', '{"usage":{"inputTokens":1,"outputTokens":1}}');
+
+for my $cut (1, 4, 5, 20) {
+    my $part = substr $usage, 0, length($usage) - $cut;
+
+    is(told($text . $part), 'estimated 1000000 2 0', "$cut bytes missing: no report");
+    is(told($text . $before . $part), 'reported 1 1 0', 'the one before stays');
+}
+
+is(told($text . $usage . substr $text, 0, 7), 'reported 3 4 0', 'cut in the lengths');
+is(told($text . substr $failure, 0, -1), 'estimated 1000000 2 0', 'no error of a cut one');
 
 done_testing();
 
