@@ -68,6 +68,32 @@ my @cases = (
     ['chat_history', ndjson => '/v1/chat',
         { message => 'x', chat_history => [{ role => 'USER', message => $text }] }],
     ['preamble', ndjson => '/v1/chat', { message => 'x', preamble => $text }],
+    ['a response of a function', gemini => $gemini, { contents => [{ parts => [
+        { functionResponse => { name => 'f', response => { found => [{ what => $text }] } } },
+        { inlineData => { mimeType => 'image/png', data => $media } }] }] }],
+    ['declarations of functions', gemini => $gemini, { contents => [], tools => [
+        { functionDeclarations => [{ name => 'f', description => $text }] }] }],
+    ['arguments of a function', gemini => $gemini, { contents => [{ role => 'model',
+        parts => [{ functionCall => { name => 'f', args => { what => $text } } }] }] }],
+    ['tools', messages => '/v1/messages', { messages => [], tools => [
+        { name => 'f', input_schema => { properties => { a => { description => $text } } } }] }],
+    ['a call of a tool', messages => '/v1/messages', { messages => [{ content => [
+        { type => 'tool_use', input => { what => $text } }] }] }],
+    ['arguments', chat => '/v1/chat/completions', { messages => [{ role => 'assistant',
+        tool_calls => [{ function => { name => 'f', arguments => $text } }] }] }],
+    ['a document that is text', messages => '/v1/messages', { messages => [{ content => [
+        { type => 'document', source => { type => 'text', data => $text } },
+        { type => 'document', source => { type => 'base64', data => $media } }] }] }],
+    ['a document in blocks', messages => '/v1/messages', { messages => [{ content => [
+        { type => 'document', source => { type => 'content', content => [
+            { type => 'text', text => $text }, { type => 'image', source => {
+                type => 'base64', data => $media } }] } }] }] }],
+    ['results of a search', messages => '/v1/messages', { messages => [{ content => [
+        { type => 'tool_result', content => [{ type => 'search_result', source => 'https://x',
+            title => 'x', content => [{ type => 'text', text => $text }] }] }] }] }],
+    ['a result that is JSON', messages => '/model/m/invoke', { messages => [{ content => [
+        { toolResult => { content => [{ json => { what => $text } },
+            { image => { source => { bytes => $media } } }] } }] }] }],
 );
 
 for (@cases) {

@@ -92,6 +92,7 @@ enum {
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
     AIOBS_S_BACKGROUND,
+    AIOBS_S_SOURCE,             /* the type of a document's */
     AIOBS_S_MODEL_ALIKE         /* a model, for those who take "Model" for it */
 };
 
@@ -111,7 +112,8 @@ enum {
     AIOBS_G_CACHE_DETAIL,
     AIOBS_G_COUNT_INPUT,        /* an element is a token of the prompt */
     AIOBS_G_IMAGE,              /* an element is an image made */
-    AIOBS_G_ITEM                /* of a Responses' output */
+    AIOBS_G_ITEM,               /* of a Responses' output */
+    AIOBS_G_SOURCE              /* of a request: a document, text or not */
 };
 
 

@@ -20,6 +20,8 @@ static void aiobs_json_key(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_next(aiobs_json_t *j);
 static int aiobs_json_start(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_value(aiobs_json_t *j, uint8_t c);
+static void aiobs_json_raw(aiobs_json_t *j, const uint8_t *p,
+    const uint8_t *end);
 
 
 void
@@ -89,13 +91,19 @@ aiobs_json_document(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
 static inline const uint8_t *
 aiobs_json_step(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
 {
+    const uint8_t  *end;
+
     switch (j->state) {
 
     case AIOBS_JSON_SKIP:
-        return aiobs_json_skip(j, p, last);
+        end = aiobs_json_skip(j, p, last);
+        aiobs_json_raw(j, p, end);
+        return end;
 
     case AIOBS_JSON_SKIP_STRING:
-        return aiobs_json_skip_string(j, p, last);
+        end = aiobs_json_skip_string(j, p, last);
+        aiobs_json_raw(j, p, end);
+        return end;
 
     case AIOBS_JSON_IN_KEY:
     case AIOBS_JSON_IN_STRING:
@@ -106,6 +114,17 @@ aiobs_json_step(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
 
     default:
         return aiobs_json_structure(j, p);
+    }
+}
+
+
+/* bytes of a container that was not gone into */
+
+static void
+aiobs_json_raw(aiobs_json_t *j, const uint8_t *p, const uint8_t *end)
+{
+    if (j->node && j->node->type == AIOBS_NODE_RAW && end > p) {
+        j->handler->text(j->data, j->node, p, end - p);
     }
 }
 
@@ -228,6 +247,7 @@ aiobs_json_start(aiobs_json_t *j, uint8_t c)
         /* an array of something else than documents */
 
         j->list = 0;
+        j->node = NULL;
         j->len = 1;
         j->state = AIOBS_JSON_SKIP;
         return 0;
@@ -297,6 +317,10 @@ aiobs_json_open(aiobs_json_t *j, uint8_t c)
 
         if (j->depth <= AIOBS_JSON_PATH) {
             j->stack[j->depth] = NULL;
+        }
+
+        if (node && node->type == AIOBS_NODE_RAW && j->spans) {
+            j->spans->n = AIOBS_JSON_SPANS + 1;     /* of no form */
         }
 
         j->state = AIOBS_JSON_SKIP;

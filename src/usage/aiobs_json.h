@@ -31,7 +31,8 @@ typedef enum {
     AIOBS_NODE_NUMBER,              /* a number; slot: which figure */
     AIOBS_NODE_TEXT,                /* the text of an answer or a prompt */
     AIOBS_NODE_GROUP,               /* an object: told at begin and end */
-    AIOBS_NODE_FLAG                 /* true, false, null */
+    AIOBS_NODE_FLAG,                /* true, false, null */
+    AIOBS_NODE_RAW                  /* a container that is text as it stands */
 } aiobs_node_e;
 
 
@@ -59,7 +60,7 @@ typedef struct {
                     size_t len, int string);
     /* a NUMBER of 1 to AIOBS_JSON_DIGITS digits: as scalar() of these */
     void  (*figure)(void *data, const aiobs_node_t *node, int64_t n);
-    /* pieces of a string as they stand there, escapes included */
+    /* pieces of a string as they stand there, escapes included, or of a RAW */
     void  (*text)(void *data, const aiobs_node_t *node, const uint8_t *p,
                   size_t len);
     /* a container of type GROUP opens (1) or closes (0) */

@@ -24,6 +24,8 @@
     { key, sizeof(key) - 1, AIOBS_NODE_TEXT, 0, children }
 #define AIOBS_MEDIA_TEXT(key)                                                 \
     { key, sizeof(key) - 1, AIOBS_NODE_TEXT, AIOBS_T_MEDIA, NULL }
+#define AIOBS_RAW(key)                                                        \
+    { key, sizeof(key) - 1, AIOBS_NODE_RAW, 0, NULL }
 #define AIOBS_GROUP(key, slot, children)                                      \
     { key, sizeof(key) - 1, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
 #define AIOBS_FLAG(key, slot)                                                 \

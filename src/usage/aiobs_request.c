@@ -16,6 +16,9 @@ static void aiobs_request_wide(aiobs_request_t *q, const uint8_t *p,
 static void aiobs_request_escape(aiobs_request_t *q, uint8_t c);
 static void aiobs_request_group(void *data, const aiobs_node_t *node,
     int open);
+static void aiobs_request_source(aiobs_request_t *q);
+static void aiobs_request_source_type(aiobs_request_t *q, const char *p,
+    size_t len);
 static void aiobs_request_document(void *data, int begin);
 static void aiobs_request_field(void *data, aiobs_field_e field, const char *p,
     size_t len, int cut);
@@ -160,6 +163,10 @@ aiobs_request_finish(aiobs_request_t *q, aiobs_request_record_t *rec)
         rec->characters = q->bytes - q->behind - q->escapes;
     }
 
+    while (q->sources) {
+        aiobs_request_source(q);            /* it was cut there */
+    }
+
     rec->text_tokens = (q->bytes - q->wide) / 4 + q->wide / 3;
 
     if (q->bytes && rec->text_tokens == 0) {
@@ -193,6 +200,9 @@ aiobs_request_scalar(void *data, const aiobs_node_t *node, const char *p,
 
         if (node->slot == AIOBS_S_MODEL_ALIKE) {
             q->rec.models_differ = 1;
+
+        } else if (node->slot == AIOBS_S_SOURCE) {
+            aiobs_request_source_type(q, p, len);
 
         } else {
             aiobs_request_model(q, p, len);
@@ -345,7 +355,56 @@ aiobs_request_escape(aiobs_request_t *q, uint8_t c)
 static void
 aiobs_request_group(void *data, const aiobs_node_t *node, int open)
 {
-    /* no path of a request has one */
+    aiobs_request_t *q = data;
+
+    aiobs_source_t  *source;
+
+    if (!open) {
+        aiobs_request_source(q);
+        return;
+    }
+
+    if (q->sources == AIOBS_REQUEST_SOURCES) {
+        return;
+    }
+
+    source = &q->source[q->sources++];
+
+    source->bytes = q->bytes;
+    source->wide = q->wide;
+    source->text = 0;
+}
+
+
+/* it has ended; what it is may be said behind its data */
+
+static void
+aiobs_request_source(aiobs_request_t *q)
+{
+    aiobs_source_t  *source;
+
+    if (q->sources == 0) {
+        return;
+    }
+
+    source = &q->source[--q->sources];
+
+    if (!source->text) {
+        q->bytes = source->bytes;
+        q->wide = source->wide;
+    }
+}
+
+
+static void
+aiobs_request_source_type(aiobs_request_t *q, const char *p, size_t len)
+{
+    if (q->sources
+        && ((len == 4 && memcmp(p, "text", 4) == 0)
+            || (len == 7 && memcmp(p, "content", 7) == 0)))
+    {
+        q->source[q->sources - 1].text = 1;
+    }
 }
 
 

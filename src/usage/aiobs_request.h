@@ -20,6 +20,17 @@
 #include "aiobs_multipart.h"
 
 
+/* a document's source: what was text before it */
+
+#define AIOBS_REQUEST_SOURCES  3        /* paths are no deeper */
+
+typedef struct {
+    uint64_t                bytes;
+    uint64_t                wide;
+    uint8_t                 text;       /* it is some, too: its type says so */
+} aiobs_source_t;
+
+
 struct aiobs_request_s {
     aiobs_place_t           place;
     aiobs_request_record_t  rec;
@@ -34,6 +45,8 @@ struct aiobs_request_s {
     uint8_t                 body;       /* AIOBS_BODY_* */
     uint8_t                 named;      /* a form has named its model */
     uint8_t                 fields;     /* of a form-urlencoded body */
+    uint8_t                 sources;    /* under way, in each other */
+    aiobs_source_t          source[AIOBS_REQUEST_SOURCES];
 
     aiobs_multipart_t      *parts;      /* of a form that can be read */
 

@@ -91,6 +91,10 @@ aiobs_request_blanks(const aiobs_form_t *form, aiobs_request_outcome_t *o,
 
     for (e = form->event; e < form->event + form->events; e++) {
 
+        if (e->node->type == AIOBS_NODE_GROUP) {
+            return 0;                   /* it may take text back */
+        }
+
         models += (e->node->type == AIOBS_NODE_STRING);
         limits += (e->node->type == AIOBS_NODE_NUMBER);
 
