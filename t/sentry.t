@@ -233,6 +233,9 @@ for my $case (
     ['dsn https://k3y@h/x;', qr/is expected/], ['dsn env:NO_SUCH;', qr/"NO_SUCH" is not set/],
     ['dsn http://k@h/1; sample_rate 2;', qr/"sample_rate" in "aiobs_sentry" expects a number from 0 to 1/],
     ['dsn http://k@h/1; level x;', qr/unknown parameter "level" of "aiobs_sentry"/],
+    (map { ["dsn \"$_\";", qr/is expected/] } 'http://k3y@/1', 'http://k3y@:80/1', 'http://k3y@h:/1', 'http://k3y@h:99999/1',
+        'http://k3y@h:x/1', 'http://k3y@a b/1', 'http://k3y@a@b/1', 'http://k3y@h?x/1', 'http://k3y@h/a b/1', 'http://k3y@[::1/1',
+        'http://k3y@[::1]x/1', 'http://k3y@[]/1', 'http://k3y@h/1/'),
     ['dsn http://k@h/1; key_labels tier tier;', qr/"key_labels" in "aiobs_sentry" has a name that is there already/],
     ['dsn http://k@h/1; key_labels request_id;', qr/has a name that is there already/],
     ['dsn http://k@h/1; queue 0;', qr/"queue" or "timeout" of 0/],
@@ -242,6 +245,12 @@ for my $case (
     isnt($rc, 0, "$case->[0]: refused");
     like($said, $case->[1], "$case->[0]: says so");
     unlike($said, qr/k3y/, 'without the key');
+}
+
+for my $dsn (map { "http://k3y$_" } '@h/1', ':s@h/1', '@h:80/1', '@[::1]/1', '@[::1]:80/a/b/1', '@a_b.example.com:65535/a/1') {
+    my $c = Aiobs->new;
+    my ($rc, $said) = $c->check("aiobs_sentry { dsn $dsn; } server { listen 127.0.0.1:%%PORT_0%%; aiobs on; }", no_log => 1);
+    is($rc, 0, "$dsn: taken") or diag($said);
 }
 
 $t->done;

@@ -171,8 +171,13 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
     }
 
     ngx_http_aiobs_sentry_member(out, "server.address", t->state->peer);
-    ngx_http_aiobs_sentry_put(out, ",\"http.response.status_code\":%ui}}",
-                              t->state->status);
+
+    if (t->state->status) {
+        ngx_http_aiobs_sentry_put(out, ",\"http.response.status_code\":%ui",
+                                  t->state->status);
+    }
+
+    ngx_http_aiobs_sentry_put(out, "}}");
 }
 
 
@@ -294,6 +299,6 @@ ngx_http_aiobs_sentry_status(ngx_uint_t status)
     default:
         return status >= NGX_HTTP_INTERNAL_SERVER_ERROR ? "internal_error"
                : status >= NGX_HTTP_BAD_REQUEST ? "invalid_argument"
-               : status == 0 ? "unknown_error" : "ok";
+               : status == 0 ? "unknown" : "ok";
     }
 }
