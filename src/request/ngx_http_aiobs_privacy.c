@@ -13,6 +13,7 @@
 #include <openssl/hmac.h>
 
 
+static ngx_uint_t ngx_http_aiobs_privacy_again(ngx_str_t *value, ngx_uint_t i);
 static ngx_int_t ngx_http_aiobs_privacy_parameter(ngx_conf_t *cf,
     ngx_http_aiobs_privacy_conf_t *conf, ngx_str_t *value);
 static void ngx_http_aiobs_privacy_mask(struct sockaddr *sa);
@@ -72,6 +73,13 @@ ngx_http_aiobs_privacy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (/* void */ ; i < cf->args->nelts; i++) {
+
+        if (ngx_http_aiobs_privacy_again(value, i)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\" of "
+                               "\"aiobs_privacy\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
 
         switch (ngx_http_aiobs_privacy_parameter(cf, pcf, &value[i])) {
 
@@ -163,6 +171,33 @@ ngx_http_aiobs_privacy_user(ngx_http_aiobs_privacy_conf_t *conf, u_char *salt,
 
     user->data = p->hash;
     user->len = NGX_HTTP_AIOBS_HASH_LEN;
+}
+
+
+/* whether one before has the name of the i-th; which of them counts is open */
+
+static ngx_uint_t
+ngx_http_aiobs_privacy_again(ngx_str_t *value, ngx_uint_t i)
+{
+    size_t      len;
+    u_char     *equals;
+    ngx_uint_t  k;
+
+    equals = (u_char *) ngx_strchr(value[i].data, '=');
+
+    if (equals == NULL) {
+        return 0;
+    }
+
+    len = equals + 1 - value[i].data;
+
+    for (k = 1; k < i; k++) {
+        if (ngx_strncmp(value[k].data, value[i].data, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

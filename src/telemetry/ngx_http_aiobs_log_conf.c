@@ -77,6 +77,12 @@ ngx_http_aiobs_log_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "\"off\" stands alone";
     }
 
+    if (value[1].len == 0
+        || ngx_http_script_variables_count(&value[1]) != 0)
+    {
+        return "needs a path, which holds no variables";
+    }
+
     if (lcf->logs == NGX_CONF_UNSET_PTR) {
         lcf->logs = ngx_array_create(cf->pool, 1,
                                      sizeof(ngx_http_aiobs_log_t *));
