@@ -332,9 +332,15 @@ ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
         }
     }
 
-    /* of whatever it answers an envelope with, Sentry wants it once */
+    /*
+     * Whatever it answers an envelope with, Sentry wants it once: its status
+     * says all, also where what follows never comes
+     */
 
-    if (answer->error == AIOBS_HTTP_OK && answer->status >= 400) {
+    if (answer->status >= 200 && answer->status < 300) {
+        verdict->what = NGX_HTTP_AIOBS_EXPORT_DONE;
+
+    } else if (answer->status >= 300) {
         verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
     }
 
