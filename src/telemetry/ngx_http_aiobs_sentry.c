@@ -332,15 +332,9 @@ ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
         }
     }
 
-    /*
-     * Whatever it answers an envelope with, Sentry wants it once: its status
-     * says all, also where what follows never comes
-     */
+    /* of whatever it answers an envelope with, Sentry wants it once */
 
-    if (answer->status >= 200 && answer->status < 300) {
-        verdict->what = NGX_HTTP_AIOBS_EXPORT_DONE;
-
-    } else if (answer->status >= 300) {
+    if (answer->error == AIOBS_HTTP_OK && answer->status >= 400) {
         verdict->what = NGX_HTTP_AIOBS_EXPORT_DROP;
     }
 
