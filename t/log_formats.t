@@ -150,6 +150,13 @@ like($on_tty, qr/\x1b\[36mmodel\x1b\[0m=gpt-4o/, 'a terminal: names in colour');
 (my $plain = $on_tty) =~ s/\x1b\[\d+m|\r//g;
 ok((grep { $_ eq $c } split /\n/, $plain), 'a terminal: the same line without the colours');
 
+# columns are characters
+
+$t->raw(0, "GET /\xc3\xa9\xe2\x82\xac HTTP/1.1\r\nHost: a\r\nX-Request-ID: wide\r\nConnection: close\r\n\r\n");
+my $wide = line_of('console.txt', 'request_id=wide');
+utf8::decode($wide);
+is(index($wide, 'event='), index($c, 'event='), 'console: columns are aligned where a character has several bytes');
+
 # what steers a terminal never reaches it
 
 $t->raw(0, "GET /\x1b[31mx\xc2\x9b1m HTTP/1.1\r\nHost: a\r\nX-Request-ID: esc\r\n"

@@ -117,10 +117,10 @@ static void
 ngx_http_aiobs_console_head(ngx_http_aiobs_console_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_value_t *values)
 {
-    u_char                  *start;
+    u_char                  *p, *start;
     ngx_str_t               *level;
     ngx_msec_t               ms;
-    ngx_uint_t               status;
+    ngx_uint_t               status, columns;
     ngx_http_aiobs_color_e   color;
 
     status = ngx_http_aiobs_status(r);
@@ -150,7 +150,13 @@ ngx_http_aiobs_console_head(ngx_http_aiobs_console_t *out,
     out->p = ngx_http_aiobs_console_text(out->p, 512,
                                          &values[NGX_HTTP_AIOBS_F_PATH].str);
 
-    while (out->p - start < NGX_HTTP_AIOBS_CONSOLE_PATH) {
+    columns = 0;
+
+    for (p = start; p < out->p; p++) {
+        columns += (*p & 0xc0) != 0x80;         /* characters, not bytes */
+    }
+
+    for (/* void */ ; columns < NGX_HTTP_AIOBS_CONSOLE_PATH; columns++) {
         *out->p++ = ' ';
     }
 
