@@ -93,6 +93,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_MEDIA("/images/edits", "image_generation", aiobs_images_answer),
     AIOBS_MEDIA("/images/variations", "image_generation",
                 aiobs_images_answer),
+    AIOBS_MEDIA("/images", "image_generation", aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
     AIOBS_OPENAI("/ocr", "ocr", 1, 0),
     AIOBS_OPENAI("/classify", "classification", 1, 0),
@@ -134,6 +135,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_COHERE("/v2/embed", "embeddings", 1, 0),
     AIOBS_COHERE("/v1/embed", "embeddings", 1, 0),
     AIOBS_COHERE("/v1/generate", "text_completion", 1, 1),
+    AIOBS_COHERE("/v1/summarize", "text_completion", 1, 1),
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
     { AIOBS_SUFFIX("/text/rerank"), "watsonx", "rerank", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer, aiobs_any_request },
@@ -208,7 +210,8 @@ static const aiobs_api_t  aiobs_by_body[] = {
 static const char  *aiobs_not_made_here[] = {
     "/responses/", "/completions/", "/threads", "/batches", "/files",
     "/uploads", "/fine_tuning", "/fine-tuning", "/evals", "/assistants",
-    "/vector_stores", "/organization/", "/tokenize", NULL
+    "/vector_stores", "/organization/", "/tokenize",
+    "/cachedContents", NULL
 };
 
 
@@ -384,78 +387,6 @@ int
 aiobs_api_speaks(const aiobs_api_t *api)
 {
     return api->operation[0] == 's' && strcmp(api->operation, "speech") == 0;
-}
-
-
-/* ".../models/MODEL:verb", ".../model/MODEL/verb", ".../deployments/MODEL/" */
-
-size_t
-aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
-    char model[AIOBS_MODEL_MAX])
-{
-    size_t       i, n;
-    const char  *p, *last, *slash, *found[3] = { NULL, NULL, NULL };
-
-    static const struct {
-        const char  *before;
-        uint8_t      len;
-        char         end;
-    } places[] = {
-        { "/models/", sizeof("/models/") - 1, ':' },
-        { "/model/", sizeof("/model/") - 1, '/' },
-        { "/deployments/", sizeof("/deployments/") - 1, '/' }
-    };
-
-    last = path + path_len;
-
-    for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
-
-        if (last - p < 2 || (p[1] != 'm' && p[1] != 'd')) {
-            continue;
-        }
-
-        for (i = 0; i < 3; i++) {
-            n = places[i].len;
-
-            if (found[i] == NULL && (size_t) (last - p) > n
-                && memcmp(p, places[i].before, n) == 0)
-            {
-                found[i] = p + n;
-            }
-        }
-    }
-
-    for (i = 0; i < 2 && found[i] == NULL; i++) { /* void */ }
-
-    p = found[i];
-
-    if (p == NULL) {
-        return 0;
-    }
-
-    if (places[i].end == '/') {
-        slash = memchr(p, '/', last - p);
-        n = slash ? (size_t) (slash - p) + 1 : 0;
-
-        if (n && i == 1) {                      /* to the last of them */
-            for (n = last - p; p[n - 1] != '/'; n--) { /* void */ }
-        }
-
-    } else {
-        for (n = last - p; n && p[n - 1] != places[i].end; n--) {
-            /* void */
-        }
-    }
-
-    if (n == 0) {
-        return 0;
-    }
-
-    n--;
-    n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
-    memcpy(model, p, n);
-
-    return n;
 }
 
 

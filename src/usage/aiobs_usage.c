@@ -153,6 +153,7 @@ aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_answer_record(u, rec);
 
     rec->stream = (u->framing == AIOBS_FRAMING_SSE
+                   || u->framing == AIOBS_FRAMING_AWS
                    || u->type != AIOBS_TYPE_OTHER
                    || (u->list ? u->api->rule == AIOBS_RULE_GEMINI
                                : u->documents > 1));
@@ -287,7 +288,9 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 {
     static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
 
-    if (u->type == AIOBS_TYPE_AWS) {
+    if (u->type == AIOBS_TYPE_AWS
+        || (*p == 0 && u->api->rule == AIOBS_RULE_BEDROCK))
+    {
         u->framing = AIOBS_FRAMING_AWS;
         aiobs_aws_init(u);
         return p;
