@@ -72,6 +72,8 @@ struct ngx_http_aiobs_counts_s {
     ngx_http_aiobs_handle_t         request_size;
     ngx_http_aiobs_handle_t         response_size;
     ngx_http_aiobs_counts_http_t    http[NGX_HTTP_AIOBS_COUNTS_HTTP];
+    ngx_http_aiobs_sum_t            refused[NGX_HTTP_AIOBS_REFUSED_N];
+    ngx_http_aiobs_sum_t            refused_keys[NGX_HTTP_AIOBS_KEY_STORE + 1];
     ngx_http_aiobs_counts_call_t   *calls;
 };
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
+#include "ngx_http_aiobs_counts.h"
 
 
 #define NGX_HTTP_AIOBS_REFUSAL_BODY  1024   /* bytes: texts here are short */
@@ -198,12 +198,19 @@ ngx_http_aiobs_refusal_lifted(ngx_http_aiobs_ctx_t *ctx)
 static void
 ngx_http_aiobs_refused(ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t  labels[2];
+    ngx_str_t                 labels[2];
+    ngx_http_aiobs_counts_t  *counts;
 
     labels[0] = ctx->location->endpoint;
     labels[1] = *ngx_http_aiobs_refusal_reason(ctx);
 
-    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_REFUSALS, labels, 1);
+    counts = ngx_http_aiobs_counts(ctx->location);
+
+    ngx_http_aiobs_metrics_sum_at(
+        ngx_http_aiobs_refusals[ctx->refused].reason.len
+        ? &counts->refused[ctx->refused]
+        : &counts->refused_keys[ctx->identity->verdict],
+        NGX_HTTP_AIOBS_REFUSALS, labels, 1);
 
     /* a limit that is reached is no news of the key */
 
@@ -372,11 +379,18 @@ ngx_http_aiobs_refusal_json(u_char *p, u_char *last, ngx_http_aiobs_ctx_t *ctx,
                             &refusal->message);
     }
 
-    return ngx_slprintf(p, last, "{\"error\":{\"message\":\"%V\","
-                        "\"type\":\"%V\",\"param\":null,"
-                        "\"code\":\"%V\"}}" CRLF,
-                        &refusal->message, &refusal->openai_type,
-                        &refusal->openai_code);
+    /* most are such, some in a flood: without a format that is to be read */
+
+#define ngx_http_aiobs_put(p, text)  ngx_cpymem(p, text, sizeof(text) - 1)
+
+    p = ngx_http_aiobs_put(p, "{\"error\":{\"message\":\"");
+    p = ngx_cpymem(p, refusal->message.data, refusal->message.len);
+    p = ngx_http_aiobs_put(p, "\",\"type\":\"");
+    p = ngx_cpymem(p, refusal->openai_type.data, refusal->openai_type.len);
+    p = ngx_http_aiobs_put(p, "\",\"param\":null,\"code\":\"");
+    p = ngx_cpymem(p, refusal->openai_code.data, refusal->openai_code.len);
+
+    return ngx_http_aiobs_put(p, "\"}}" CRLF);
 }
 
 
