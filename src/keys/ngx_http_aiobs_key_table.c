@@ -12,6 +12,7 @@
 #define NGX_HTTP_AIOBS_KEY_STEPS  64
 
 
+static ngx_uint_t ngx_http_aiobs_key_buckets(ngx_uint_t n);
 static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
 static ngx_int_t ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
@@ -26,7 +27,7 @@ ngx_http_aiobs_keys_size(ngx_uint_t n)
 
     n = ngx_max(n, 64);
 
-    for (buckets = 64; buckets < n; buckets <<= 1) { /* void */ }
+    buckets = ngx_http_aiobs_key_buckets(n);
 
     size = sizeof(ngx_http_aiobs_keys_t)
            + buckets * sizeof(uint32_t)
@@ -62,7 +63,7 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
         return NULL;
     }
 
-    for (buckets = 64; buckets < n; buckets <<= 1) { /* void */ }
+    buckets = ngx_http_aiobs_key_buckets(n);
 
     keys->capacity = n;
     keys->overflow_capacity = n / 16 + 64;
@@ -88,6 +89,19 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
 #undef ngx_http_aiobs_key_part
 
     return keys;
+}
+
+
+/* chains are short: another entry on the way costs two misses of the cache */
+
+static ngx_uint_t
+ngx_http_aiobs_key_buckets(ngx_uint_t n)
+{
+    ngx_uint_t  buckets;
+
+    for (buckets = 64; buckets < n + n / 2; buckets <<= 1) { /* void */ }
+
+    return buckets;
 }
 
 
