@@ -99,7 +99,7 @@ ngx_http_aiobs_key_buckets(ngx_uint_t n)
 {
     ngx_uint_t  buckets;
 
-    for (buckets = 64; buckets < n + n / 2; buckets <<= 1) { /* void */ }
+    for (buckets = 64; buckets < n + n / 16; buckets <<= 1) { /* void */ }
 
     return buckets;
 }
