@@ -297,6 +297,11 @@ is((cli('spend', '--by', 'model', '--csv'))[1],
 is_deeply(decode_json($out), [{ key => id($bob), user => 'bob', name => undef, calls => 1, input_tokens => 7,
     output_tokens => 7, cache_read_tokens => 3, cache_write_tokens => 0, cost_usd => 0.000007, estimated_calls => 0 }],
     'by key, of another month, as JSON');
+sql("INSERT INTO usage_daily VALUES ('1999-01-01', '$_', '$_', 'x', 1, 1, 1, 0, 0, 0, 0)")
+    for '=cmd|"a"', '+1', '@x', '-y', 'a=b';
+is((cli('spend', '--by', 'model', '--month', '1999-01', '--csv'))[1] =~ s/^.*\r\n//r =~ s/,1,.*\r\n/ /gr,
+    qq("'+1" "'-y" "'=cmd|""a""" "'\@x" a=b ), 'no formula for a spreadsheet');
+sql("DELETE FROM usage_daily WHERE day < '2000'");
 like((cli('spend', '--by', 'label', 'team'))[1], qr/^TEAM .*\n- +1 +5 .*\nsearch +3 +1011 /m, 'by a label');
 like((cli('spend', '--by', 'endpoint', '--user', 'alice'))[1], qr/^chat .*\ntotal /m, "by endpoint, one user's");
 like((cli('spend', '--by', 'day'))[1], qr/^$month-02 +3 .*\n$month-01 +1 /m, 'by day');

@@ -148,6 +148,9 @@ json_t *aiobs_csv_record(char **names, int n, char **fields);
 /* one field, quoted where needed; NULL: an empty one */
 void aiobs_csv_put(FILE *out, const char *field);
 
+/* the same of what spreadsheets are to take for a text, whatever it is */
+void aiobs_csv_put_text(FILE *out, const char *field);
+
 
 /* --- aiobs_keys_store.c --- */
 

@@ -29,6 +29,7 @@ struct aiobs_csv_s {
 static int aiobs_csv_field(aiobs_csv_t *csv);
 static int aiobs_csv_add(aiobs_csv_t *csv, int ch);
 static int aiobs_csv_skip(aiobs_csv_t *csv);
+static void aiobs_csv_quote(FILE *out, const char *before, const char *field);
 static void aiobs_csv_value(json_t *row, const char *name, const char *text);
 
 
@@ -171,7 +172,27 @@ aiobs_csv_put(FILE *out, const char *field)
         return;
     }
 
+    aiobs_csv_quote(out, "", field);
+}
+
+
+void
+aiobs_csv_put_text(FILE *out, const char *field)
+{
+    if (field && field[0] && strchr("=+-@\t\r\n", field[0])) {
+        aiobs_csv_quote(out, "'", field);
+
+    } else {
+        aiobs_csv_put(out, field);
+    }
+}
+
+
+static void
+aiobs_csv_quote(FILE *out, const char *before, const char *field)
+{
     putc('"', out);
+    fputs(before, out);
 
     for ( /* void */ ; *field; field++) {
         if (*field == '"') {

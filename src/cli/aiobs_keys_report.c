@@ -246,13 +246,13 @@ static void
 aiobs_keys_spend_csv(const aiobs_keys_spending_t *s,
     const aiobs_spend_row_t *row)
 {
-    aiobs_csv_put(stdout, row->group);
+    aiobs_csv_put_text(stdout, row->group);
 
     if (s->by == AIOBS_SPEND_KEY) {
         fputs(",", stdout);
-        aiobs_csv_put(stdout, row->user);
+        aiobs_csv_put_text(stdout, row->user);
         fputs(",", stdout);
-        aiobs_csv_put(stdout, row->name);
+        aiobs_csv_put_text(stdout, row->name);
     }
 
     printf(",%lld,%lld,%lld,%lld,%lld,", (long long) row->calls,
