@@ -57,15 +57,13 @@ $t->upstream(0, sub {
 
 # a server with a certificate that nobody has signed
 
-system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost'
-    . " -addext subjectAltName=IP:127.0.0.1 -keyout $t->{dir}/key.pem -out $t->{dir}/cert.pem"
-    . ' 2>/dev/null') == 0 or BAIL_OUT('openssl');
+$t->certificate('cert');
 
 $t->start(<<'E', no_module => 1);
 server {
     listen 127.0.0.1:%%PORT_1%% ssl;
     ssl_certificate cert.pem;
-    ssl_certificate_key key.pem;
+    ssl_certificate_key cert.key;
     location / { return 200 secure; }
 }
 server { listen 127.0.0.1:%%PORT_2%%; }

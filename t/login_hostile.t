@@ -21,10 +21,7 @@ my $t = Aiobs->new;
 AiobsLogin->provider($t, 2, script => 'hostile-op.mjs');
 
 my $dir = $t->dir;
-my $openssl = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=op"
-    . " -addext subjectAltName=IP:127.0.0.1 -keyout $dir/tls.key -out $dir/tls.pem";
-$openssl = `$openssl 2>&1`;
-is($?, 0, 'a certificate') or diag($openssl);
+$t->certificate('tls');
 AiobsLogin->provider($t, 3, script => 'hostile-op.mjs',
     env => { TLS => "$dir/tls" });
 

@@ -23,9 +23,7 @@ Aiobs::spew("$dir/secret", "s3cret\r\n");
 Aiobs::spew("$dir/empty", "\n");
 Aiobs::spew("$dir/control", "a\x01b");
 Aiobs::spew("$dir/long", 'x' x 5000);
-system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost'
-    . " -addext subjectAltName=IP:127.0.0.1 -keyout $dir/key.pem -out $dir/cert.pem 2>/dev/null") == 0
-    or BAIL_OUT('openssl');
+$t->certificate('cert');
 
 my $server = <<'E';
 server {
@@ -39,7 +37,7 @@ server {
 server {
     listen 127.0.0.1:%%PORT_2%% ssl http2;
     ssl_certificate cert.pem;
-    ssl_certificate_key key.pem;
+    ssl_certificate_key cert.key;
     ssl_client_certificate cert.pem;
     ssl_verify_client optional;
     location / { if ($ssl_client_verify != SUCCESS) { return 403; } grpc_pass grpc://127.0.0.1:%%PORT_6%%; }
@@ -47,7 +45,7 @@ server {
 server {
     listen 127.0.0.1:%%PORT_3%% ssl;
     ssl_certificate cert.pem;
-    ssl_certificate_key key.pem;
+    ssl_certificate_key cert.key;
     location / { proxy_pass http://127.0.0.1:%%PORT_5%%; }
 }
 server {
@@ -81,7 +79,7 @@ $t->get(1, '/', 'X-Request-ID', 'https');
 ok(arrives($spans, 'https'), 'OTLP/HTTP over TLS');
 is(header('authorization'), 's3cret', 'a header of a file, without its line end');
 
-run_with('endpoint grpcs://127.0.0.1:%%PORT_2%%; trusted_certificate cert.pem; certificate cert.pem; certificate_key key.pem;');
+run_with('endpoint grpcs://127.0.0.1:%%PORT_2%%; trusted_certificate cert.pem; certificate cert.pem; certificate_key cert.key;');
 for my $id (qw(grpcs-1 grpcs-2 grpcs-3)) {
     $t->get(1, '/', 'X-Request-ID', $id);
     is((arrives($spans, $id) || {})->{via}, 'grpc', "OTLP/gRPC over TLS, with a certificate of our own: $id");

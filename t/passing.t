@@ -39,8 +39,7 @@ $t->upstream(0, sub {
         . ($chunk ? "Transfer-Encoding: chunked\r\n" : '') . "\r\n";
 
     if ($chunk) {
-        $body = join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
-            unpack("(a$chunk)*", $body)) . "0\r\n\r\n";
+        $body = Aiobs::chunked($chunk, $body);
     }
 
     for my $i (0 .. $#pauses) {
@@ -49,19 +48,11 @@ $t->upstream(0, sub {
         Aiobs::wait_for(sub { -e "$dir/seen$i" }, 20);
     }
 
-    $body = "$head$body";
-
-    while (length $body) {
-        my $sent = $c->syswrite($body) or return;
-        substr $body, 0, $sent, '';
-    }
+    Aiobs::write_all($c, "$head$body");
 });
 
-`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem -out $dir/cert.pem 2>&1`;
-$? == 0 or BAIL_OUT('no certificate');
-
-my ($version) = `$t->{nginx} -v 2>&1` =~ m{nginx/1\.(\d+)};
-my ($listen_h2, $http2) = $version >= 26 ? ('', 'http2 on;') : (' http2', '');
+$t->certificate('cert');
+my ($listen_h2, $http2) = $t->http2;
 
 $t->start(<<EOF);
 proxy_cache_path %%DIR%%/cache keys_zone=cache:1m;
@@ -104,7 +95,7 @@ server {
     listen 127.0.0.1:%%PORT_2%% ssl$listen_h2;
     $http2
     ssl_certificate %%DIR%%/cert.pem;
-    ssl_certificate_key %%DIR%%/key.pem;
+    ssl_certificate_key %%DIR%%/cert.key;
     aiobs on;
     aiobs_llm openai;
     location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }

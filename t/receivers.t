@@ -54,17 +54,11 @@ my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 128) or die
 
 # --- certificates ---
 
-sub certificate {
-    my ($name, $for, $env) = @_;
-
-    system("$env openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext subjectAltName=$for"
-        . " -keyout $dir/$name.key -out $dir/$name.pem 2>/dev/null") == 0 or BAIL_OUT('openssl');
-}
-
 my ($lib) = glob '/usr/lib/*/faketime/libfaketime.so.1';
-certificate('good', 'IP:127.0.0.1', '');
-certificate('other', 'DNS:other.example', '');
-certificate('expired', 'IP:127.0.0.1', "LD_PRELOAD=$lib FAKETIME='2020-01-01 00:00:00'") if $lib;
+$t->certificate('good');
+$t->certificate('other', for => 'DNS:other.example');
+$t->certificate('expired',
+    env => ["LD_PRELOAD=$lib", 'FAKETIME=2020-01-01 00:00:00']) if $lib;
 
 my @tls = ('good', 'other', $lib ? 'expired' : ());
 my %tls = map { $tls[$_] => 30 + $_ } 0 .. $#tls;

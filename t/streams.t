@@ -52,8 +52,7 @@ $t->upstream(0, sub {
 
         $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             . "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-            . join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
-                $all =~ /(.{1,5})/gs) . "0\r\n\r\n");
+            . Aiobs::chunked(5, $all));
         return;
     }
 
@@ -83,14 +82,8 @@ $t->upstream(0, sub {
     $c->syswrite("data: [DONE]\n\n");
 });
 
-my $openssl = 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
-    . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem -out $dir/cert.pem";
-`$openssl 2>&1`;
-$? == 0 or BAIL_OUT('no certificate');
-
-
-my ($version) = `$t->{nginx} -v 2>&1` =~ m{nginx/1\.(\d+)};
-my ($listen_h2, $http2) = $version >= 26 ? ('', 'http2 on;') : (' http2', '');
+$t->certificate('cert');
+my ($listen_h2, $http2) = $t->http2;
 
 $t->start(<<EOF);
 upstream tries {
@@ -125,7 +118,7 @@ server {
     listen 127.0.0.1:%%PORT_2%% ssl$listen_h2;
     $http2
     ssl_certificate %%DIR%%/cert.pem;
-    ssl_certificate_key %%DIR%%/key.pem;
+    ssl_certificate_key %%DIR%%/cert.key;
     aiobs on;
     aiobs_llm openai;
     aiobs_stream_usage on;

@@ -21,16 +21,14 @@ my $bob = $t->key('bob');
 
 spew($t->dir . '/html/x', "ok\n");
 
-my $version = `$t->{nginx} -v 2>&1`;
-my ($minor) = $version =~ m{nginx/\d+\.(\d+)};
-my $listen = $minor > 25 ? "listen 127.0.0.1:%%PORT_1%%;\n    http2 on;"
-    : 'listen 127.0.0.1:%%PORT_1%% http2;';
+my ($listen_h2, $http2) = $t->http2;
 
 my $conf = <<"EOC";
 aiobs_zone 8m series=100 keys=100;
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 server {
-    $listen
+    listen 127.0.0.1:%%PORT_1%%$listen_h2;
+    $http2
     aiobs on;
     location / { aiobs_auth on; try_files /x =404; }
 }

@@ -264,6 +264,33 @@ sub log_of {
     return defined $found ? decode_json($found) : undef;
 }
 
+# NAME.pem and NAME.key, by which a server calls itself 127.0.0.1 and localhost;
+# options: for => another subjectAltName, env => [variables for openssl]
+
+sub certificate {
+    my ($self, $name, %opt) = @_;
+
+    my @cmd = ('env', @{$opt{env} || []}, qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1
+        -nodes -days 2 -subj /CN=localhost -addext),
+        'subjectAltName=' . ($opt{for} // 'IP:127.0.0.1,DNS:localhost'),
+        '-keyout', "$self->{dir}/$name.key", '-out', "$self->{dir}/$name.pem");
+    my $pid = $self->spawn(\@cmd);
+
+    waitpid $pid, 0;
+    delete $self->{pids}{$pid};
+    BAIL_OUT('no certificate: ' . slurp("$self->{dir}/spawn.log")) if $?;
+    return;
+}
+
+# what HTTP/2 needs in a server: a parameter of listen, and a directive
+
+sub http2 {
+    my ($self) = @_;
+
+    my ($minor) = `$self->{nginx} -v 2>&1` =~ m{nginx/\d+\.(\d+)};
+    return $minor > 25 ? ('', 'http2 on;') : (' http2', '');
+}
+
 # --- keys ---
 
 sub keys_cli {
@@ -439,6 +466,27 @@ sub read_request {
 
     return { method => $method, uri => $uri, headers => \%h, lines => \@lines,
         body => $body, head => $head };
+}
+
+# a body in chunks of so many bytes
+
+sub chunked {
+    my ($size, $body) = @_;
+
+    return join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ } unpack("(a$size)*", $body)) . "0\r\n\r\n";
+}
+
+# all of it, however slowly it is taken; false: it is not
+
+sub write_all {
+    my ($c, $bytes) = @_;
+
+    while (length $bytes) {
+        my $sent = $c->syswrite($bytes) or return 0;
+        substr $bytes, 0, $sent, '';
+    }
+
+    return 1;
 }
 
 sub answer {
