@@ -157,7 +157,6 @@ void *ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
 char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -197,6 +196,8 @@ char *ngx_http_aiobs_merge_models(ngx_conf_t *cf,
 
 
 /* --- ngx_http_aiobs_zone.c --- */
+
+char *ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* adds the zone that the configuration needs */
 ngx_int_t ngx_http_aiobs_add_zone(ngx_conf_t *cf,

@@ -14,12 +14,90 @@
 #define NGX_HTTP_AIOBS_LAYOUT  6    /* of everything in the zone */
 
 
+static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
+    ngx_uint_t *n);
 static void ngx_http_aiobs_zone_changes(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
 static ngx_http_aiobs_main_conf_t *ngx_http_aiobs_old_conf(ngx_cycle_t *old);
 static ngx_int_t ngx_http_aiobs_init_zone(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_http_aiobs_same_zone(ngx_shm_zone_t *zone,
     ngx_http_aiobs_main_conf_t *amcf);
+
+
+/* aiobs_zone size [series=number] [keys=number] [sessions=number] */
+
+char *
+ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_aiobs_main_conf_t *amcf = conf;
+
+    ssize_t      size;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (amcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of \"aiobs_zone\": a size such "
+                           "as \"32m\" is expected", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    amcf->zone_size = size;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_aiobs_capacity(&value[i], "series=", &amcf->series)
+            == NGX_OK
+            || ngx_http_aiobs_capacity(&value[i], "keys=", &amcf->keys)
+               == NGX_OK
+            || (ngx_http_aiobs_capacity(&value[i], "sessions=",
+                                        &amcf->agents.sessions) == NGX_OK
+                && amcf->agents.sessions <= NGX_HTTP_AIOBS_SESSIONS_MAX))
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of \"aiobs_zone\": "
+                           "\"series=number\", \"keys=number\" and "
+                           "\"sessions=number\", at most %d, are accepted",
+                           &value[i], NGX_HTTP_AIOBS_SESSIONS_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_uint_t *n)
+{
+    size_t     len;
+    ngx_int_t  number;
+
+    len = ngx_strlen(name);
+
+    if (value->len <= len || ngx_strncmp(value->data, name, len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    number = ngx_atoi(value->data + len, value->len - len);
+
+    if (number < 1 || number > NGX_MAX_INT32_VALUE) {
+        return NGX_ERROR;
+    }
+
+    *n = number;
+
+    return NGX_OK;
+}
 
 
 ngx_int_t
