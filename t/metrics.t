@@ -22,7 +22,8 @@ use Test::More;
 my $openmetrics = 'application/openmetrics-text';
 my $t = Aiobs->new;
 
-$t->start(<<'EOF', main => load_probe($t));
+load_probe($t);
+$t->start(<<'EOF');
 server {
     listen 127.0.0.1:%%PORT_1%% sndbuf=64k;
     aiobs on;

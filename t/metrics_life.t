@@ -218,7 +218,8 @@ sub capacity {
         "location /team-$_/v1/chat/completions { aiobs_llm openai; return 200; }"
     } 1 .. 10;
 
-    $t->start(<<"EOF", main => load_probe($t));
+    load_probe($t);
+    $t->start(<<"EOF");
 aiobs_models $models;
 aiobs_metric_names both;
 aiobs_native_histograms on;

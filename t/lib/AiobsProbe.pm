@@ -34,6 +34,7 @@ sub load_probe {
         if grep { $made <= (stat $_)[9] } $probe, "$objs/ngx_http_aiobs_module.so";
 
     $t->{module} = $so;
+    return;
 }
 
 sub build {
