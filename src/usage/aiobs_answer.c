@@ -25,7 +25,6 @@ static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name);
 static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
 static int aiobs_answer_pending(aiobs_usage_t *u);
-static int aiobs_answer_unfinished(aiobs_usage_t *u);
 static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
 static void aiobs_figures_clear(int64_t *figures);
 
@@ -412,16 +411,11 @@ aiobs_answer_document(void *data, int begin)
 static int
 aiobs_answer_pending(aiobs_usage_t *u)
 {
-    return u->api->rule == AIOBS_RULE_OPENAI && aiobs_answer_unfinished(u);
-}
-
-
-static int
-aiobs_answer_unfinished(aiobs_usage_t *u)
-{
-    return (u->status_len == 6 && memcmp(u->status_text, "queued", 6) == 0)
-           || (u->status_len == 11
-               && memcmp(u->status_text, "in_progress", 11) == 0);
+    return u->status_len && u->api->rule == AIOBS_RULE_OPENAI
+           && ((u->status_len == 6
+                && memcmp(u->status_text, "queued", 6) == 0)
+               || (u->status_len == 11
+                   && memcmp(u->status_text, "in_progress", 11) == 0));
 }
 
 
@@ -451,7 +445,7 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
         len += n;
     }
 
-    if (len == 0 && u->status_len && !aiobs_answer_unfinished(u)) {
+    if (len == 0 && u->status_len && !aiobs_answer_pending(u)) {
         memcpy(p, u->status_text, u->status_len);
         len = u->status_len;
     }
