@@ -11,6 +11,13 @@
 #include "aiobs_answer.h"
 
 
+/* a report is looked at when the document has ended: aiobs_events_shaped() */
+
+#define AIOBS_SHAPE_GROUPS                                                    \
+    (1U << AIOBS_G_CHOICE | 1U << AIOBS_G_USAGE                               \
+     | 1U << AIOBS_G_INPUT_DETAILS | 1U << AIOBS_G_OUTPUT_DETAILS)
+
+
 static void aiobs_answer_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
@@ -119,7 +126,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 {
     aiobs_usage_t *u = data;
 
-    if (node->slot != AIOBS_G_CHOICE) {
+    if (!(AIOBS_SHAPE_GROUPS >> node->slot & 1)) {
         u->strings |= AIOBS_SHAPE_NEVER;
     }
 
@@ -211,6 +218,9 @@ aiobs_answer_report(aiobs_usage_t *u, int replace)
     if (!u->figures_here) {
         return;
     }
+
+    u->plain_here = replace && !u->usage_here
+                    && !(u->reports & ~AIOBS_FIGURES_KEPT);
 
     if (replace) {
         aiobs_figures_clear(u->figures);
@@ -356,6 +366,7 @@ aiobs_answer_document(void *data, int begin)
         u->searches_here = 0;
         u->content = 0;
         u->usage_here = 0;
+        u->plain_here = 0;
         u->pending_len = 0;
         u->type_len = 0;
         return;

@@ -102,6 +102,7 @@ struct aiobs_usage_s {
     unsigned            content:1;      /* the document has some */
     unsigned            figures_here:1; /* "report" has, or had, some */
     unsigned            usage_here:1;   /* the document has a report */
+    unsigned            plain_here:1;   /* one, that replaces, of kept figures */
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
     unsigned            chunk:1;        /* the message is an envelope */
@@ -200,6 +201,7 @@ void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
 static inline void
 aiobs_value_count(aiobs_usage_t *u, int slot, int64_t n)
 {
+    u->strings |= (u->reports >> slot & 1) ? AIOBS_SHAPE_NEVER : 0;
     u->report[slot] = n;
     u->reports |= 1ULL << slot;
     u->figures_here = 1;

@@ -14,7 +14,7 @@
 
 #define AIOBS_SHAPE_STRINGS                                                   \
     (1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID | 1U << AIOBS_S_STATUS            \
-     | 1U << AIOBS_S_TYPE | 1U << AIOBS_S_TIER)
+     | 1U << AIOBS_S_TYPE | 1U << AIOBS_S_TIER | 1U << AIOBS_S_MODALITY)
 
 
 /* what an event with a shape leaves as it was */
@@ -35,6 +35,8 @@ static const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
     uint32_t events, uint32_t content);
+static void aiobs_events_report(aiobs_usage_t *u, const aiobs_shape_t *s,
+    const uint8_t *p, const uint8_t *last);
 static void aiobs_events_refresh(aiobs_usage_t *u, aiobs_shape_t *s);
 static void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *end);
@@ -192,6 +194,11 @@ aiobs_events_known(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 
         if (run.events) {
             aiobs_events_apply(u, s, run.events, run.content);
+
+            if (s->reports) {
+                aiobs_events_report(u, s, run.at, last);
+            }
+
             tried = 0;
         }
 
@@ -224,6 +231,34 @@ aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s, uint32_t events,
             u->first_token_ms = u->now_ms;
         }
     }
+}
+
+
+/* of the last of them: it replaces those before */
+
+static void
+aiobs_events_report(aiobs_usage_t *u, const aiobs_shape_t *s,
+    const uint8_t *p, const uint8_t *last)
+{
+    int            i;
+    aiobs_holes_t  holes;
+
+    memcpy(u->figures, s->figures, sizeof(u->figures));
+
+    if (aiobs_shape_match(s, p, last, &holes) == NULL) {
+        return;                     /* it was just found there */
+    }
+
+    for (i = 0; i < s->holes; i++) {
+        if (s->hole[i] == AIOBS_HOLE_FIGURE) {
+            u->figures[s->slot[i]] =
+                aiobs_number((const char *) holes.start[i],
+                             holes.end[i] - holes.start[i]);
+        }
+    }
+
+    u->searches = 0;
+    u->final |= (u->reason_len[0] || u->status_len);
 }
 
 
@@ -305,6 +340,8 @@ aiobs_events_read(aiobs_usage_t *u, const uint8_t *p, const uint8_t *end)
     s = aiobs_shape_learn(u->shapes, p, end - p, &spans);
 
     if (s) {
+        s->reports = u->usage_here;
+        memcpy(s->figures, u->figures, sizeof(s->figures));
         s->strings = u->strings;
         s->tier = u->tier;
         s->model_len = u->model_len;
@@ -358,7 +395,8 @@ aiobs_events_shaped(const aiobs_usage_t *u,
 {
     int  i;
 
-    if (u->documents != before->documents + 1 || u->usage_here
+    if (u->documents != before->documents + 1
+        || (u->usage_here && !u->plain_here)
         || (u->strings & ~AIOBS_SHAPE_STRINGS)
         || u->failure != before->failure
         || u->midstream_error != before->midstream_error

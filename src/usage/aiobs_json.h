@@ -76,13 +76,14 @@ typedef enum {
     AIOBS_SPAN_TEXT = 0,            /* a string that is a TEXT node */
     AIOBS_SPAN_STRING,              /* a string, a scalar that nobody asks for */
     AIOBS_SPAN_SCALAR,
-    AIOBS_SPAN_BLANKS               /* spaces before the last brace, if any */
+    AIOBS_SPAN_BLANKS,              /* spaces before the last brace, if any */
+    AIOBS_SPAN_FIGURE               /* digits of one that is kept; its slot above */
 } aiobs_span_e;
 
 typedef struct {
     uint16_t                     start;     /* of a string: behind its quote */
     uint16_t                     end;
-    uint16_t                     type;      /* aiobs_span_e */
+    uint16_t                     type;      /* aiobs_span_e, slot << 8 */
 } aiobs_span_t;
 
 typedef struct {

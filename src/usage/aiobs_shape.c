@@ -77,6 +77,7 @@ aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
         switch (s->hole[i]) {
 
         case AIOBS_HOLE_DIGITS:
+        case AIOBS_HOLE_FIGURE:
             p = aiobs_shape_digits(p, last);
             break;
 
@@ -90,7 +91,9 @@ aiobs_shape_match(const aiobs_shape_t *s, const uint8_t *p,
 
         if (p == NULL
             || (s->hole[i] == AIOBS_HOLE_DIGITS
-                && p - holes->start[i] >= AIOBS_SHAPE_LANE))
+                && p - holes->start[i] >= AIOBS_SHAPE_LANE)
+            || (s->hole[i] == AIOBS_HOLE_FIGURE
+                && p - holes->start[i] > AIOBS_JSON_DIGITS))
         {
             return NULL;
         }
@@ -287,6 +290,7 @@ aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m, const uint8_t *p,
     s->least = 0;
     s->holes = 0;
     s->fresh = 0;
+    s->reports = 0;
 
     for (i = 0; i <= spans->n; i++) {
 
@@ -308,6 +312,7 @@ aiobs_shape_make(aiobs_shape_t *s, const aiobs_shapes_t *m, const uint8_t *p,
             }
 
             s->hole[s->holes] = (uint8_t) hole;
+            s->slot[s->holes] = (uint8_t) (b->type >> 8);
             n = b->start - from;
         }
 
@@ -382,6 +387,10 @@ aiobs_shape_hole(const uint8_t *a, size_t a_len, const uint8_t *b,
 
     if (span->type == AIOBS_SPAN_STRING) {
         return AIOBS_HOLE_STRING;
+    }
+
+    if ((span->type & 0xff) == AIOBS_SPAN_FIGURE) {
+        return AIOBS_HOLE_FIGURE;           /* both were such */
     }
 
     if (aiobs_shape_digits(a, a + a_len) == a + a_len

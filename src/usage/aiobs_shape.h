@@ -12,8 +12,8 @@
 #define _AIOBS_SHAPE_H_INCLUDED_
 
 
+#include "aiobs_apis.h"
 #include "aiobs_estimate.h"
-#include "aiobs_json.h"
 
 
 #define AIOBS_SHAPE_MAX    1024     /* bytes of an event */
@@ -27,7 +27,8 @@ typedef enum {
     AIOBS_HOLE_TEXT = 0,            /* text of the answer */
     AIOBS_HOLE_STRING,              /* a string of no interest */
     AIOBS_HOLE_DIGITS,              /* a number of no interest */
-    AIOBS_HOLE_BLANKS               /* spaces, or none */
+    AIOBS_HOLE_BLANKS,              /* spaces, or none */
+    AIOBS_HOLE_FIGURE               /* a figure of a report that is kept */
 } aiobs_hole_e;
 
 
@@ -41,6 +42,9 @@ typedef enum {
 typedef struct {
     uint16_t         segment[AIOBS_SHAPE_HOLES + 1];    /* bytes of each */
     uint8_t          hole[AIOBS_SHAPE_HOLES];           /* aiobs_hole_e */
+    uint8_t          slot[AIOBS_SHAPE_HOLES];           /* of a figure */
+    uint8_t          reports;       /* it has a report, whose figures are */
+    int64_t          figures[AIOBS_F_FIGURES];  /* these, but for the holes */
     uint8_t          holes;
     uint8_t          tier;
     uint8_t          fresh;         /* what the segments say is known */
@@ -86,6 +90,7 @@ void aiobs_shapes_init(aiobs_shapes_t *m);
 typedef struct {
     uint32_t         events;
     uint32_t         content;       /* of these, with text */
+    const uint8_t   *at;            /* the last, of a shape with figures */
 } aiobs_shape_run_t;
 
 /*

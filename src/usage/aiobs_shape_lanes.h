@@ -236,10 +236,13 @@ AIOBS_RUN(event)(const aiobs_shape_t *s, const uint8_t *p,
         }
 
         if (s->hole[i] >= AIOBS_HOLE_DIGITS) {
-            p = s->hole[i] == AIOBS_HOLE_DIGITS ? AIOBS_RUN(digits)(p, last)
-                                                : AIOBS_RUN(blanks)(p, last);
+            q = p;
+            p = s->hole[i] == AIOBS_HOLE_BLANKS ? AIOBS_RUN(blanks)(p, last)
+                                                : AIOBS_RUN(digits)(p, last);
 
-            if (p == NULL) {
+            if (p == NULL || (s->hole[i] == AIOBS_HOLE_FIGURE
+                              && p - q > AIOBS_JSON_DIGITS))
+            {
                 return NULL;
             }
 
@@ -345,6 +348,7 @@ AIOBS_RUN(run)(const aiobs_shape_t *s, const uint8_t *p, const uint8_t *last,
 
     run->events = 0;
     run->content = 0;
+    run->at = p;
 
     if (s->least == 0) {
         return p;                       /* nothing else of it is set */
@@ -376,6 +380,7 @@ AIOBS_RUN(run)(const aiobs_shape_t *s, const uint8_t *p, const uint8_t *last,
 
         run->events++;
         run->content += (text > e->end);
+        run->at = p;
 
         e->end = text;
         p = end;

@@ -98,6 +98,7 @@ aiobs_shape_portable_run(const aiobs_shape_t *s, const uint8_t *p,
 
     run->events = 0;
     run->content = 0;
+    run->at = p;
 
     for ( ;; ) {
         end = aiobs_shape_match(s, p, last, &holes);
@@ -127,6 +128,7 @@ aiobs_shape_portable_run(const aiobs_shape_t *s, const uint8_t *p,
 
         run->events++;
         run->content += (text > 0);
+        run->at = p;
 
         p = end;
     }

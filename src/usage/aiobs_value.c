@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "aiobs_answer.h"
+#include "aiobs_json_state.h"
 
 
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
@@ -20,6 +21,7 @@ static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
 static void aiobs_value_number(aiobs_usage_t *u, int slot, const char *p,
     size_t len, int string);
 static void aiobs_value_n(aiobs_usage_t *u, int slot, int64_t n);
+static void aiobs_value_note(aiobs_usage_t *u, int slot);
 
 
 void
@@ -198,6 +200,11 @@ aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n)
 
     if (AIOBS_FIGURES_KEPT >> slot & 1) {
         aiobs_value_count(u, slot, n);
+
+        if (u->json.spans) {
+            aiobs_value_note(u, slot);
+        }
+
         return;
     }
 
@@ -207,6 +214,22 @@ aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n)
     }
 
     aiobs_value_n(u, slot, n);
+}
+
+
+/* where it stands, in an event that may have a shape */
+
+static void
+aiobs_value_note(aiobs_usage_t *u, int slot)
+{
+    const uint8_t  *start, *end;
+
+    start = u->json.start - 1;
+
+    for (end = start; *end >= '0' && *end <= '9'; end++) { /* void */ }
+
+    aiobs_json_note(&u->json, start, end,
+                    (aiobs_span_e) (AIOBS_SPAN_FIGURE | slot << 8));
 }
 
 

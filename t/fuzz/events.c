@@ -51,7 +51,19 @@ static const struct {
         "\"index\":0}],\"responseId\":\"%\"}\n\n",
         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"%\"},"
         "{\"text\":\"%\"}]}}]}\r\n\r\n",
-        "data: {\"usageMetadata\":{\"promptTokenCount\":#}}\n\n" } }
+        "data: {\"usageMetadata\":{\"promptTokenCount\":#}}\n\n" } },
+    { "/v1beta/models/n:streamGenerateContent", {
+        "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"%\"}],"
+        "\"role\": \"model\"},\"index\": 0}],\"usageMetadata\": "
+        "{\"promptTokenCount\": 7,\"candidatesTokenCount\": 1#,"
+        "\"totalTokenCount\": 9#,\"promptTokensDetails\": [{\"modality\": "
+        "\"TEXT\",\"tokenCount\": 7}]},\"modelVersion\": \"g\"}\r\n\r\n",
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"%\"}]}}],"
+        "\"usageMetadata\":{\"candidatesTokenCount\":#,\"thoughtsTokenCount\":"
+        "123456789012#,\"candidatesTokenCount\":5}}\n\n",
+        "data: {\"candidates\":[{\"finishReason\":\"%\"}],\"usageMetadata\":"
+        "{\"promptTokenCount\":#,\"promptTokensDetails\":[{\"modality\":"
+        "\"AUDIO\",\"tokenCount\":#}]}}\n\n" } }
 };
 
 
@@ -66,7 +78,7 @@ stream(const uint8_t *data, size_t size, char *out)
     for (i = 1; i < size && len + 4096 < STREAM_MAX; /* void */ ) {
 
         n = data[i] >> 4;
-        f = kinds[data[0] % 4].events[n < 11 ? 0 : n < 14 ? 1 : 2];
+        f = kinds[data[0] % 5].events[n < 11 ? 0 : n < 14 ? 1 : 2];
         n = data[i++] & 7;
 
         for ( /* void */ ; *f; f++) {
@@ -166,10 +178,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
 
-    path = kinds[data[0] % 4].path;
+    path = kinds[data[0] % 5].path;
     api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, path, strlen(path));
 
-    run = aiobs_shape_run_get(data[0] / 4 % 3);
+    run = aiobs_shape_run_get(data[0] / 5 % 3);
     aiobs_shape_run = run ? run : aiobs_shape_run_get(0);
 
     len = stream(data, size < 100 ? size : 100, body);
