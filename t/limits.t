@@ -254,6 +254,8 @@ $settled->('an upstream that is down', $base + 117, 502,
     path => '/down/v1/chat/completions', max_tokens => 100);
 $settled->('more than was reserved', $base + 117 + 300, 200, usage => [200, 100],
     max_tokens => 1);
+$settled->('an answer that cannot be read', $base + 519, 200,
+    encoding => 'rot13', max_tokens => 100);
 
 # --- calls at once ---
 
@@ -316,7 +318,7 @@ undef @doomed;
 
 settled_call($key{none}, max_tokens => 1);
 $t->stop('QUIT');
-is(window($key{none}, 2), $base + 417 + 15, 'what was taken just before as well');
+is(window($key{none}, 2), $base + 519 + 15, 'what was taken just before as well');
 is(window($key{day}, 2), 90, 'all that was taken is in the store');
 is(window($key{cost}, 4), 1050, 'in micro-USD where it is money');
 $t->start($conf, workers => 2);
@@ -324,7 +326,7 @@ is(call($t, 1, $key{day})->{status}, 429, 'a spent budget outlives a restart');
 is(settled_call($key{none}, max_tokens => 1)->{status}, 200,
     'one that is not spent as well');
 $t->stop('TERM');
-is(window($key{none}, 2), $base + 417 + 30, 'a fast stop saves');
+is(window($key{none}, 2), $base + 519 + 30, 'a fast stop saves');
 $t->start($conf, workers => 2);
 is(call($t, 1, $key{cost}, model => 'free')->{status}, 429, 'and a fast stop');
 

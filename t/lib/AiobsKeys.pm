@@ -97,6 +97,7 @@ sub provider {
 
         $t->answer($c, $q->{status} || 200,
             ['Content-Type', 'application/json',
+             $q->{encoding} ? ('Content-Encoding', $q->{encoding}) : (),
              'x-ratelimit-remaining-requests', 'upstream'],
             encode_json($answer));
     });
