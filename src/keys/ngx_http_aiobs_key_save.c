@@ -113,7 +113,11 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
 
         if (ngx_current_msec - start > NGX_HTTP_AIOBS_KEY_LAST_TIME) {
             ngx_http_aiobs_key_prepare_save(w, 1);
-            ngx_http_aiobs_key_lost(w, "there is no time");
+
+            if (job->save) {
+                ngx_http_aiobs_key_lost(w, "there is no time");
+            }
+
             return;
         }
     }
