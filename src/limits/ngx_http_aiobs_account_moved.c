@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_aiobs_limits_zone.h"
+#include "../ngx_http_aiobs_process.h"
 
 
 static uint64_t ngx_http_aiobs_account_tag(const u_char *account);
@@ -74,7 +75,8 @@ ngx_http_aiobs_account_saver(ngx_http_aiobs_account_t *a)
 
     pid = (ngx_pid_t) a->saver;
 
-    return pid && kill(pid, 0) == -1 && ngx_errno == ESRCH ? 0 : pid;
+    return pid && pid != ngx_pid && !ngx_http_aiobs_process_alive(pid) ? 0
+                                                                       : pid;
 }
 
 

@@ -9,9 +9,11 @@
 
 #include "limits/ngx_http_aiobs_limits_zone.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 
 /* what of nginx accounts use */
@@ -136,6 +138,49 @@ others(void)
 }
 
 
+/* whether an account stays whose rows a process is to write that has that pid */
+
+static int
+kept(int stranger)
+{
+    int        ready[2], known_still;
+    char       c;
+    u_char     hash[AIOBS_KEY_HASH_LEN];
+    unsigned   n;
+    ngx_pid_t  pid;
+
+    if (pipe(ready) == -1 || (pid = fork()) == -1) {
+        return -1;
+    }
+
+    if (pid == 0) {
+        if (stranger) {
+            (void) setsid();
+        }
+
+        (void) !write(ready[1], "", 1);
+        pause();
+        _exit(0);
+    }
+
+    (void) !read(ready[0], &c, 1);
+
+    n = 1;
+    (void) open_account(n, 0, ngx_http_aiobs_limits_moves());
+    memset(hash, 0x11, sizeof(hash));
+    memcpy(hash, &n, sizeof(n));
+    ngx_http_aiobs_account_find(hash)->saver = pid;
+
+    others();
+    known_still = known(n);
+
+    (void) kill(pid, SIGKILL);
+    (void) waitpid(pid, NULL, 0);
+
+    return known_still;
+}
+
+
 int
 main(void)
 {
@@ -176,8 +221,14 @@ main(void)
 
     printf(" stale %s", open_account(1, 10, before) == NGX_AGAIN ? "again"
                                                                  : "taken");
-    printf(" anew %d\n", (int) open_account(1, 15,
-                                            ngx_http_aiobs_limits_moves()));
+    printf(" anew %d", (int) open_account(1, 15,
+                                          ngx_http_aiobs_limits_moves()));
+
+    printf(" worker %d", kept(0));
+
+    others();                           /* it is dead by now */
+    printf(" dead %d", known(1));
+    printf(" stranger %d\n", kept(1));
 
     return 0;
 }

@@ -30,7 +30,8 @@ for my $variant (sort keys %variants) {
     my ($rc, $out) = run_on($exe, '');
 
     is($rc, 0, "$variant: accounts");
-    is($out, "open 0 dirty 1 rows 1 amount 5 unwritten 1 written 0 stale again anew 0\n",
+    is($out, "open 0 dirty 1 rows 1 amount 5 unwritten 1 written 0 stale again anew 0"
+        . " worker 1 dead 0 stranger 0\n",
         "$variant: stay as long as they are needed, and are read at the right time");
 }
 
