@@ -67,6 +67,9 @@ void ngx_http_aiobs_query_forget(ngx_http_request_t *r);
 /* blanks all arguments in the request line */
 void ngx_http_aiobs_query_mask_all(ngx_http_request_t *r);
 
+/* takes all arguments out of $request_uri and $args */
+void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
+
 /* $request_uri is to be made anew */
 void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
 
@@ -82,9 +85,6 @@ void ngx_http_aiobs_key_text_forget(ngx_http_request_t *r);
 
 /* the same in a text, which becomes a copy; 1: there was one */
 ngx_uint_t ngx_http_aiobs_key_text_mask(ngx_pool_t *pool, ngx_str_t *text);
-
-/* takes all arguments out of $request_uri and $args */
-void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
 
 /* takes every argument that holds the key out of the request */
 ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);

@@ -13,8 +13,6 @@
 #include "ngx_http_aiobs_spans.h"
 
 
-
-
 static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns);
