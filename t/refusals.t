@@ -221,6 +221,9 @@ is($r->{headers}{'content-type'}, 'application/json', 'the type is that of the r
 
 like($t->raw(1, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"),
     qr/^HTTP\/1\.1 401 /, 'no 100 before a 401');
+like($t->raw(1, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+    qr/^HTTP\/1\.1 401 .*\r\nConnection: close\r\n/s,
+    'and the connection ends: what comes next may be the body or another request');
 
 # counted
 

@@ -158,7 +158,14 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->expect_tested = 1;               /* nobody wants the body */
+    if (r->headers_in.expect && !r->expect_tested
+        && r->http_version == NGX_HTTP_VERSION_11)
+    {
+        /* nobody wants the body, and whether it comes all the same is open */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
