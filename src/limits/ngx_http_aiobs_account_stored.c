@@ -25,6 +25,7 @@ ngx_http_aiobs_account_fill(ngx_http_aiobs_account_t *a,
     a->mask = 0;
     a->recent = 1;
     a->unread = (windows == NULL);
+    a->saver = 0;                           /* the place may have had one */
 
     for (i = 0; i < AIOBS_WINDOW_N; i++) {
 

@@ -138,6 +138,20 @@ others(void)
 }
 
 
+static int
+savers(void)
+{
+    int       n;
+    unsigned  i;
+
+    for (n = 0, i = 0; i < ngx_http_aiobs_limits->capacity; i++) {
+        n += (ngx_http_aiobs_limits->accounts[i].saver != 0);
+    }
+
+    return n;
+}
+
+
 /* whether an account stays whose rows a process is to write that has that pid */
 
 static int
@@ -227,7 +241,7 @@ main(void)
     printf(" worker %d", kept(0));
 
     others();                           /* it is dead by now */
-    printf(" dead %d", known(1));
+    printf(" dead %d left %d", known(1), savers());
     printf(" stranger %d\n", kept(1));
 
     return 0;

@@ -31,7 +31,7 @@ for my $variant (sort keys %variants) {
 
     is($rc, 0, "$variant: accounts");
     is($out, "open 0 dirty 1 rows 1 amount 5 unwritten 1 written 0 stale again anew 0"
-        . " worker 1 dead 0 stranger 0\n",
+        . " worker 1 dead 0 left 0 stranger 0\n",
         "$variant: stay as long as they are needed, and are read at the right time");
 }
 
