@@ -284,9 +284,9 @@ like($t->error_log, qr/keys API: the key store failed: .*locked/, 'the log says 
 $t->kill_wait($lock, 'KILL');
 is((api('POST', '', { user_id => 'late' }))[0], 201, 'unlocked');
 
-# clients that do not wait
+# clients that do not wait; a worker takes 32 requests at once, those of the next test as well
 
-for (1 .. 30) {
+for (1 .. 10) {
     my $c = $t->connect(1);
     $c->syswrite("GET /aiobs/keys?limit=500 HTTP/1.1\r\nHost: a\r\nx-api-key: $admin\r\n\r\n");
     close $c;
@@ -308,8 +308,9 @@ for (1 .. 20) {
 works($plain);
 $t->stop('QUIT');
 
-my $answers = grep { my $c = $_; local $/; (<$c> // '') =~ /^HTTP\/1\.1 200 .*\}\s*$/s } @asked;
-is($answers, 20, 'a stop waits for answers under way');
+my @cut = grep { !/^HTTP\/1\.1 200 .*\}\s*$/s } map { my $c = $_; local $/; <$c> // '' } @asked;
+is(scalar @cut, 0, 'a stop waits for answers under way')
+    or diag map { sprintf "%d bytes: %.300s\n", length, $_ } @cut;
 is(($t->keys_cli('audit', '--verify', '--db', $db))[0], 0, 'the chain of events is whole');
 
 # configuration
