@@ -288,9 +288,7 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 {
     static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
 
-    if (u->type == AIOBS_TYPE_AWS
-        || (*p == 0 && u->api->rule == AIOBS_RULE_BEDROCK))
-    {
+    if (u->type == AIOBS_TYPE_AWS) {
         u->framing = AIOBS_FRAMING_AWS;
         aiobs_aws_init(u);
         return p;
@@ -309,6 +307,10 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 
         if (*p == '{' || *p == '[') {
             u->framing = AIOBS_FRAMING_JSON;
+
+        } else if (*p == 0 && u->api->rule == AIOBS_RULE_BEDROCK) {
+            u->framing = AIOBS_FRAMING_AWS;         /* its type is missing */
+            aiobs_aws_init(u);
 
         } else if (u->type == AIOBS_TYPE_SSE || *p == 'd' || *p == 'e'
                    || *p == ':' || *p == 'i' || *p == 'r')
