@@ -63,19 +63,43 @@ ok($title{$_}, "there is $_") for 'Request rate', 'p95 latency', 'Error rate',
 
 my $dir = $t->dir;
 symlink AiobsPeers::dir() . '/node_modules', "$dir/node_modules" or die $!;
+
+# the options of each panel, which the type of a dashboard leaves open
+
+my %module = (timeseries => 'TimeSeries', stat => 'Stat', table => 'Table');
+my ($imports, $options) = ('', '');
+
+for my $type (sort keys %module) {
+    my $from = "\@grafana/schema/dist/esm/raw/composable/$type/panelcfg/x/$module{$type}PanelCfg_types.gen";
+    $imports .= "import type * as $type from '$from';\n";
+}
+
+for my $p (grep { $_->{type} ne 'row' } @panels) {
+    $module{$p->{type}} or BAIL_OUT("$p->{title}: no types of $p->{type}");
+    $options .= "export const o$p->{id}: Partial<Json<$p->{type}.Options>> = " . encode_json($p->{options}) . ";\n";
+    my $custom = $p->{fieldConfig}{defaults}{custom} or next;
+    $options .= "export const c$p->{id}: Partial<Json<$p->{type}.FieldConfig>> = " . encode_json($custom) . ";\n";
+}
+
 Aiobs::spew("$dir/dashboard.ts", <<"EOF_TS");
 import type { Dashboard } from '\@grafana/schema';
-
+$imports
 // JSON has the texts of enumerations
 type Json<T> = T extends string ? `\${T}` : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 
 export const dashboard: Json<Dashboard> = @{[encode_json($dashboard)]};
-
+$options
 // what is wrong does not pass
 // \@ts-expect-error
 export const wrong: Json<Dashboard> = @{[encode_json({%$dashboard, refresh => 30})]};
 // \@ts-expect-error
 export const none: Json<Dashboard> = @{[encode_json({%$dashboard, graphTooltip => 7})]};
+// \@ts-expect-error
+export const line: Partial<Json<timeseries.FieldConfig>> = { drawStyle: 'lines' };
+// \@ts-expect-error
+export const text: Partial<Json<stat.Options>> = { textMode: 'no' };
+// \@ts-expect-error
+export const cell: Partial<Json<table.Options>> = { cellHeights: 'sm' };
 EOF_TS
 
 Aiobs::spew("$dir/tsconfig.json", encode_json({ files => ['dashboard.ts'], compilerOptions => {
@@ -212,7 +236,7 @@ for my $v (grep { $_->{type} eq 'query' } values %variable) {
 
 Aiobs::wait_for(sub { $t->reap($types) }, 60);
 my $said = Aiobs::slurp("$dir/types");
-like($said, qr/\Arc 0$/, "it has the type of a dashboard") or diag($said);
+like($said, qr/\Arc 0$/, "it has the type of a dashboard, its panels those of their options") or diag($said);
 
 # figures, not only answers
 
