@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # Answers made in the background: ordered by a call without figures, counted
-# when first fetched finished, once, whichever worker is asked.
+# when first fetched finished, once, whichever worker is asked, and whosever they are.
 
 use strict;
 use warnings;
@@ -27,6 +27,11 @@ sub response {
 $t->upstream(0, sub {
     my ($req, $c) = @_;
     my ($id, $status) = $req->{uri} =~ m{/responses/(resp_([a-z]+)_\d+)};
+
+    if ($req->{headers}{'x-status'}) {
+        return $t->answer($c, $req->{headers}{'x-status'}, ['Content-Type', 'application/json'],
+            $req->{headers}{'x-answer'});
+    }
 
     if ($req->{method} eq 'POST') {
         ($id) = $req->{body} =~ /"metadata":"(\w+)"/;
@@ -140,10 +145,75 @@ $t->get(1, '/v1/responses');
 $t->get(1, '/v1/responses/resp_completed_1/input_items');
 is(metric($tokens), 30, 'lists count nothing');
 
+# others call it otherwise: what is ordered, looked at, and looked at again
+
+my %other = (
+    perplexity => ['/async/chat/completions', '/async/chat/completions/pa-1',
+        '{"request":{"model":"m-1","messages":[{"role":"user","content":"x"}]}}',
+        '{"id":"pa-1","model":"m-1","status":"CREATED","response":null}',
+        200, '{"id":"pa-1","model":"m-1","status":"IN_PROGRESS","response":null}',
+        '{"id":"pa-1","model":"m-1","status":"COMPLETED","response":{"id":"c","object":"chat.completion",'
+            . '"model":"m-1","choices":[{"finish_reason":"stop","message":{"content":"hi"}}],'
+            . '"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}}'],
+    sonar => ['/v1/async/sonar', '/v1/async/sonar/pa-2', '{"request":{"model":"m-1","messages":[]}}',
+        '{"id":"pa-2","model":"m-1","status":"CREATED"}',
+        200, '{"id":"pa-2","model":"m-1","status":"IN_PROGRESS"}',
+        '{"id":"pa-2","model":"m-1","status":"COMPLETED","response":{"model":"m-1",'
+            . '"usage":{"prompt_tokens":10,"completion_tokens":20}}}'],
+    xai => ['/v1/chat/completions', '/v1/chat/deferred-completion/f15c',
+        '{"model":"m-1","deferred":true,"messages":[]}', '{"request_id":"f15c"}', 202, '',
+        '{"id":"another","object":"chat.completion","model":"m-1","choices":[{"finish_reason":"stop",'
+            . '"message":{"content":"hi"}}],"usage":{"prompt_tokens":10,"completion_tokens":20}}'],
+    replicate => ['/v1/predictions', '/v1/predictions/p1', '{"version":"v","input":{"prompt":"x"}}',
+        '{"id":"p1","model":"m-1","status":"starting","metrics":{}}',
+        200, '{"id":"p1","model":"m-1","status":"processing"}',
+        '{"id":"p1","model":"m-1","status":"succeeded","metrics":{"input_token_count":10,"output_token_count":20}}'],
+    gemini => ['/v1beta/interactions', '/v1beta/interactions/i1', '{"model":"m-1","input":"x","background":true}',
+        '{"id":"i1","model":"m-1","status":"in_progress"}',
+        200, '{"id":"i1","model":"m-1","status":"in_progress"}',
+        '{"id":"i1","model":"m-1","status":"completed","usage":{"total_input_tokens":10,"total_output_tokens":20,'
+            . '"total_tokens":30}}'],
+);
+
+for my $who (sort keys %other) {
+    my ($path, $later, $body, @answers) = @{$other{$who}};
+
+    my $step = sub {
+        my ($method, $uri, $status, $answer) = @_;
+        $n++;
+        $t->request(1, $method, $uri, ['X-Request-ID', "b$n", 'X-Status', $status,
+            'X-Answer', $answer, 'Content-Type', 'application/json'],
+            $method eq 'POST' ? $body : undef);
+        return $t->log_of("b$n");
+    };
+
+    $l = $step->('POST', $path, 200, $answers[0]);
+    is("$l->{event} $l->{usage_source}", 'llm_called none', "$who: ordered");
+    $l = $step->('GET', $later, @answers[1, 2]);
+    is($l->{event}, 'request', "$who: under way");
+    $l = $step->('GET', $later, 200, $answers[3]);
+    is("$l->{event} $l->{model} $l->{input_tokens} $l->{output_tokens} $l->{usage_source}",
+        'llm_called m-1 10 20 reported', "$who: fetched");
+    $l = $step->('GET', $later, 200, $answers[3]);
+    is("$l->{event} " . ($l->{input_tokens} // ''), 'request ', "$who: fetched again");
+}
+
+# a stream that is under way when it breaks, and that was not ordered for later
+
+$n++;
+my $estimated = 'llm_usage_source_total{endpoint="all",source="estimated"}';
+is(metric($estimated), 0, 'nothing estimated so far');
+$t->expect_error(qr/upstream prematurely closed connection/);
+$t->post(1, '/v1/responses', '{"model":"m-1","input":"x","stream":true,"metadata":"resp_completed_7"}',
+    'Content-Type', 'application/json', 'X-Request-ID', "b$n");
+is($t->log_of("b$n")->{usage_source}, 'estimated', 'a stream that breaks is estimated');
+is(metric($estimated), 1, 'and counted as such');
+
 # many more than are remembered: old ones are forgotten, nothing else
 
+my $before = metric($tokens);
 order("resp_completed_$_", '') for 1000 .. 1200;
 fetch("resp_completed_$_") for 1000 .. 1200;
-is(metric($tokens), 30 + 2010, 'two hundred at once');
+is(metric($tokens), $before + 2010, 'two hundred at once');
 
 $t->done;

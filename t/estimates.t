@@ -18,6 +18,16 @@ my $t = Aiobs->new;
 $t->upstream(0, sub {
     my ($req, $c) = @_;
 
+    my $encoding = $req->{headers}{'x-encoding'};
+
+    if ($encoding) {
+        my $body = $req->{headers}{'x-event'};
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: $req->{headers}{'x-type'}\r\n"
+            . "Connection: close\r\nContent-Encoding: $encoding\r\nContent-Length: "
+            . length($body) . "\r\n\r\n$body");
+        return;
+    }
+
     $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: $req->{headers}{'x-type'}\r\n"
         . "Connection: close\r\nContent-Length: 100000\r\n\r\n$req->{headers}{'x-event'}\n\n");
 });
@@ -110,5 +120,39 @@ for (@cases) {
         or diag($line->{input_tokens});
     is($line->{output_tokens}, 2, "$name: and what came");
 }
+
+# embeddings have nothing but a prompt: it counts if their report did not come, or cannot be read
+
+my @embeddings = (
+    [openai => '/v1/embeddings', { model => 'e', input => [$text] }],
+    [gemini => '/v1beta/models/e:embedContent', { content => { parts => [{ text => $text }] } }],
+    [batch => '/v1beta/models/e:batchEmbedContents',
+        { requests => [{ content => { parts => [{ text => $text }] } }] }],
+    [vertex => '/v1/projects/p/models/e:predict', { instances => [{ content => $text }] }],
+    [cohere => '/v2/embed', { texts => [$text] }],
+    [ollama => '/api/embed', { model => 'e', input => $text }],
+);
+
+for (@embeddings) {
+    my ($name, $path, $request) = @$_;
+
+    for my $how ('cut', 'rot13') {
+        our $n; $n++;
+
+        $t->post(1, $path, encode_json($request), 'X-Request-ID', "embed$n", 'X-Type', 'application/json',
+            'X-Event', '{"data":[{"embedding":[0.1,0.2]}],', $how eq 'cut' ? () : ('X-Encoding', $how));
+
+        my $line = $t->log_of("embed$n");
+        is($line->{usage_source}, 'estimated', "embeddings, $name, $how: estimated");
+        ok($line->{input_tokens} > 150 && $line->{input_tokens} < 500,
+            "embeddings, $name, $how: the text counts") or diag($line->{input_tokens});
+        is($line->{output_tokens}, undef, "embeddings, $name, $how: nothing is generated");
+    }
+}
+
+our $n; $n++;
+$t->post(1, '/v1/embeddings', '{"input":[[1,2,3]]}', 'X-Request-ID', "embed$n",
+    'X-Type', 'application/json', 'X-Event', '{', 'X-Encoding', 'rot13');
+is($t->log_of("embed$n")->{usage_source}, 'none', 'tokens, not text: nobody knows');
 
 $t->done;

@@ -15,6 +15,8 @@ static void ngx_http_aiobs_background(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_fetched(ngx_http_request_t *r,
+    aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
@@ -126,7 +128,12 @@ ngx_http_aiobs_background(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     rec = &ctx->answer;
 
-    if (!rec->pending || (ctx->asked.background != 1 && rec->stream)) {
+    if (!rec->pending) {
+        return;
+    }
+
+    if (ctx->asked.background != 1 && rec->stream) {
+        rec->pending = 0;               /* it broke off, and is all there is */
         return;
     }
 
@@ -153,8 +160,7 @@ ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (r->headers_out.status == NGX_HTTP_OK && !rec->pending
         && (rec->source == AIOBS_SOURCE_REPORTED || ctx->last_buf)
-        && rec->id_len
-        && ngx_http_aiobs_background_take(r, rec->id, rec->id_len))
+        && ngx_http_aiobs_fetched(r, rec))
     {
         ctx->called = 1;
         ctx->fetched = 1;
@@ -163,6 +169,31 @@ ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     ngx_http_aiobs_no_answer(rec);
+}
+
+
+/* whether it was ordered here: its id, or the one it was asked for by */
+
+static ngx_uint_t
+ngx_http_aiobs_fetched(ngx_http_request_t *r, aiobs_usage_record_t *rec)
+{
+    u_char  *p, *last;
+
+    if (rec->id_len
+        && ngx_http_aiobs_background_take(r, rec->id, rec->id_len))
+    {
+        return 1;
+    }
+
+    last = r->uri.data + r->uri.len;
+
+    if (r->uri.len && last[-1] == '/') {
+        last--;
+    }
+
+    for (p = last; p > r->uri.data && p[-1] != '/'; p--) { /* void */ }
+
+    return p < last && ngx_http_aiobs_background_take(r, (char *) p, last - p);
 }
 
 

@@ -23,6 +23,7 @@ static void aiobs_answer_text(void *data, const aiobs_node_t *node,
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
 static void aiobs_answer_item(aiobs_usage_t *u, int open);
 static void aiobs_answer_report(aiobs_usage_t *u, int replace);
+static void aiobs_answer_add(aiobs_usage_t *u);
 static void aiobs_answer_listed(aiobs_usage_t *u);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
@@ -32,6 +33,7 @@ static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name);
 static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
 static int aiobs_answer_pending(aiobs_usage_t *u);
+static int aiobs_answer_empty(aiobs_usage_t *u);
 static size_t aiobs_answer_finish(aiobs_usage_t *u, char *p);
 static void aiobs_figures_clear(int64_t *figures);
 
@@ -68,11 +70,12 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 
     rec->failure = u->failure;
     rec->model_len = u->model_len;
-    rec->id_len = u->id_len;
+    rec->pending = aiobs_answer_pending(u);
+    rec->id_len = u->ticket && !rec->pending ? 0 : u->id_len;
     rec->error_len = u->error_len;
 
     aiobs_copy(rec->model, u->model, u->model_len);
-    aiobs_copy(rec->id, u->id, u->id_len);
+    aiobs_copy(rec->id, u->id, rec->id_len);
     aiobs_copy(rec->error, u->error, u->error_len);
 
     rec->finish_len = aiobs_answer_finish(u, rec->finish);
@@ -87,9 +90,10 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     aiobs_apply_units(u->figures, u->status < 300 ? u->images : 0,
                       u->status < 300 ? u->searches : 0, rec);
 
-    rec->pending = aiobs_answer_pending(u);
     rec->complete = u->ended || u->final;
-    rec->midstream_error = u->midstream_error && u->status < 300;
+    rec->midstream_error = u->status < 300
+                           && (u->midstream_error
+                               || (u->error_code && aiobs_answer_empty(u)));
     rec->first_token_ms = u->first_token_ms;
     rec->last_token_ms = u->last_token_ms;
     rec->content_events = u->content_events;
@@ -144,6 +148,14 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     case AIOBS_G_CHOICE:
         aiobs_answer_choice(u, open);
+        break;
+
+    case AIOBS_G_ADD:
+        if (!open) {
+            aiobs_answer_add(u);
+        }
+
+        aiobs_answer_report(u, 0);
         break;
 
     case AIOBS_G_ERROR:
@@ -235,6 +247,24 @@ aiobs_answer_report(aiobs_usage_t *u, int replace)
     u->figures_here = 0;
     u->reported = 1;
     u->usage_here = 1;
+}
+
+
+/* of one call of a model among several */
+
+static void
+aiobs_answer_add(aiobs_usage_t *u)
+{
+    int       slot;
+    uint64_t  bits;
+
+    for (bits = u->reports; bits; bits &= bits - 1) {
+        slot = __builtin_ctzll(bits);
+
+        if (u->figures[slot] != AIOBS_ABSENT) {
+            u->report[slot] += u->figures[slot];
+        }
+    }
 }
 
 
@@ -417,16 +447,43 @@ aiobs_answer_document(void *data, int begin)
 }
 
 
-/* OpenAI's Responses: work that has not come to its end */
+/* work that has not come to its end, or an order that says nothing else */
 
 static int
 aiobs_answer_pending(aiobs_usage_t *u)
 {
-    return u->status_len && u->api->rule == AIOBS_RULE_OPENAI
-           && ((u->status_len == 6
-                && memcmp(u->status_text, "queued", 6) == 0)
-               || (u->status_len == 11
-                   && memcmp(u->status_text, "in_progress", 11) == 0));
+    const char  **word;
+
+    static const char  *words[] = {
+        "queued", "in_progress",        /* Responses, interactions */
+        "created",                      /* Perplexity, in capitals */
+        "starting", "processing",       /* Replicate */
+        NULL
+    };
+
+    if (u->status_len == 0) {
+        return u->ticket && !u->midstream_error && !u->error_len
+               && aiobs_answer_empty(u);
+    }
+
+    for (word = words; *word; word++) {
+        if (u->status_len == strlen(*word)
+            && strncasecmp(u->status_text, *word, u->status_len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* nothing was reported, and nothing was answered */
+
+static int
+aiobs_answer_empty(aiobs_usage_t *u)
+{
+    return !u->reported && u->content_events == 0 && u->text_bytes == 0;
 }
 
 
@@ -456,7 +513,9 @@ aiobs_answer_finish(aiobs_usage_t *u, char *p)
         len += n;
     }
 
-    if (len == 0 && u->status_len && !aiobs_answer_pending(u)) {
+    if (len == 0 && u->status_len
+        && (u->api->rule == AIOBS_RULE_GEMINI || !aiobs_answer_pending(u)))
+    {
         memcpy(p, u->status_text, u->status_len);
         len = u->status_len;
     }

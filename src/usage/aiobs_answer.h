@@ -46,6 +46,16 @@ enum {
 };
 
 
+/* what a message of an AWS event stream carries */
+
+enum {
+    AIOBS_PAYLOAD_JSON = 0,
+    AIOBS_PAYLOAD_CHUNK,            /* JSON, in base64, in an envelope */
+    AIOBS_PAYLOAD_TEXT,             /* text, likewise */
+    AIOBS_PAYLOAD_PART              /* a piece of another body */
+};
+
+
 struct aiobs_usage_s {
     const aiobs_api_t  *api;
     aiobs_decoder_t    *decoder;
@@ -58,6 +68,7 @@ struct aiobs_usage_s {
     uint8_t             framing;
     uint8_t             failure;
     uint8_t             bom;
+    uint8_t             part;           /* the framing inside of AWS's */
     uint8_t             done;           /* bytes of "[DONE]" */
 
     uint64_t            now_ms;
@@ -105,7 +116,8 @@ struct aiobs_usage_s {
     unsigned            plain_here:1;   /* one, that replaces, of kept figures */
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
-    unsigned            chunk:1;        /* the message is an envelope */
+    unsigned            ticket:1;       /* "id" is only where to ask again */
+    unsigned            payload:2;      /* AIOBS_PAYLOAD_*, of the message */
     unsigned            in_message:1;   /* "before" is that of the one under way */
 
     /* what is above is zero at first; each of these is set before it is read */
@@ -144,6 +156,10 @@ void aiobs_usage_fail(aiobs_usage_t *u, int failure);
 /* a document has to be whole where its frame ends */
 void aiobs_usage_document_end(aiobs_usage_t *u);
 
+/* a piece of a body that came in AWS's messages; its end */
+void aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len);
+void aiobs_usage_part_end(aiobs_usage_t *u, int complete);
+
 
 /* --- aiobs_aws.c: AWS event streams, Bedrock's headers --- */
 
@@ -162,6 +178,9 @@ void aiobs_events_init(aiobs_usage_t *u);
 void aiobs_events_feed(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 void aiobs_events_finish(aiobs_usage_t *u);
+
+/* the event under way counts for nothing */
+void aiobs_events_drop(aiobs_usage_t *u);
 
 
 /* --- aiobs_answer.c: the documents --- */

@@ -11,45 +11,55 @@
 #include "aiobs_apis.h"
 
 
-/* ".../models/MODEL:verb", ".../model/MODEL/verb", ".../deployments/MODEL/" */
+/*
+ * ".../models/MODEL:verb", ".../model/MODEL/verb", ".../deployments/MODEL/", and
+ * what stands there in rows of their own.
+ */
 
 size_t
 aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
     char model[AIOBS_MODEL_MAX])
 {
     size_t       i, n;
-    const char  *p, *last, *slash, *found[3] = { NULL, NULL, NULL };
+    const char  *p, *last, *slash, *found[5] = { NULL };
 
     static const struct {
         const char  *before;
         uint8_t      len;
-        char         end;
+        char         end;           /* '\0': that of the path */
+        uint8_t      row;           /* only if the row says so */
     } places[] = {
-        { "/models/", sizeof("/models/") - 1, ':' },
-        { "/model/", sizeof("/model/") - 1, '/' },
-        { "/deployments/", sizeof("/deployments/") - 1, '/' }
+        { "/models/", sizeof("/models/") - 1, ':', 0 },
+        { "/model/", sizeof("/model/") - 1, '/', 0 },
+        { "/deployments/", sizeof("/deployments/") - 1, '/', 0 },
+        { "/endpoints/", sizeof("/endpoints/") - 1, '/', 1 },
+        { "/v1/inference/", sizeof("/v1/inference/") - 1, '\0', 1 }
     };
 
     last = path + path_len;
 
     for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
 
-        if (last - p < 2 || (p[1] != 'm' && p[1] != 'd')) {
+        if (last - p < 2 || (p[1] != 'm' && p[1] != 'd' && p[1] != 'e'
+                             && p[1] != 'v'))
+        {
             continue;
         }
 
-        for (i = 0; i < 3; i++) {
+        for (i = 0; i < 5; i++) {
             n = places[i].len;
 
             if (found[i] == NULL && (size_t) (last - p) > n
-                && memcmp(p, places[i].before, n) == 0)
+                && memcmp(p, places[i].before, n) == 0
+                && (!places[i].row
+                    || strncmp(api->suffix, places[i].before, n) == 0))
             {
                 found[i] = p + n;
             }
         }
     }
 
-    for (i = 0; i < 2 && found[i] == NULL; i++) { /* void */ }
+    for (i = 0; i < 4 && found[i] == NULL; i++) { /* void */ }
 
     p = found[i];
 
@@ -64,6 +74,9 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
         if (n && i == 1) {                      /* to the last of them */
             for (n = last - p; p[n - 1] != '/'; n--) { /* void */ }
         }
+
+    } else if (places[i].end == '\0') {
+        n = last - p + (last[-1] != '/');
 
     } else {
         for (n = last - p; n && p[n - 1] != places[i].end; n--) {

@@ -19,6 +19,8 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 
 #define AIOBS_SUFFIX(suffix)  suffix, sizeof(suffix) - 1
 
+#define AIOBS_PROMPT  AIOBS_ESTIMATE_PROMPT
+
 #define AIOBS_OPENAI(suffix, operation, countable, text)                      \
     { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
       countable, text, aiobs_openai_answer, aiobs_any_request }
@@ -34,6 +36,31 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 #define AIOBS_DASHSCOPE(suffix, operation)                                    \
     { AIOBS_SUFFIX(suffix), "dashscope", operation, AIOBS_DIALECT_OPENAI,     \
       AIOBS_RULE_OPENAI, 1, 0, aiobs_dashscope_answer, aiobs_any_request }
+
+#define AIOBS_MINIMAX(suffix)                                                 \
+    { AIOBS_SUFFIX(suffix), "minimax", "chat", AIOBS_DIALECT_OPENAI,          \
+      AIOBS_RULE_OPENAI, 1, 1, aiobs_openai_answer, aiobs_any_request }
+
+/* whatever the model of an endpoint answers */
+
+#define AIOBS_SAGEMAKER(suffix)                                               \
+    { AIOBS_SUFFIX(suffix), "sagemaker", "chat", AIOBS_DIALECT_OPENAI,        \
+      AIOBS_RULE_NONE, 1, 1, aiobs_sagemaker_answer, aiobs_any_request }
+
+#define AIOBS_DEEPINFRA(suffix)                                               \
+    { AIOBS_SUFFIX(suffix), "deepinfra", "text_completion",                   \
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_deepinfra_answer,    \
+      aiobs_any_request }
+
+#define AIOBS_REPLICATE(suffix, countable)                                    \
+    { AIOBS_SUFFIX(suffix), "replicate", "text_completion",                   \
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, countable, 0,                    \
+      aiobs_replicate_answer, aiobs_any_request }
+
+#define AIOBS_INTERACTIONS(suffix, countable)                                 \
+    { AIOBS_SUFFIX(suffix), "gemini", "generate_content",                     \
+      AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI, countable, countable,          \
+      aiobs_interactions_answer, aiobs_any_request }
 
 #define AIOBS_LLAMACPP(suffix)                                                \
     { AIOBS_SUFFIX(suffix), "llamacpp", "text_completion",                    \
@@ -79,12 +106,13 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OPENAI("/responses", "chat", 1, 1),
     AIOBS_OPENAI("/responses/compact", "chat", 1, 1),
     { AIOBS_SUFFIX("/text/embeddings"), "watsonx", "embeddings",
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 0, aiobs_watsonx_answer,
-      aiobs_any_request },
-    AIOBS_OPENAI("/embeddings", "embeddings", 1, 0),
-    AIOBS_OPENAI("/embeddings/multimodal", "embeddings", 1, 0),
-    AIOBS_OPENAI("/multimodalembeddings", "embeddings", 1, 0),
-    AIOBS_OPENAI("/contextualizedembeddings", "embeddings", 1, 0),
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, AIOBS_PROMPT,
+      aiobs_watsonx_answer, aiobs_any_request },
+    AIOBS_OPENAI("/embeddings", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_OPENAI("/embeddings/multimodal", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_OPENAI("/multimodalembeddings", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_OPENAI("/contextualizedembeddings", "embeddings", 1,
+                 AIOBS_PROMPT),
     AIOBS_MEDIA("/audio/transcriptions", "transcription", aiobs_audio_answer),
     AIOBS_MEDIA("/audio/translations", "transcription", aiobs_audio_answer),
     AIOBS_MEDIA("/audio/speech", "speech", aiobs_audio_answer),
@@ -114,14 +142,13 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_RAW_PREDICT("", "vertex", ANTHROPIC, aiobs_raw_predict_answer),
     AIOBS_GEMINI(":generateContent", "generate_content", 1, 1),
     AIOBS_GEMINI(":streamGenerateContent", "generate_content", 1, 1),
-    AIOBS_GEMINI(":embedContent", "embeddings", 1, 0),
-    AIOBS_GEMINI(":batchEmbedContents", "embeddings", 1, 0),
+    AIOBS_GEMINI(":embedContent", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_GEMINI(":batchEmbedContents", "embeddings", 1, AIOBS_PROMPT),
     AIOBS_GEMINI(":countTokens", "count_tokens", 0, 0),
     { AIOBS_SUFFIX(":predict"), "gemini", "embeddings", AIOBS_DIALECT_GEMINI,
-      AIOBS_RULE_NONE, 1, 0, aiobs_predict_answer, aiobs_any_request },
-    { AIOBS_SUFFIX("/interactions"), "gemini", "generate_content",
-      AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI, 1, 1, aiobs_interactions_answer,
+      AIOBS_RULE_NONE, 1, AIOBS_PROMPT, aiobs_predict_answer,
       aiobs_any_request },
+    AIOBS_INTERACTIONS("/interactions", 1),
     AIOBS_BEDROCK("/model/*/converse", "chat", 1, 1, aiobs_converse_answer),
     AIOBS_BEDROCK("/model/*/converse-stream", "chat", 1, 1,
                   aiobs_converse_answer),
@@ -130,10 +157,19 @@ static const aiobs_api_t  aiobs_apis[] = {
                   aiobs_invoke_answer),
     AIOBS_BEDROCK("/model/*/count-tokens", "count_tokens", 0, 0,
                   aiobs_converse_answer),
+    AIOBS_BEDROCK("/agents/*/agentAliases/*/sessions/*/text", "invoke_agent",
+                  1, 1, aiobs_agent_answer),
+    AIOBS_BEDROCK("/flows/*/aliases/*", "invoke_agent", 1, 1,
+                  aiobs_agent_answer),
+    AIOBS_BEDROCK("/retrieveAndGenerate", "chat", 1, 1, aiobs_agent_answer),
+    AIOBS_BEDROCK("/retrieveAndGenerateStream", "chat", 1, 1,
+                  aiobs_agent_answer),
+    { AIOBS_SUFFIX("/api/v1/chat"), "lmstudio", "chat", AIOBS_DIALECT_OPENAI,
+      AIOBS_RULE_COHERE, 1, 1, aiobs_lmstudio_answer, aiobs_any_request },
     AIOBS_COHERE("/v2/chat", "chat", 1, 1),
     AIOBS_COHERE("/v1/chat", "chat", 1, 1),
-    AIOBS_COHERE("/v2/embed", "embeddings", 1, 0),
-    AIOBS_COHERE("/v1/embed", "embeddings", 1, 0),
+    AIOBS_COHERE("/v2/embed", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_COHERE("/v1/embed", "embeddings", 1, AIOBS_PROMPT),
     AIOBS_COHERE("/v1/generate", "text_completion", 1, 1),
     AIOBS_COHERE("/v1/summarize", "text_completion", 1, 1),
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
@@ -146,7 +182,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_COHERE("/v1/rerank", "rerank", 1, 0),         /* if it is named */
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
-    AIOBS_OLLAMA("/api/embed", "embeddings", 1, 0),
+    AIOBS_OLLAMA("/api/embed", "embeddings", 1, AIOBS_PROMPT),
     { AIOBS_SUFFIX("/generate"), "huggingface", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 0, aiobs_tgi_answer, aiobs_any_request },
     { AIOBS_SUFFIX("/generate_stream"), "huggingface", "text_completion",
@@ -159,9 +195,13 @@ static const aiobs_api_t  aiobs_apis[] = {
                     "embeddings"),
     AIOBS_DASHSCOPE("/text-rerank/text-rerank", "rerank"),
     AIOBS_DASHSCOPE("/apps/*/completion", "chat"),
-    { AIOBS_SUFFIX("/predictions"), "replicate", "text_completion",
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 0, aiobs_replicate_answer,
-      aiobs_any_request },
+    AIOBS_REPLICATE("/predictions", 1),
+    AIOBS_OPENAI("/sonar", "chat", 1, 1),               /* Perplexity */
+    AIOBS_MINIMAX("/text/chatcompletion_v2"),
+    AIOBS_SAGEMAKER("/endpoints/*/invocations"),
+    AIOBS_SAGEMAKER("/endpoints/*/invocations-response-stream"),
+    AIOBS_DEEPINFRA("/v1/inference/*"),
+    AIOBS_DEEPINFRA("/v1/inference/*/*"),
     AIOBS_LLAMACPP("/completion"),
     AIOBS_LLAMACPP("/infill"),
     { AIOBS_SUFFIX("/text/generation"), "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
@@ -215,10 +255,18 @@ static const char  *aiobs_not_made_here[] = {
 };
 
 
-/* GET /v1/responses/ID: OpenAI's, by whoever asks for it */
+/* GET .../ID: an answer made before, by whoever asks for it */
 
-static const aiobs_api_t  aiobs_fetch =
-    AIOBS_OPENAI("/responses/*", "chat", 0, 0);
+static const aiobs_api_t  aiobs_fetched[] = {
+    AIOBS_OPENAI("/responses/*", "chat", 0, 0),
+    AIOBS_OPENAI("/async/chat/completions/*", "chat", 0, 0),    /* Perplexity */
+    AIOBS_OPENAI("/async/sonar/*", "chat", 0, 0),
+    AIOBS_OPENAI("/chat/deferred-completion/*", "chat", 0, 0),  /* xAI */
+    AIOBS_REPLICATE("/predictions/*", 0),
+    AIOBS_INTERACTIONS("/interactions/*", 0)
+};
+
+#define AIOBS_FETCHED  (sizeof(aiobs_fetched) / sizeof(aiobs_fetched[0]))
 
 
 const aiobs_api_t *
@@ -250,10 +298,13 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
         }
     }
 
-    if (found == NULL && method_len == 3 && memcmp(method, "GET", 3) == 0
-        && aiobs_api_match(&aiobs_fetch, path, path_len))
-    {
-        return &aiobs_fetch;
+    if (found == NULL && method_len == 3 && memcmp(method, "GET", 3) == 0) {
+
+        for (i = 0; i < AIOBS_FETCHED; i++) {
+            if (aiobs_api_match(&aiobs_fetched[i], path, path_len)) {
+                return &aiobs_fetched[i];
+            }
+        }
     }
 
     if (found == NULL && method_len == 4 && memcmp(method, "POST", 4) == 0
@@ -372,14 +423,14 @@ aiobs_api_countable(const aiobs_api_t *api)
 int
 aiobs_api_fetches(const aiobs_api_t *api)
 {
-    return api == &aiobs_fetch;
+    return api >= aiobs_fetched && api < aiobs_fetched + AIOBS_FETCHED;
 }
 
 
 int
 aiobs_api_generates(const aiobs_api_t *api)
 {
-    return api->text || aiobs_api_by_body(api);
+    return api->text == AIOBS_ESTIMATE_BOTH || aiobs_api_by_body(api);
 }
 
 
@@ -433,7 +484,7 @@ aiobs_api_makes(const char *path, size_t len)
 }
 
 
-/* the pattern fits the path's end; "*" is a segment, or a few before more */
+/* the pattern fits the path's end; "*" is a segment, or a few: the last, before more */
 
 static int
 aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)
@@ -481,7 +532,7 @@ aiobs_api_starts(const char *pattern, const char *path, size_t len)
         if (*pattern == '*') {
             n = strlen(pattern + 1);
 
-            if (n) {
+            if (n && memchr(pattern + 1, '*', n) == NULL) {
                 return (size_t) (last - path) > n
                        && memcmp(last - n, pattern + 1, n) == 0;
             }

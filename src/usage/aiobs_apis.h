@@ -88,6 +88,7 @@ enum {
     AIOBS_S_STOP,               /* why it ended, if nothing before says it; */
                                 /* "null": it did not */
     AIOBS_S_OBJECT,             /* OpenAI: what the document is */
+    AIOBS_S_TICKET,             /* an id, if there is none: to ask again by */
 
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
@@ -104,6 +105,7 @@ enum {
     AIOBS_G_MERGE,              /* a report: replaces what it names */
     AIOBS_G_GEMINI,             /* a report that only Gemini calls so */
     AIOBS_G_CHOICE,
+    AIOBS_G_ADD,                /* a report: added to those before */
     AIOBS_G_ERROR,
     AIOBS_G_ITERATIONS,         /* sums begin anew */
     AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
@@ -122,6 +124,15 @@ enum {
 enum {
     AIOBS_T_TEXT = 0,
     AIOBS_T_MEDIA               /* pictures, sound; text that was there before */
+};
+
+
+/* what is estimated where nothing was reported */
+
+enum {
+    AIOBS_ESTIMATE_NONE = 0,
+    AIOBS_ESTIMATE_BOTH,        /* prompt and answer are text */
+    AIOBS_ESTIMATE_PROMPT       /* of an answer that could not be read whole */
 };
 
 
@@ -158,7 +169,7 @@ struct aiobs_api_s {
     aiobs_dialect_e      dialect;
     aiobs_rule_e         rule;
     uint8_t              countable; /* with POST */
-    uint8_t              text;      /* no report: estimated from the text */
+    uint8_t              text;      /* AIOBS_ESTIMATE_* */
     const aiobs_node_t  *answer;
     const aiobs_node_t  *request;
 };
@@ -183,6 +194,10 @@ extern const aiobs_node_t  aiobs_rerank_answer[];
 extern const aiobs_node_t  aiobs_raw_predict_answer[];
 extern const aiobs_node_t  aiobs_dashscope_answer[];
 extern const aiobs_node_t  aiobs_replicate_answer[];
+extern const aiobs_node_t  aiobs_deepinfra_answer[];
+extern const aiobs_node_t  aiobs_lmstudio_answer[];
+extern const aiobs_node_t  aiobs_sagemaker_answer[];
+extern const aiobs_node_t  aiobs_agent_answer[];
 extern const aiobs_node_t  aiobs_any_answer[];
 extern const aiobs_node_t  aiobs_any_request[];
 

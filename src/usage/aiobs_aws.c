@@ -128,7 +128,17 @@ aiobs_aws_begin(void *data, const aiobs_eventstream_headers_t *headers)
     memset(&u->base64, 0, sizeof(aiobs_base64_t));
 
     u->in_message = 1;
-    u->chunk = (strcmp(headers->event_type, "chunk") == 0);
+    u->payload = AIOBS_PAYLOAD_JSON;
+
+    if (strcmp(headers->event_type, "chunk") == 0) {
+        u->payload = u->api->answer == aiobs_agent_answer
+                     ? AIOBS_PAYLOAD_TEXT : AIOBS_PAYLOAD_CHUNK;
+
+    } else if (headers->event_type[0] == 'P'
+               && strcmp(headers->event_type, "PayloadPart") == 0)
+    {
+        u->payload = AIOBS_PAYLOAD_PART;                /* SageMaker */
+    }
 
     if (strcmp(headers->message_type, "event") != 0) {
         u->midstream_error = 1;
@@ -143,7 +153,20 @@ aiobs_aws_payload(void *data, const uint8_t *p, size_t len)
 {
     aiobs_usage_t *u = data;
 
-    aiobs_json_feed(u->chunk ? &u->envelope : &u->json, p, len);
+    switch (u->payload) {
+
+    case AIOBS_PAYLOAD_JSON:
+        aiobs_json_feed(&u->json, p, len);
+        break;
+
+    case AIOBS_PAYLOAD_PART:
+        aiobs_usage_part(u, p, len);
+        break;
+
+    default:
+        aiobs_json_feed(&u->envelope, p, len);
+        break;
+    }
 }
 
 
@@ -159,7 +182,11 @@ aiobs_aws_end(void *data, int valid)
         aiobs_aws_take_back(u);
     }
 
-    if (u->chunk) {
+    if (u->payload == AIOBS_PAYLOAD_PART) {
+        return;                         /* its documents end where they do */
+    }
+
+    if (u->payload != AIOBS_PAYLOAD_JSON) {
         if (u->envelope.failure || !aiobs_json_idle(&u->envelope)) {
             aiobs_usage_fail(u, AIOBS_FAILURE_JSON);
         }
@@ -180,6 +207,10 @@ aiobs_aws_take_back(aiobs_usage_t *u)
     u->reported = u->reported_before;
     u->final = u->final_before;
     u->midstream_error = u->error_before;
+
+    if (u->payload == AIOBS_PAYLOAD_PART) {
+        aiobs_events_drop(u);
+    }
 }
 
 
@@ -192,6 +223,10 @@ aiobs_aws_finish(aiobs_usage_t *u, int complete)
 
     if (complete && !aiobs_eventstream_idle(&u->aws)) {
         aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
+    }
+
+    if (u->part != AIOBS_FRAMING_UNKNOWN) {
+        aiobs_usage_part_end(u, complete);
     }
 }
 
@@ -231,7 +266,12 @@ aiobs_aws_bytes(void *data, const aiobs_node_t *node, const uint8_t *p,
             return;
         }
 
-        aiobs_json_feed(&u->json, out, n);
+        if (u->payload == AIOBS_PAYLOAD_TEXT) {
+            u->json.handler->text(u, node, out, n);
+
+        } else {
+            aiobs_json_feed(&u->json, out, n);
+        }
     }
 }
 
@@ -246,5 +286,11 @@ aiobs_aws_group(void *data, const aiobs_node_t *node, int open)
 static void
 aiobs_aws_document(void *data, int begin)
 {
-    /* it is one envelope a message */
+    aiobs_usage_t *u = data;
+
+    /* one a message; with text in it, it is the document itself */
+
+    if (u->payload == AIOBS_PAYLOAD_TEXT) {
+        u->json.handler->document(u, begin);
+    }
 }

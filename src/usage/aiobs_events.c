@@ -14,7 +14,8 @@
 
 #define AIOBS_SHAPE_STRINGS                                                   \
     (1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID | 1U << AIOBS_S_STATUS            \
-     | 1U << AIOBS_S_TYPE | 1U << AIOBS_S_TIER | 1U << AIOBS_S_MODALITY)
+     | 1U << AIOBS_S_TYPE | 1U << AIOBS_S_TIER | 1U << AIOBS_S_MODALITY      \
+     | 1U << AIOBS_S_TICKET)
 
 
 /* what an event with a shape leaves as it was */
@@ -172,6 +173,25 @@ aiobs_events_finish(aiobs_usage_t *u)
     }
 
     aiobs_sse_finish(&u->sse);
+}
+
+
+void
+aiobs_events_drop(aiobs_usage_t *u)
+{
+    if (u->shapes) {
+        u->shapes->carried = 0;
+    }
+
+    aiobs_events_init(u);
+    aiobs_json_reset(&u->json);
+
+    u->figures_here = 0;
+    u->reports = 0;
+    u->done = 0;
+    u->in_event = 0;
+    u->no_json = 0;
+    u->error_event = 0;
 }
 
 

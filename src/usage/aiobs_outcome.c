@@ -122,7 +122,9 @@ aiobs_outcome_plain(const aiobs_form_t *form)
 
     for (e = form->event; e < form->event + form->events; e++) {
 
-        if (e->kind == AIOBS_PART_OPEN && e->node->slot == AIOBS_G_COUNT_INPUT)
+        if (e->kind == AIOBS_PART_OPEN
+            && (e->node->slot == AIOBS_G_COUNT_INPUT
+                || e->node->slot == AIOBS_G_ADD))
         {
             return 0;                   /* adds to a figure */
         }

@@ -194,6 +194,7 @@ static const aiobs_node_t  aiobs_openai_made[] = {
 static const aiobs_node_t  aiobs_openai_response[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
+    AIOBS_PATH("choices", aiobs_openai_choices),        /* Perplexity */
     AIOBS_STRING("status", STATUS),
     AIOBS_STRING("service_tier", TIER),
     AIOBS_PATH("output", aiobs_openai_made),
@@ -228,6 +229,13 @@ static const aiobs_node_t  aiobs_openai_done_item[] = {
     AIOBS_END
 };
 
+/* MiniMax: in every answer, 0 in good ones */
+
+static const aiobs_node_t  aiobs_openai_base[] = {
+    AIOBS_STRING("status_code", ERROR_TYPE),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
@@ -253,6 +261,8 @@ const aiobs_node_t  aiobs_openai_answer[] = {
     AIOBS_STRING("stop_type", FINISH),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("code", ERROR_CODE),           /* an error event, xAI */
+    AIOBS_STRING("request_id", TICKET),         /* xAI, deferred */
+    AIOBS_PATH("base_resp", aiobs_openai_base),
     AIOBS_END
 };
 

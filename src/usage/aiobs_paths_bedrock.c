@@ -207,6 +207,64 @@ const aiobs_node_t  aiobs_invoke_answer[] = {
 };
 
 
+/* --- agents, flows, knowledge bases: the figures are in traces, if asked for --- */
+
+static const aiobs_node_t  aiobs_agent_usage[] = {
+    AIOBS_NUMBER("inputTokens", INPUT),
+    AIOBS_NUMBER("outputTokens", OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_metadata[] = {
+    AIOBS_GROUP("usage", ADD, aiobs_agent_usage),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_invoked[] = {
+    AIOBS_PATH("metadata", aiobs_agent_metadata),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_asked[] = {
+    AIOBS_STRING("foundationModel", MODEL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_step[] = {
+    AIOBS_PATH("modelInvocationInput", aiobs_agent_asked),
+    AIOBS_PATH("modelInvocationOutput", aiobs_agent_invoked),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_trace[] = {
+    AIOBS_PATH("orchestrationTrace", aiobs_agent_step),
+    AIOBS_PATH("preProcessingTrace", aiobs_agent_step),
+    AIOBS_PATH("postProcessingTrace", aiobs_agent_step),
+    AIOBS_PATH("routingClassifierTrace", aiobs_agent_step),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_output[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_agent_content[] = {
+    AIOBS_TEXT("document", NULL),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_agent_answer[] = {
+    AIOBS_PATH("trace", aiobs_agent_trace),
+    AIOBS_TEXT("text", NULL),                           /* of a stream */
+    AIOBS_PATH("output", aiobs_agent_output),
+    AIOBS_PATH("content", aiobs_agent_content),         /* of a flow */
+    AIOBS_STRING("completionReason", FINISH),
+    AIOBS_STRING("__type", ERROR_TYPE),
+    AIOBS_END
+};
+
+
 /* the payload of one message of a stream: the chunk in base64 */
 
 const aiobs_node_t  aiobs_invoke_envelope[] = {

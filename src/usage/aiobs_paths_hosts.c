@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Paths of hosts with an API of their own: DashScope, Replicate.
+ * Paths of hosts with an API of their own: DashScope, Replicate, DeepInfra.
  */
 
 
@@ -105,8 +105,54 @@ static const aiobs_node_t  aiobs_replicate_metrics[] = {
 
 const aiobs_node_t  aiobs_replicate_answer[] = {
     AIOBS_STRING("id", ID),
+    AIOBS_STRING("status", STATUS),
     AIOBS_STRING("model", MODEL),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_GROUP("metrics", USAGE, aiobs_replicate_metrics),
+    AIOBS_END
+};
+
+
+/* --- DeepInfra: in a stream all of the text comes again at its end --- */
+
+static const aiobs_node_t  aiobs_deepinfra_status[] = {
+    AIOBS_NUMBER("tokens_input", INPUT),
+    AIOBS_NUMBER("tokens_generated", OUTPUT),
+    AIOBS_NUMBER("cost", COST),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_deepinfra_result[] = {
+    AIOBS_TEXT("generated_text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_deepinfra_results[] = {
+    AIOBS_PATH("*", aiobs_deepinfra_result),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_deepinfra_token[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_deepinfra_details[] = {
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_deepinfra_answer[] = {
+    AIOBS_STRING("request_id", ID),
+    AIOBS_PATH("token", aiobs_deepinfra_token),
+    AIOBS_PATH("details", aiobs_deepinfra_details),
+    AIOBS_PATH("results", aiobs_deepinfra_results),
+    AIOBS_NUMBER("num_input_tokens", INPUT),
+    AIOBS_NUMBER("num_output_tokens", OUTPUT),
+    AIOBS_NUMBER("num_tokens", OUTPUT),
+    AIOBS_NUMBER("input_tokens", INPUT),        /* embeddings */
+    AIOBS_NUMBER("estimated_cost", COST),
+    AIOBS_GROUP("inference_status", MERGE, aiobs_deepinfra_status),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
 };

@@ -129,6 +129,56 @@ const aiobs_node_t  aiobs_cohere_answer[] = {
 
 
 
+/* --- LM Studio, where a gateway may have Cohere's --- */
+
+static const aiobs_node_t  aiobs_lmstudio_stats[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("total_output_tokens", OUTPUT),
+    AIOBS_NUMBER("reasoning_output_tokens", REASONING),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_lmstudio_item[] = {
+    AIOBS_TEXT("content", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_lmstudio_items[] = {
+    AIOBS_PATH("*", aiobs_lmstudio_item),
+    AIOBS_END
+};
+
+/* of a stream, at its end: what was said came before */
+
+static const aiobs_node_t  aiobs_lmstudio_result[] = {
+    AIOBS_STRING("model_instance_id", MODEL),
+    AIOBS_STRING("response_id", ID),
+    AIOBS_GROUP("stats", USAGE, aiobs_lmstudio_stats),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_lmstudio_answer[] = {
+    AIOBS_STRING("type", TYPE),
+    AIOBS_STRING("model_instance_id", MODEL),
+    AIOBS_STRING("response_id", ID),
+    AIOBS_TEXT("content", NULL),
+    AIOBS_PATH("output", aiobs_lmstudio_items),
+    AIOBS_GROUP("stats", USAGE, aiobs_lmstudio_stats),
+    AIOBS_PATH("result", aiobs_lmstudio_result),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("id", ID),                     /* Cohere */
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_PATH("generations", aiobs_cohere_generations),
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_PATH("message", aiobs_cohere_message),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("delta", aiobs_cohere_delta),
+    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_END
+};
+
+
 /* --- Ollama: the report is the document itself --- */
 
 static const aiobs_node_t  aiobs_ollama_call[] = {
@@ -210,6 +260,41 @@ const aiobs_node_t  aiobs_tgi_answer[] = {
     AIOBS_MEDIA_TEXT("text"),                   /* all of it so far */
     AIOBS_PATH("details", aiobs_tgi_details),
     AIOBS_PATH("token", aiobs_tgi_token),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("error_type", ERROR_CODE),
+    AIOBS_END
+};
+
+
+/* --- SageMaker: vLLM's documents, text generation servers', Cohere's --- */
+
+static const aiobs_node_t  aiobs_sagemaker_texts[] = {
+    AIOBS_TEXT("*", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_sagemaker_billed[] = {
+    AIOBS_NUMBER("input_tokens", INPUT),
+    AIOBS_NUMBER("output_tokens", OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_sagemaker_meta[] = {
+    AIOBS_PATH("billed_units", aiobs_sagemaker_billed),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_sagemaker_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_PATH("choices", aiobs_openai_choices),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_PATH("token", aiobs_tgi_token),
+    AIOBS_PATH("details", aiobs_tgi_details),
+    AIOBS_TEXT("generated_text", NULL),
+    AIOBS_PATH("meta_info", aiobs_sglang_meta),
+    AIOBS_PATH("outputs", aiobs_sagemaker_texts),
+    AIOBS_GROUP("meta", USAGE, aiobs_sagemaker_meta),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_STRING("error_type", ERROR_CODE),
     AIOBS_END

@@ -11,7 +11,7 @@
 #include "aiobs_nodes.h"
 
 
-static const aiobs_node_t  aiobs_request_pieces[3];
+static const aiobs_node_t  aiobs_request_pieces[4];
 
 
 static const aiobs_node_t  aiobs_request_options[] = {
@@ -96,9 +96,10 @@ static const aiobs_node_t  aiobs_request_piece[] = {
 
 /* a list, or the one piece itself (Gemini) */
 
-static const aiobs_node_t  aiobs_request_pieces[3] = {
+static const aiobs_node_t  aiobs_request_pieces[4] = {
     AIOBS_PATH("*", aiobs_request_piece),
     AIOBS_TEXT("text", NULL),
+    AIOBS_TEXT("document", NULL),                       /* Bedrock's flows */
     AIOBS_END
 };
 
@@ -115,6 +116,7 @@ static const aiobs_node_t  aiobs_request_part[] = {
 
 static const aiobs_node_t  aiobs_request_parts[] = {
     AIOBS_TEXT("*", aiobs_request_part),
+    AIOBS_TEXT("text", NULL),                   /* Bedrock's knowledge bases */
     AIOBS_END
 };
 
@@ -124,9 +126,24 @@ static const aiobs_node_t  aiobs_request_system[] = {
     AIOBS_END
 };
 
-/* of Code Assist, which wraps Gemini's */
+/* embeddings: Gemini's by the batch, Vertex's */
+
+static const aiobs_node_t  aiobs_request_text[] = {
+    AIOBS_TEXT("content", aiobs_request_system),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_request_texts[] = {
+    AIOBS_PATH("*", aiobs_request_text),
+    AIOBS_END
+};
+
+/* of Code Assist, which wraps Gemini's; of Perplexity, if it is to be fetched */
 
 static const aiobs_node_t  aiobs_request_wrapped[] = {
+    AIOBS_STRING("model", MODEL),
+    AIOBS_NUMBER("max_tokens", MAX_TOKENS),
+    AIOBS_PATH("messages", aiobs_request_parts),
     AIOBS_PATH("generationConfig", aiobs_request_config),
     AIOBS_PATH("contents", aiobs_request_system),
     AIOBS_PATH("systemInstruction", aiobs_request_system),
@@ -165,5 +182,8 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_RAW("tools"),
     AIOBS_RAW("toolConfig"),                            /* Converse */
     AIOBS_PATH("request", aiobs_request_wrapped),
+    AIOBS_PATH("content", aiobs_request_system),        /* embeddings */
+    AIOBS_PATH("requests", aiobs_request_texts),
+    AIOBS_PATH("instances", aiobs_request_texts),
     AIOBS_END
 };

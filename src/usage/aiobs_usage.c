@@ -20,6 +20,8 @@ static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
 static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
 static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
+static const uint8_t *aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last, uint8_t *framing);
 static void aiobs_usage_recognise(aiobs_usage_t *u);
 static void aiobs_usage_source(aiobs_usage_t *u, int complete,
     int64_t text_tokens, aiobs_usage_record_t *rec);
@@ -286,13 +288,26 @@ aiobs_usage_plain(void *data, const uint8_t *p, size_t len)
 static const uint8_t *
 aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 {
-    static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
-
     if (u->type == AIOBS_TYPE_AWS) {
         u->framing = AIOBS_FRAMING_AWS;
-        aiobs_aws_init(u);
-        return p;
+
+    } else {
+        p = aiobs_usage_first(u, p, last, &u->framing);
     }
+
+    if (u->framing == AIOBS_FRAMING_AWS) {
+        aiobs_aws_init(u);
+    }
+
+    return p;
+}
+
+
+static const uint8_t *
+aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last,
+    uint8_t *framing)
+{
+    static const uint8_t  bom[] = { 0xef, 0xbb, 0xbf };
 
     for ( /* void */ ; p < last; p++) {
 
@@ -306,27 +321,79 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
         }
 
         if (*p == '{' || *p == '[') {
-            u->framing = AIOBS_FRAMING_JSON;
+            *framing = AIOBS_FRAMING_JSON;
 
-        } else if (*p == 0 && u->api->rule == AIOBS_RULE_BEDROCK) {
-            u->framing = AIOBS_FRAMING_AWS;         /* its type is missing */
-            aiobs_aws_init(u);
+        } else if (*p == 0 && u->api->rule == AIOBS_RULE_BEDROCK
+                   && framing == &u->framing)
+        {
+            *framing = AIOBS_FRAMING_AWS;           /* its type is missing */
 
         } else if (u->type == AIOBS_TYPE_SSE || *p == 'd' || *p == 'e'
                    || *p == ':' || *p == 'i' || *p == 'r')
         {
             /* data, error, event, id, retry, a comment */
 
-            u->framing = AIOBS_FRAMING_SSE;
+            *framing = AIOBS_FRAMING_SSE;
 
         } else {
-            u->framing = AIOBS_FRAMING_NONE;    /* audio, a page, ... */
+            *framing = AIOBS_FRAMING_NONE;      /* audio, a page, ... */
         }
 
         break;
     }
 
     return p;
+}
+
+
+/* what is neither is text as it stands: of models that stream nothing else */
+
+void
+aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len)
+{
+    const uint8_t  *last;
+
+    static const aiobs_node_t  text = {
+        "", 0, AIOBS_NODE_TEXT, AIOBS_T_TEXT, NULL
+    };
+
+    last = p + len;
+
+    if (u->part == AIOBS_FRAMING_UNKNOWN) {
+        p = aiobs_usage_first(u, p, last, &u->part);
+    }
+
+    switch (u->part) {
+
+    case AIOBS_FRAMING_SSE:
+        aiobs_events_feed(u, p, last);
+        break;
+
+    case AIOBS_FRAMING_JSON:
+        aiobs_json_feed(&u->json, p, last - p);
+        break;
+
+    case AIOBS_FRAMING_NONE:
+        u->json.handler->document(u, 1);
+        u->json.handler->text(u, &text, p, last - p);
+        u->json.handler->document(u, 0);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+void
+aiobs_usage_part_end(aiobs_usage_t *u, int complete)
+{
+    if (u->part == AIOBS_FRAMING_SSE) {
+        aiobs_events_finish(u);
+
+    } else if (complete) {
+        aiobs_usage_document_end(u);
+    }
 }
 
 
@@ -372,7 +439,8 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
         return;
     }
 
-    if (u->reported && !u->api->text && rec->input == AIOBS_ABSENT
+    if (u->reported && u->api->text != AIOBS_ESTIMATE_BOTH
+        && rec->input == AIOBS_ABSENT
         && rec->output == AIOBS_ABSENT && rec->cost_nanousd == AIOBS_ABSENT)
     {
         return;                     /* of units, no tokens */
@@ -397,8 +465,14 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
 
     empty = (u->content_events == 0 && u->text_bytes == 0);
 
-    if (!u->api->text || (complete && empty && !u->unread)) {
+    if (u->api->text == AIOBS_ESTIMATE_NONE || (complete && !u->unread
+        && (empty || u->api->text == AIOBS_ESTIMATE_PROMPT)))
+    {
         return;
+    }
+
+    if (u->api->text == AIOBS_ESTIMATE_PROMPT && text_tokens <= 0) {
+        return;                     /* it was asked with tokens */
     }
 
     rec->source = AIOBS_SOURCE_ESTIMATED;
@@ -406,7 +480,7 @@ aiobs_usage_source(aiobs_usage_t *u, int complete, int64_t text_tokens,
 
     /* of what cannot be read nobody knows how much there is */
 
-    if (!(empty && u->unread)) {
+    if (!(empty && u->unread) && u->api->text == AIOBS_ESTIMATE_BOTH) {
         rec->output = aiobs_estimate_tokens(&u->estimate) + u->text_bytes / 4;
     }
 }

@@ -42,7 +42,10 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     } else if (string) {
         aiobs_value_string(u, node->slot, p, len);
 
-    } else if (node->slot == AIOBS_S_ERROR_CODE && *p != 'n') {
+    } else if (node->slot == AIOBS_S_ERROR_CODE
+               ? *p != 'n'
+               : node->slot == AIOBS_S_ERROR_TYPE && *p >= '0' && *p <= '9')
+    {
         aiobs_value_error(u, node->slot, p, len);      /* a number */
 
     } else if (node->slot == AIOBS_S_FINISH && *p >= '0' && *p <= '9') {
@@ -67,8 +70,16 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_ID:
+        if (u->id_len == 0 || u->ticket) {
+            aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
+            u->ticket = 0;
+        }
+        break;
+
+    case AIOBS_S_TICKET:
         if (u->id_len == 0) {
             aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
+            u->ticket = 1;
         }
         break;
 
@@ -151,6 +162,10 @@ aiobs_value_object(const char *p, size_t len)
 static void
 aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
 {
+    if (len == 1 && *p == '0') {
+        return;                             /* all went well */
+    }
+
     u->strings |= 1U << slot;
     u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
 
