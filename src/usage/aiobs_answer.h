@@ -186,6 +186,10 @@ void aiobs_events_drop(aiobs_usage_t *u);
 /* --- aiobs_answer.c: the documents --- */
 
 void aiobs_answer_init(aiobs_usage_t *u);
+
+
+/* --- aiobs_record.c: what they come to --- */
+
 void aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec);
 
 
@@ -215,6 +219,15 @@ void aiobs_value_figure(void *data, const aiobs_node_t *node, int64_t n);
      & ~(1ULL << AIOBS_F_COST | 1ULL << AIOBS_F_MILLISECONDS                  \
          | 1ULL << AIOBS_F_MAX_INPUT | 1ULL << AIOBS_F_ADD_INPUT              \
          | 1ULL << AIOBS_F_ADD_OUTPUT | AIOBS_FIGURES_SUMS))
+
+/* AIOBS_ABSENT has all bits set */
+
+static inline void
+aiobs_figures_clear(int64_t *figures)
+{
+    aiobs_fill(figures, 0xff, AIOBS_F_FIGURES * sizeof(int64_t));
+}
+
 
 /* a figure of the report under way; slot: below AIOBS_F_FIGURES */
 static inline void

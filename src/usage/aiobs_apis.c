@@ -11,12 +11,6 @@
 #include "aiobs_apis.h"
 
 
-static int aiobs_api_makes(const char *path, size_t len);
-static int aiobs_api_match(const aiobs_api_t *api, const char *path,
-    size_t len);
-static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
-
-
 #define AIOBS_SUFFIX(suffix)  suffix, sizeof(suffix) - 1
 
 #define AIOBS_PROMPT  AIOBS_ESTIMATE_PROMPT
@@ -40,6 +34,10 @@ static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
 #define AIOBS_MINIMAX(suffix)                                                 \
     { AIOBS_SUFFIX(suffix), "minimax", "chat", AIOBS_DIALECT_OPENAI,          \
       AIOBS_RULE_OPENAI, 1, 1, aiobs_openai_answer, aiobs_any_request }
+
+#define AIOBS_SAP(suffix, operation, text)                                    \
+    { AIOBS_SUFFIX(suffix), "sap", operation, AIOBS_DIALECT_OPENAI,           \
+      AIOBS_RULE_OPENAI, 1, text, aiobs_sap_answer, aiobs_any_request }
 
 /* whatever the model of an endpoint answers */
 
@@ -108,6 +106,8 @@ static const aiobs_api_t  aiobs_apis[] = {
     { AIOBS_SUFFIX("/text/embeddings"), "watsonx", "embeddings",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, AIOBS_PROMPT,
       aiobs_watsonx_answer, aiobs_any_request },
+    AIOBS_SAP("/inference/deployments/*/v2/embeddings", "embeddings",
+              AIOBS_PROMPT),
     AIOBS_OPENAI("/embeddings", "embeddings", 1, AIOBS_PROMPT),
     AIOBS_OPENAI("/embeddings/multimodal", "embeddings", 1, AIOBS_PROMPT),
     AIOBS_OPENAI("/multimodalembeddings", "embeddings", 1, AIOBS_PROMPT),
@@ -202,6 +202,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_SAGEMAKER("/endpoints/*/invocations-response-stream"),
     AIOBS_DEEPINFRA("/v1/inference/*"),
     AIOBS_DEEPINFRA("/v1/inference/*/*"),
+    AIOBS_SAP("/inference/deployments/*/completion", "chat", 1),
     AIOBS_LLAMACPP("/completion"),
     AIOBS_LLAMACPP("/infill"),
     { AIOBS_SUFFIX("/text/generation"), "watsonx", "text_completion", AIOBS_DIALECT_OPENAI,
@@ -242,16 +243,6 @@ static const aiobs_api_t  aiobs_by_body[] = {
     [AIOBS_DIALECT_BEDROCK] = AIOBS_BY_BODY(AIOBS_DIALECT_BEDROCK),
     [AIOBS_DIALECT_COHERE] = AIOBS_BY_BODY(AIOBS_DIALECT_COHERE),
     [AIOBS_DIALECT_OLLAMA] = AIOBS_BY_BODY(AIOBS_DIALECT_OLLAMA)
-};
-
-
-/* what they answer may look like an answer of a model, made another time */
-
-static const char  *aiobs_not_made_here[] = {
-    "/responses/", "/completions/", "/threads", "/batches", "/files",
-    "/uploads", "/fine_tuning", "/fine-tuning", "/evals", "/assistants",
-    "/vector_stores", "/organization/", "/tokenize",
-    "/cachedContents", NULL
 };
 
 
@@ -459,95 +450,4 @@ aiobs_failure_name(aiobs_failure_e failure)
                                     "memory" };
 
     return names[failure];
-}
-
-
-/* whether a POST to an unknown path may have made the answer */
-
-static int
-aiobs_api_makes(const char *path, size_t len)
-{
-    size_t        at, n;
-    const char  **other;
-
-    for (other = aiobs_not_made_here; *other; other++) {
-        n = strlen(*other);
-
-        for (at = 0; at + n <= len; at++) {
-            if (memcmp(path + at, *other, n) == 0) {
-                return 0;
-            }
-        }
-    }
-
-    return 1;
-}
-
-
-/* the pattern fits the path's end; "*" is a segment, or a few: the last, before more */
-
-static int
-aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)
-{
-    char    c;
-    size_t  at, n;
-
-    n = api->suffix_len;
-    c = api->suffix[n - 1];
-
-    if (len == 0 || (c != path[len - 1] && c != '*')) {
-        return 0;
-    }
-
-    if (len >= n && memcmp(path + len - n, api->suffix, n) == 0) {
-        return 1;
-    }
-
-    if (c != '*' && memchr(api->suffix, '*', n) == NULL) {
-        return 0;
-    }
-
-    for (at = 0; at < len; at++) {
-        if (path[at] == '/'
-            && aiobs_api_starts(api->suffix, path + at, len - at))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* a model may be named by an ARN, which has slashes of its own */
-
-static int
-aiobs_api_starts(const char *pattern, const char *path, size_t len)
-{
-    size_t       n;
-    const char  *last;
-
-    for (last = path + len; *pattern; pattern++) {
-
-        if (*pattern == '*') {
-            n = strlen(pattern + 1);
-
-            if (n && memchr(pattern + 1, '*', n) == NULL) {
-                return (size_t) (last - path) > n
-                       && memcmp(last - n, pattern + 1, n) == 0;
-            }
-
-            while (path < last && *path != '/') {
-                path++;
-            }
-
-            continue;
-        }
-
-        if (path == last || *path++ != *pattern) {
-            return 0;
-        }
-    }
-
-    return path == last;
 }

@@ -53,6 +53,7 @@ enum {
     AIOBS_F_CITATIONS,          /* Perplexity: read by a Deep Research */
     AIOBS_F_CHARACTERS,
     AIOBS_F_MILLISECONDS,       /* reported as seconds with a fraction */
+    AIOBS_F_SOUND,              /* Mistral: seconds, billed beside tokens */
     AIOBS_F_RESEARCH,           /* reasoning, not in the details of a report */
     AIOBS_F_XAI_COST,           /* cost_in_usd_ticks: the mark of xAI */
     AIOBS_F_COST,               /* USD with a fraction, kept as billionths */
@@ -198,6 +199,7 @@ extern const aiobs_node_t  aiobs_deepinfra_answer[];
 extern const aiobs_node_t  aiobs_lmstudio_answer[];
 extern const aiobs_node_t  aiobs_sagemaker_answer[];
 extern const aiobs_node_t  aiobs_agent_answer[];
+extern const aiobs_node_t  aiobs_sap_answer[];
 extern const aiobs_node_t  aiobs_any_answer[];
 extern const aiobs_node_t  aiobs_any_request[];
 
@@ -210,6 +212,17 @@ int64_t aiobs_amount(const char *text, size_t len);
 
 /* by AIOBS_MARK_*: the API of that dialect (AUTO: any), NULL: none */
 const aiobs_api_t *aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks);
+
+/* --- aiobs_api_path.c --- */
+
+/* whether the path is one of the row's */
+int aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len);
+
+/* whether a POST to an unknown path may have made what it is answered with */
+int aiobs_api_makes(const char *path, size_t len);
+
+
+/* --- aiobs_rules.c --- */
 
 void aiobs_apply_rule(const aiobs_api_t *api, const int64_t *figures,
     aiobs_usage_record_t *rec);

@@ -183,7 +183,15 @@ aiobs_aws_end(void *data, int valid)
     }
 
     if (u->payload == AIOBS_PAYLOAD_PART) {
-        return;                         /* its documents end where they do */
+
+        /* its documents end where they do; of mere text it is one itself */
+
+        if (u->part == AIOBS_FRAMING_NONE && u->content) {
+            u->json.handler->document(u, 0);
+            u->content = 0;
+        }
+
+        return;
     }
 
     if (u->payload != AIOBS_PAYLOAD_JSON) {

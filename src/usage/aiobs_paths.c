@@ -56,10 +56,12 @@ const aiobs_node_t  aiobs_openai_usage[] = {
     AIOBS_NUMBER("connector_tokens", TOOL_INPUT),           /* Mistral */
     AIOBS_NUMBER("cost_in_usd_ticks", XAI_COST),
     AIOBS_NUMBER("seconds", MILLISECONDS),              /* transcriptions */
+    AIOBS_NUMBER("prompt_audio_seconds", SOUND),            /* Mistral */
     AIOBS_NUMBER("search_units", QUERIES),              /* rerank */
     AIOBS_NUMBER("num_search_queries", SEARCHES),       /* Perplexity */
     AIOBS_NUMBER("citation_tokens", CITATIONS),
     { "cost", 4, AIOBS_NODE_NUMBER, AIOBS_F_COST, aiobs_openai_cost },
+    AIOBS_NUMBER("estimated_cost", COST),                   /* DeepInfra */
     AIOBS_END
 };
 

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Paths of hosts with an API of their own: DashScope, Replicate, DeepInfra.
+ * Paths of hosts with an API of their own: DashScope, Replicate, DeepInfra,
+ * SAP.
  */
 
 
@@ -154,5 +155,24 @@ const aiobs_node_t  aiobs_deepinfra_answer[] = {
     AIOBS_NUMBER("estimated_cost", COST),
     AIOBS_GROUP("inference_status", MERGE, aiobs_deepinfra_status),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+/* --- SAP's orchestration: the model's document in one of its own --- */
+
+static const aiobs_node_t  aiobs_sap_result[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_PATH("choices", aiobs_openai_choices),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_sap_answer[] = {
+    AIOBS_PATH("final_result", aiobs_sap_result),
+    AIOBS_PATH("orchestration_result", aiobs_sap_result),   /* before 2 */
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("code", ERROR_CODE),
     AIOBS_END
 };

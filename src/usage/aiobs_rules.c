@@ -95,13 +95,20 @@ aiobs_apply_units(const int64_t *f, int64_t images, int64_t searches,
     units->searches = aiobs_unit(f[AIOBS_F_SEARCHES]) + searches;
     units->images_input = aiobs_unit(f[AIOBS_F_IMAGES_INPUT]);
 
+    if (f[AIOBS_F_SOUND] > 0 && f[AIOBS_F_SOUND] < AIOBS_TOKENS_MAX / 1000) {
+        units->milliseconds = f[AIOBS_F_SOUND] * 1000;
+    }
+
     if (rec->input > 0 || rec->output > 0) {
         return;                             /* these are billed by tokens */
     }
 
     units->images_output = images;
     units->characters_input = aiobs_unit(f[AIOBS_F_CHARACTERS]);
-    units->milliseconds = aiobs_unit(f[AIOBS_F_MILLISECONDS]);
+
+    if (f[AIOBS_F_MILLISECONDS] != AIOBS_ABSENT) {
+        units->milliseconds = f[AIOBS_F_MILLISECONDS];
+    }
 }
 
 
@@ -219,6 +226,10 @@ aiobs_rule_beside(const int64_t *f, aiobs_usage_record_t *rec)
                                + f[AIOBS_F_TOOL_INPUT])
     {
         rec->input += f[AIOBS_F_TOOL_INPUT];        /* Mistral's connectors */
+    }
+
+    if (f[AIOBS_F_SOUND] != AIOBS_ABSENT) {
+        rec->audio_input = AIOBS_ABSENT;            /* billed by its length */
     }
 
     if (rec->reasoning == AIOBS_ABSENT) {

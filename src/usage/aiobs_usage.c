@@ -374,9 +374,11 @@ aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len)
         break;
 
     case AIOBS_FRAMING_NONE:
-        u->json.handler->document(u, 1);
+        if (!u->content) {
+            u->json.handler->document(u, 1);
+        }
+
         u->json.handler->text(u, &text, p, last - p);
-        u->json.handler->document(u, 0);
         break;
 
     default:

@@ -43,12 +43,48 @@ for my $cut (1, 4, 5, 20) {
 is(told($text . $usage . substr $text, 0, 7), 'reported 3 4 0', 'cut in the lengths');
 is(told($text . substr $failure, 0, -1), 'estimated 1000000 2 0', 'no error of a cut one');
 
+# SageMaker: the pieces of another stream; an event of which one is torn is none
+
+my $path = '/endpoints/e/invocations-response-stream';
+my $hi = qq(data: {"choices":[{"delta":{"content":"hi there"}}]}\n\n);
+my $final = qq(data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n);
+my $first = qq(data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n);
+my @pieces = map { part($_) } substr($final, 0, 30), substr($final, 30, 20), substr $final, 50;
+
+is(told(join('', part($hi), @pieces), $path), 'reported 3 4 0', 'an event in pieces');
+
+for my $i (0 .. 2) {
+    my @torn = @pieces;
+    $torn[$i] = torn($torn[$i]);
+    is(told(join('', part($hi), @torn), $path), 'estimated 1000000 2 0', "piece $i torn: no report");
+    is(told(join('', part($hi x 3 . $first), @torn), $path), 'reported 1 1 0', 'the one before stays');
+    is(told(join('', part($hi), @torn, part($hi . $final)), $path), 'reported 3 4 0', 'one that follows counts');
+    is(told(join('', part($hi), @torn[0 .. $i - 1], substr $pieces[$i], 0, -1), $path),
+        'estimated 1000000 2 0', 'nor is there one of a piece that is cut');
+}
+
+is(told(join('', part($hi), part($final), torn(part($hi))), $path), 'reported 3 4 0', 'a torn text');
+is(told(part('hi') . part(' there'), $path), 'estimated 1000000 2 0', 'text as it stands');
+is(told(part('{"generated_') . part('text":"hi there"}'), $path), 'estimated 1000000 2 0', 'one document');
+
+# an agent's figures are those of all of its calls, but for torn ones
+
+my $agent = '/agents/a/agentAliases/b/sessions/c/text';
+my $call = message('event', 'trace', '{"trace":{"orchestrationTrace":{"modelInvocationOutput":'
+    . '{"metadata":{"usage":{"inputTokens":3,"outputTokens":4}}}}}}');
+
+is(told($call x 3, $agent), 'reported 9 12 0', 'three calls');
+is(told($call . torn($call) . $call, $agent), 'reported 6 8 0', 'one torn');
+is(told($call . substr($call, 0, -2), $agent), 'reported 3 4 0', 'one cut');
+
 done_testing();
 
-sub told {
-    my ($body) = @_;
+sub part { return message('event', 'PayloadPart', $_[0]) }
 
-    my $out = AiobsUnit::run_ok($exe, $body, 'read', 1, 'POST', '/model/m/converse-stream',
+sub told {
+    my ($body, $path) = @_;
+
+    my $out = AiobsUnit::run_ok($exe, $body, 'read', 1, 'POST', $path || '/model/m/converse-stream',
         200, 'content-type:application/vnd.amazon.eventstream');
     my $r = decode_json($out);
 
