@@ -19,7 +19,9 @@ static const char  *paths[] = {
     "/v1beta/models/m:generateContent", "/model/m/converse-stream",
     "/model/m/invoke-with-response-stream", "/v2/chat", "/api/chat",
     "/generate", "/v1beta/interactions", "/text/generation_stream",
-    "/m:predict", "/unknown"
+    "/m:predict", "/unknown", "/endpoints/e/invocations-response-stream",
+    "/agents/a/agentAliases/b/sessions/c/text", "/v1/inference/o/m",
+    "/api/v1/chat"
 };
 
 static const char  *types[] = {
