@@ -34,6 +34,8 @@ my %answers = (
         . '"segments":[{"text":"Hi","duration":99}]}',
     tokens => '{"text":"Hello.","usage":{"type":"tokens","input_tokens":14,"output_tokens":45,'
         . '"total_tokens":59,"input_token_details":{"text_tokens":0,"audio_tokens":14}}}',
+    voxtral => '{"id":"c","model":"voxtral","choices":[],"usage":{"prompt_audio_seconds":30,"prompt_tokens":12,'
+        . '"completion_tokens":7,"total_tokens":394,"prompt_tokens_details":{"audio_tokens":375}}}',
     images => '{"created":1,"data":[{"url":"https://a/\"data\":["},{"b64_json":"aGk="}]}',
     image_tokens => '{"created":1,"data":[{"b64_json":"aGk="}],"usage":{"input_tokens":50,'
         . '"output_tokens":1000,"total_tokens":1050,'
@@ -62,6 +64,8 @@ Aiobs::spew($t->dir . '/prices.json', <<'E');
 { "tts": { "litellm_provider": "openai", "mode": "audio_speech", "input_cost_per_character": 1.5e-05 },
   "whisper": { "litellm_provider": "openai", "mode": "audio_transcription", "input_cost_per_second": 0.0001,
                "output_cost_per_second": 0.0001 },
+  "voxtral": { "litellm_provider": "mistral", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+               "input_cost_per_second": 0.0001 },
   "painter": { "litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.04 },
   "gpt-image": { "litellm_provider": "openai", "input_cost_per_token": 5e-06,
                  "input_cost_per_image_token": 1e-05, "output_cost_per_token": 4e-05 },
@@ -125,6 +129,11 @@ is($l->{usage_source}, 'none', 'transcription: no tokens were reported');
 $l = call('/v1/audio/transcriptions', 'tokens', '{"model":"gpt-image"}');
 is($l->{input_tokens}, 14, 'transcription by tokens');
 is(units('gpt-image', 'seconds'), undef, 'which are not seconds');
+
+$l = call('/v1/chat/completions', 'voxtral', '{"model":"voxtral"}');
+is("$l->{input_tokens} $l->{output_tokens} $l->{cost_usd}", '12 7 0.003026', 'sound billed by its length beside tokens');
+is(units('voxtral', 'seconds'), 30, 'sound: seconds');
+is(scalar($t->get(1, '/metrics')->{body} =~ /model="voxtral".*audio_input/), '', 'sound: none of its tokens');
 
 $l = call('/v1/images/generations', 'images', '{"model":"painter","n":2}');
 is($l->{cost_usd}, 0.08, 'images by the piece');
