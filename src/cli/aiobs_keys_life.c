@@ -200,6 +200,7 @@ aiobs_keys_set(const aiobs_keys_options_t *o)
 
     memset(&filter, 0, sizeof(filter));
     filter.prefix = hash;
+    filter.json = 1;
     labels[0] = '\0';
 
     if (aiobs_store_list(store, &filter, aiobs_keys_copy_labels, labels)

@@ -33,25 +33,28 @@ void
 aiobs_keys_text(FILE *out, const char *text, int width, int pad)
 {
     size_t                n;
-    const unsigned char  *p, *end;
+    const unsigned char  *p, *end, *sound;
 
     p = (const unsigned char *) text;
+    sound = p;
 
     for (end = p + strlen(text); p < end && width > 0; width--) {
-        n = aiobs_key_utf8(p, end);
+        n = (*p >= 0x20 && *p < 0x7f) ? 1 : aiobs_key_utf8(p, end);
 
         if (n == 0) {
+            fwrite(sound, 1, p - sound, out);
             fputc('?', out);
-            p++;
+            sound = ++p;
             continue;
         }
 
-        fwrite(p, 1, n, out);
         p += n;
     }
 
-    while (pad && width-- > 0) {
-        fputc(' ', out);
+    fwrite(sound, 1, p - sound, out);
+
+    if (pad && width > 0) {
+        fprintf(out, "%*s", width, "");
     }
 }
 

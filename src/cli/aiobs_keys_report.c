@@ -59,7 +59,7 @@ aiobs_keys_spend(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_USAGE;
     }
 
-    rc = aiobs_keys_open(o, 0, &store);
+    rc = aiobs_keys_open(o, AIOBS_STORE_WHOLE, &store);
     if (rc != AIOBS_EXIT_OK) {
         return rc;
     }

@@ -42,7 +42,7 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
     aiobs_key_filter_t     filter;
     aiobs_keys_listing_t   listing;
 
-    rc = aiobs_keys_open(o, 0, &store);
+    rc = aiobs_keys_open(o, AIOBS_STORE_WHOLE, &store);
     if (rc != AIOBS_EXIT_OK) {
         return rc;
     }
@@ -58,6 +58,7 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
 
     memset(&filter, 0, sizeof(filter));
     filter.user = o->user;
+    filter.json = o->json;
 
     rc = aiobs_store_list(store, &filter, aiobs_keys_listed, &listing);
     if (rc != AIOBS_STORE_OK) {
@@ -114,6 +115,7 @@ aiobs_keys_show(const aiobs_keys_options_t *o)
     if (rc == AIOBS_EXIT_OK) {
         memset(&filter, 0, sizeof(filter));
         filter.prefix = hash;
+        filter.json = 1;
 
         if (aiobs_store_list(store, &filter, aiobs_keys_shown, (void *) o)
             != AIOBS_STORE_OK)
@@ -284,7 +286,7 @@ aiobs_keys_export(const aiobs_keys_options_t *o)
         return aiobs_keys_list(&list);
     }
 
-    rc = aiobs_keys_open(o, 0, &store);
+    rc = aiobs_keys_open(o, AIOBS_STORE_WHOLE, &store);
     if (rc != AIOBS_EXIT_OK) {
         return rc;
     }
@@ -300,6 +302,7 @@ aiobs_keys_export(const aiobs_keys_options_t *o)
 
     memset(&filter, 0, sizeof(filter));
     filter.user = o->user;
+    filter.json = 1;
 
     rc = aiobs_store_list(store, &filter, aiobs_keys_exported, NULL);
     if (rc != AIOBS_STORE_OK) {

@@ -94,6 +94,7 @@ aiobs_keys_api_filter(const char *args, aiobs_key_filter_t *filter, char *user,
 
     memset(filter, 0, sizeof(aiobs_key_filter_t));
     filter->by_hash = 1;
+    filter->json = 1;
     filter->limit = AIOBS_KEYS_API_DEFAULT;
 
     if (!aiobs_keys_api_known(args)) {

@@ -68,6 +68,7 @@ aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
 
     memset(&filter, 0, sizeof(filter));
     filter.prefix = hash;
+    filter.json = 1;
 
     rc = aiobs_store_list(store, &filter, aiobs_keys_api_only, out);
 

@@ -62,6 +62,10 @@ aiobs_store_open(const char *path, unsigned flags, int patience,
 
     rc = aiobs_store_connect(store);
 
+    if (rc == AIOBS_STORE_OK && (flags & AIOBS_STORE_WHOLE)) {
+        (void) aiobs_store_exec(store, "PRAGMA cache_size = -65536");
+    }
+
     if (rc == AIOBS_STORE_OK) {
 
         /* a file that is no database is found out by the first reading */

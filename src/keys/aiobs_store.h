@@ -35,6 +35,7 @@
 #define AIOBS_STORE_EXISTS     7        /* such a key is there already */
 
 #define AIOBS_STORE_CREATE     0x01     /* open: make what is missing */
+#define AIOBS_STORE_WHOLE      0x02     /* open: much of it will be read */
 
 /* changes that are kept for those who follow them */
 #define AIOBS_STORE_LOG        100000

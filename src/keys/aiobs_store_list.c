@@ -26,6 +26,7 @@ typedef struct {
 } aiobs_store_found_t;
 
 
+static aiobs_sql_e aiobs_store_listing(const aiobs_key_filter_t *filter);
 static int aiobs_store_found(void *data, const aiobs_key_row_t *row);
 static int aiobs_store_change(aiobs_store_t *store, const aiobs_actor_t *who,
     aiobs_store_found_t *found);
@@ -39,9 +40,7 @@ aiobs_store_list(aiobs_store_t *store, const aiobs_key_filter_t *filter,
     sqlite3_stmt    *stmt;
     aiobs_key_row_t  key;
 
-    stmt = aiobs_store_statement(store, filter->by_hash
-                                        ? AIOBS_SQL_LIST_BY_HASH
-                                        : AIOBS_SQL_LIST);
+    stmt = aiobs_store_statement(store, aiobs_store_listing(filter));
     if (stmt == NULL) {
         return aiobs_store_fail(store, "read it");
     }
@@ -51,6 +50,7 @@ aiobs_store_list(aiobs_store_t *store, const aiobs_key_filter_t *filter,
     aiobs_store_bind(stmt, 3, filter->after);
     sqlite3_bind_int64(stmt, 4, filter->limit ? filter->limit : -1);
     sqlite3_bind_int64(stmt, 5, filter->offset);
+    sqlite3_bind_int(stmt, 6, filter->json);
 
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         key.hash = (const char *) sqlite3_column_text(stmt, 0);
@@ -77,6 +77,21 @@ aiobs_store_list(aiobs_store_t *store, const aiobs_key_filter_t *filter,
     }
 
     return AIOBS_STORE_OK;
+}
+
+
+static aiobs_sql_e
+aiobs_store_listing(const aiobs_key_filter_t *filter)
+{
+    if (filter->prefix) {
+        return AIOBS_SQL_LIST_PREFIX;
+    }
+
+    if (filter->by_hash) {
+        return filter->user ? AIOBS_SQL_PAGE_OF_USER : AIOBS_SQL_PAGE;
+    }
+
+    return filter->user ? AIOBS_SQL_LIST_OF_USER : AIOBS_SQL_LIST;
 }
 
 

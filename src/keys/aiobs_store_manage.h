@@ -75,7 +75,8 @@ typedef struct {
     const char     *expires_at;
     int             active;             /* is_active, whether expired or not */
     int             expired;
-    const char     *json;               /* an object: all that is stored */
+    const char     *json;               /* an object: all that is stored;
+                                           NULL: it was not asked for */
 } aiobs_key_row_t;
 
 typedef int (*aiobs_key_row_pt)(void *data, const aiobs_key_row_t *row);
@@ -85,9 +86,10 @@ typedef int (*aiobs_key_row_pt)(void *data, const aiobs_key_row_t *row);
 
 typedef struct {
     const char     *user;
-    const char     *prefix;             /* of the hash */
+    const char     *prefix;             /* of the hash; instead of the others */
     const char     *after;              /* by hash: those behind this one */
     int             by_hash;            /* else oldest first */
+    int             json;               /* as well: it is what takes long */
     int64_t         offset;
     int64_t         limit;
 } aiobs_key_filter_t;

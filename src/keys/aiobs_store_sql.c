@@ -12,11 +12,16 @@
 #define AIOBS_ATTR_SET(bit, column)                                           \
     column " = iif(?2 & " bit ", excluded." column ", " column ")"
 
-/* another program may have put blobs there, which JSON cannot hold */
+/*
+ * Another program may have put blobs there, which JSON cannot hold.  Rows are
+ * chosen and sorted by what is needed for it alone, the rest is fetched of
+ * each as it is read; JSON is made where ?6 asks for it.
+ */
 
-#define AIOBS_SQL_ROW                                                         \
+#define AIOBS_SQL_ROW(which)                                                  \
     "SELECT hash, user_id, name, created_at, last_used, revoked_at,"          \
-    " expires_at, active, expired, json_object('key_id', substr(hash, 1, 12),"\
+    " expires_at, active, expired,"                                           \
+    " iif(?6, json_object('key_id', substr(hash, 1, 12),"                     \
     " 'hash', hash, 'user_id', user_id, 'name', name,"                        \
     " 'created_at', created_at, 'last_used', last_used,"                      \
     " 'revoked_at', revoked_at, 'expires_at', expires_at,"                    \
@@ -34,7 +39,7 @@
     " 'tokens_per_month', tokens_per_month,"                                  \
     " 'cost_usd_per_day', cost_microusd_per_day / 1e6,"                       \
     " 'cost_usd_per_month', cost_microusd_per_month / 1e6,"                   \
-    " 'parallel', parallel)))"                                                \
+    " 'parallel', parallel))), NULL)"                                         \
     " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"                             \
     " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"      \
     " CAST(k.created_at AS TEXT) AS created_at,"                              \
@@ -51,9 +56,9 @@
     " CAST(a.endpoints AS TEXT) AS endpoints,"                                \
     " CAST(a.labels AS TEXT) AS labels, "                                     \
     AIOBS_SQL_LIMITS("a")                                                     \
-    " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"         \
-    " WHERE (?1 IS NULL OR k.user_id = ?1)"                                   \
-    " AND (?2 IS NULL OR k.hash >= ?2 AND k.hash < ?2 || 'g')"
+    " FROM (SELECT rowid AS id FROM api_keys " which " LIMIT ?4 OFFSET ?5) i"   \
+    " CROSS JOIN api_keys k ON k.rowid = i.id"                                \
+    " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash)"
 
 #define AIOBS_SQL_SPEND(group, user, name)                                    \
     "SELECT " group ", " user ", " name ", sum(calls), sum(input),"           \
@@ -224,12 +229,22 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
         " WHERE k.hash = ?1",
 
-    [AIOBS_SQL_LIST] =
-        AIOBS_SQL_ROW " ORDER BY k.created_at, k.hash LIMIT ?4 OFFSET ?5)",
+    /* each finds its rows by an index, if there is one for it */
 
-    [AIOBS_SQL_LIST_BY_HASH] =
-        AIOBS_SQL_ROW " AND (?3 IS NULL OR k.hash > ?3)"
-        " ORDER BY k.hash LIMIT ?4 OFFSET ?5)",
+    [AIOBS_SQL_LIST] = AIOBS_SQL_ROW("ORDER BY created_at, hash"),
+
+    [AIOBS_SQL_LIST_OF_USER] =
+        AIOBS_SQL_ROW("WHERE user_id = ?1 ORDER BY created_at, hash"),
+
+    [AIOBS_SQL_LIST_PREFIX] =
+        AIOBS_SQL_ROW("WHERE hash >= ?2 AND hash < ?2 || 'g' ORDER BY hash"),
+
+    [AIOBS_SQL_PAGE] =
+        AIOBS_SQL_ROW("WHERE hash > coalesce(?3, '') ORDER BY hash"),
+
+    [AIOBS_SQL_PAGE_OF_USER] =
+        AIOBS_SQL_ROW("WHERE user_id = ?1 AND hash > coalesce(?3, '')"
+                      " ORDER BY hash"),
 
     [AIOBS_SQL_RESOLVE] =
         "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
