@@ -195,9 +195,12 @@ my %second = (%litellm, token => sha256_hex('l2'), user_id => undef, blocked => 
     models => ['all-team-models'], budget_duration => undef, allowed_routes => ['llm_api_routes'], max_budget => 3);
 spew($t->dir . '/litellm.json', encode_json([\%litellm, \%second]));
 ($rc, $out, $err) = cli('import', $t->dir . '/litellm.json');
-is("$rc $out", "0 imported 2 keys; 0 were there already, 0 could not be imported\n", "LiteLLM's keys");
-like($err, qr/1 keys were bound to routes.*1 keys had a budget for good.*1 keys may what their team/s,
-    'what is not taken over is said');
+is("$rc $out", "5 imported 1 keys; 0 were there already, 1 could not be imported\n", "LiteLLM's keys");
+like($err, qr/row 2 is left out: it may what its team may/, 'none may all because its team is not known');
+like($err, qr/1 keys had to obey models and limits of their team/, 'what else a team may forbid is said');
+($rc, $out, $err) = cli('import', $t->dir . '/litellm.json', '--models', 'o3,gpt-5*');
+is("$rc $out", "0 imported 1 keys; 1 were there already, 0 could not be imported\n", 'unless it is told');
+like($err, qr/1 keys were bound to routes.*1 keys had a budget for good/s, 'what is not taken over is said');
 $key = decode_json((cli('show', substr($litellm{token}, 0, 12), '--json'))[1]);
 is_deeply([@$key{qw(name user_id created_at expires_at models labels limits state)}],
     ['prod-app', 'hugo', '2025-05-06T07:08:09.123000', '2099-01-02T01:04:05.678000', ['gpt-5', 'claude-*'],
@@ -205,6 +208,7 @@ is_deeply([@$key{qw(name user_id created_at expires_at models labels limits stat
      { rpm => 10, tpm => 1000, parallel => 3, cost_usd_per_month => 12.5 }, 'active'], 'with what they carry');
 $key = decode_json((cli('show', substr($second{token}, 0, 12), '--json'))[1]);
 is("$key->{user_id} $key->{state}", 'team-7 revoked', "a blocked one is revoked, a team's key is the team's");
+is_deeply($key->{models}, ['o3', 'gpt-5*'], 'it may what was told');
 
 spew($t->dir . '/litellm.csv', 'token,key_alias,spend,expires,models,user_id,team_id,metadata,tpm_limit,rpm_limit,max_budget,budget_duration,blocked,max_parallel_requests' . "\n"
     . sha256_hex('l3') . ',,0.25,2099-01-02 03:04:05.678,"{gpt-5,""a b""}",ida,,"{""tier"":""gold""}",,60,2,1d,f,' . "\n");
@@ -229,6 +233,61 @@ for my $case (['a limit that is a word', rpm_limit => 'many'], ['one beyond all 
     spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("w" . ++$odd), @with }]));
     is((cli('import', $t->dir . '/litellm.json'))[0], 5, "LiteLLM's key is left out: $name");
 }
+
+# names of models that are none, and periods of budgets
+
+my $sentinel = 0;
+
+for my $case (
+    [undef, 'all of the proxy' => models => ['gpt-5', 'all-proxy-models'], team_id => undef],
+    [undef, 'a star' => models => ['*'], team_id => undef],
+    [undef, 'an empty list' => models => [], team_id => undef],
+    [undef, 'the array of PostgreSQL' => models => '{}', team_id => ''],
+    [['no-default-models'], 'none' => models => ['no-default-models'], team_id => undef],
+    [['no-default-models', 'o3'], 'none but one' => models => ['no-default-models', 'o3'], team_id => undef],
+    ['left out', 'all of the proxy, of a team' => models => ['all-proxy-models']],
+    ['left out', 'all, of a team' => models => []],
+    ['left out', 'the team of nobody' => models => ['all-team-models'], team_id => undef],
+    ['left out', 'the team, in CSV' => models => '{gpt-5,all-team-models}'],
+    [{ cost_usd_per_day => 4 }, '24h' => budget_duration => '24h'],
+    [{ cost_usd_per_day => 4 }, '30s' => budget_duration => '30s'],
+    [{ cost_usd_per_month => 4 }, '25h' => budget_duration => '25h'],
+    [{ cost_usd_per_month => 4 }, '1w' => budget_duration => '1w'],
+    [{ cost_usd_per_month => 4 }, '1mo' => budget_duration => '1mo'],
+    [{ cost_usd_per_month => 4 }, '60d, which is said' => budget_duration => '60d'],
+    [{ cost_usd_per_month => 4 }, 'none, which is said' => budget_duration => 'None'],
+    ['left out', '1y' => budget_duration => '1y'], ['left out', 'a day' => budget_duration => 'd'],
+    ['left out', '-1d' => budget_duration => '-1d'],
+    [['o3'], 'a limit of one model, which is said' => models => ['o3'], team_id => undef,
+        model_max_budget => '{"o3":{"budget_limit":1}}'],
+    [['o3'], 'a budget elsewhere, which is said' => models => ['o3'], team_id => undef, budget_id => 'b'])
+{
+    my ($want, $name, %with) = @$case;
+    my $hash = sha256_hex('n' . ++$sentinel);
+    my %row = (%litellm, token => $hash, models => ['o3'], budget_duration => '1d', max_budget => 4,
+        (map { $_ => undef } qw(rpm_limit tpm_limit max_parallel_requests)), %with);
+    spew($t->dir . '/litellm.json', encode_json([\%row]));
+    ($rc, $out, $err) = cli('import', $t->dir . '/litellm.json');
+    is($rc, ($want // '') eq 'left out' ? 5 : 0, "LiteLLM: $name");
+    like($err, qr/note: 1 keys had (a budget for good|limits of single)/, 'it is') if $name =~ /said/;
+    next if $rc;
+    $key = decode_json((cli('show', substr($hash, 0, 12), '--json'))[1]);
+    is_deeply(ref $want eq 'HASH' ? $key->{limits} : $key->{models}, $want, 'as it is meant');
+}
+
+# what is no object in an array is left out; an array that is cut off is not taken for whole
+
+my @good = map { encode_json({ hash => sha256_hex("g$_"), user_id => 'gil' }) } 1 .. 9;
+spew($t->dir . '/in.json', "[null,$good[0], 7 ,$good[1],true,\"x\",[1,[2]],$good[2],1.5e3]\n");
+($rc, $out, $err) = cli('import', $t->dir . '/in.json');
+is("$rc $out", "5 imported 3 keys; 0 were there already, 6 could not be imported\n", 'what is no object is left out');
+like($err, qr/row $_ is left out: it is no object/, "as is row $_") for 1, 3, 5, 6, 7, 9;
+spew($t->dir . '/in.json', "$good[3]\nnull\n12\n$good[4]");
+is((cli('import', $t->dir . '/in.json', '--json'))[1], qq({"rows":4,"created":2,"exist":0,"wrong":2}\n), 'one a line');
+spew($t->dir . '/in.json', "[$good[5],\n$good[6],\n");
+($rc, $out, $err) = cli('import', $t->dir . '/in.json');
+is($rc, 1, 'an array without its end');
+like($err, qr/array has no end/, 'is told');
 
 for my $blocked (1, 'TRUE', 'yes') {
     spew($t->dir . '/litellm.json', encode_json([{ %litellm, token => sha256_hex("b$blocked"), blocked => $blocked }]));

@@ -115,15 +115,21 @@ int aiobs_keys_import(const aiobs_keys_options_t *o);
 
 /*
  * A row of LiteLLM's table LiteLLM_VerificationToken, as JSON or CSV gives it,
- * into one as aiobs-keys export writes it, new; NULL: memory ran out.  *notes:
- * bits of what could not be taken over.
+ * into one as aiobs-keys export writes it, new; NULL: memory ran out.  team:
+ * globs of the models that keys may which may what their team may; NULL: not
+ * known.  *notes: bits of what could not be taken over.  *error: why it is to
+ * be left out, or NULL.
  */
 
 #define AIOBS_NOTE_ROUTES    0x01       /* it was bound to routes */
-#define AIOBS_NOTE_LIFETIME  0x02       /* its budget had no period */
-#define AIOBS_NOTE_TEAM      0x04       /* what it may depends on its team */
+#define AIOBS_NOTE_LIFETIME  0x02       /* its budget's period is too long */
+#define AIOBS_NOTE_TEAM      0x04       /* it had to obey its team, too */
+#define AIOBS_NOTE_LIMITS    0x08       /* it had limits of other kinds */
 
-json_t *aiobs_keys_litellm(const json_t *row, unsigned *notes);
+#define AIOBS_NOTES          4
+
+json_t *aiobs_keys_litellm(const json_t *row, const char *team,
+    unsigned *notes, const char **error);
 
 
 /* --- aiobs_keys_csv.c --- */

@@ -38,7 +38,7 @@
 
 const aiobs_keys_command_t  aiobs_keys_commands[] = {
 
-    { "create", aiobs_keys_create, "dunja",
+    { "create", aiobs_keys_create, "dunjao",
       "create --db PATH --user NAME [ATTRIBUTE]... [--json]",
 
       "Creates a key and prints it, this once, alone on stdout.  Only its\n"
@@ -72,7 +72,7 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       AIOBS_HELP_KEY
       "  --json                 as an object, times in UTC\n" },
 
-    { "set", aiobs_keys_set, "dkunsae",
+    { "set", aiobs_keys_set, "dkunsaoe",
       "set --db PATH (KEY_ID | --stdin) ATTRIBUTE...",
 
       "Changes attributes of a key; those that are not named stay.  An empty\n"
@@ -145,8 +145,9 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       "  --csv                  comma-separated values with a first line of\n"
       "                         names\n" },
 
-    { "import", aiobs_keys_import, "dkfj",
-      "import --db PATH FILE [--format aiobs|litellm] [--json]",
+    { "import", aiobs_keys_import, "dkfoj",
+      "import --db PATH FILE [--format aiobs|litellm] [--models GLOBS]"
+      " [--json]",
 
       "Creates keys of which the hashes are known, 1000 in a transaction; those\n"
       "that are there already are left as they are.  The file is JSON (an array\n"
@@ -160,12 +161,15 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       "PostgreSQL, are known by their member token: key_alias becomes the name,\n"
       "user_id (or else team_id) the user, max_budget a limit of cost; expires,\n"
       "models, rpm_limit, tpm_limit, max_parallel_requests, metadata, team_id\n"
-      "and blocked are taken over.\n"
+      "and blocked are taken over.  Keys that may call what their team may\n"
+      "are left out unless --models tells which models that is.\n"
       "\n"
       AIOBS_HELP_DB
       "  FILE                   what to read; - for stdin\n"
       "  --format FORMAT        aiobs or litellm, where it is not to be told\n"
       "                         by the rows\n"
+      "  --models GLOBS         models of LiteLLM's keys that may call what\n"
+      "                         their team may, such as gpt-5*,claude-*\n"
       "  --json                 the counts as an object\n" },
 
     { "export", aiobs_keys_export, "ducj",

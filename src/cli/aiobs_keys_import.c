@@ -10,6 +10,7 @@
 
 #include <openssl/crypto.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +26,23 @@ typedef struct {
     aiobs_store_t               *store;
     FILE                        *in;
     int                          litellm;
+    int                          array;         /* of JSON, under way */
     size_t                       rows;
     size_t                       created;
     size_t                       exist;
     size_t                       wrong;
     size_t                       pending;       /* not yet committed */
-    size_t                       notes[3];
+    size_t                       notes[AIOBS_NOTES];
 } aiobs_import_t;
 
 
 static int aiobs_import_open(aiobs_import_t *im);
 static int aiobs_import_run(aiobs_import_t *im);
 static int aiobs_import_json(aiobs_import_t *im);
+static void aiobs_import_word(aiobs_import_t *im);
 static int aiobs_import_csv(aiobs_import_t *im);
 static int aiobs_import_row(aiobs_import_t *im, json_t *row);
-static int aiobs_import_key(aiobs_import_t *im, json_t *row);
+static int aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes);
 static const char *aiobs_import_hash(const json_t *row, char *hash);
 static const char *aiobs_import_past(const json_t *row,
     aiobs_key_attrs_t *attrs, char *created, char *used);
@@ -126,7 +129,9 @@ aiobs_import_run(aiobs_import_t *im)
     } while (ch == 0xef || ch == 0xbb || ch == 0xbf || ch == ' ' || ch == '\n'
              || ch == '\r' || ch == '\t');
 
-    if (ch != '[') {
+    im->array = ch == '[';
+
+    if (!im->array) {
         ungetc(ch, im->in);
     }
 
@@ -164,13 +169,25 @@ aiobs_import_json(aiobs_import_t *im)
         } while (ch == ',' || ch == ' ' || ch == '\n' || ch == '\r'
                  || ch == '\t');
 
+        if (ch == EOF && im->array) {
+            aiobs_keys_say("the array has no end: is this all of the file?");
+            return AIOBS_EXIT_FAILED;
+        }
+
         if (ch == EOF || ch == ']') {
             return AIOBS_EXIT_OK;
         }
 
+        if (isalnum(ch) || ch == '-') {
+            im->rows++;
+            aiobs_import_word(im);
+            continue;
+        }
+
         ungetc(ch, im->in);
 
-        row = json_loadf(im->in, JSON_DISABLE_EOF_CHECK, &error);
+        row = json_loadf(im->in, JSON_DISABLE_EOF_CHECK|JSON_DECODE_ANY,
+                         &error);
 
         if (row == NULL) {
             aiobs_keys_say("row %zu is no JSON: %s", im->rows + 1, error.text);
@@ -184,6 +201,23 @@ aiobs_import_json(aiobs_import_t *im)
             return rc;
         }
     }
+}
+
+
+/* a number, true, false or null; jansson would take what follows it along */
+
+static void
+aiobs_import_word(aiobs_import_t *im)
+{
+    int  ch;
+
+    do {
+        ch = getc(im->in);
+    } while (isalnum(ch) || ch == '-' || ch == '+' || ch == '.');
+
+    ungetc(ch, im->in);
+
+    aiobs_import_wrong(im, "it is no object");
 }
 
 
@@ -237,26 +271,31 @@ done:
 static int
 aiobs_import_row(aiobs_import_t *im, json_t *row)
 {
-    int       i, rc;
-    json_t   *key;
-    unsigned  notes;
+    int          rc;
+    json_t      *key;
+    unsigned     notes;
+    const char  *error;
 
     im->rows++;
     notes = 0;
+    error = json_is_object(row) ? NULL : "it is no object";
 
-    if (im->litellm || json_object_get(row, "token")) {
-        key = aiobs_keys_litellm(row, &notes);
+    if (error == NULL && (im->litellm || json_object_get(row, "token"))) {
+        key = aiobs_keys_litellm(row, im->o->models, &notes, &error);
 
     } else {
         key = json_incref(row);
     }
 
-    rc = aiobs_import_key(im, key);
-    json_decref(key);
+    if (error) {
+        aiobs_import_wrong(im, error);
+        rc = AIOBS_EXIT_OK;
 
-    for (i = 0; i < 3; i++) {
-        im->notes[i] += notes >> i & 1;
+    } else {
+        rc = aiobs_import_key(im, key, notes);
     }
+
+    json_decref(key);
 
     if (im->rows % AIOBS_IMPORT_PROGRESS == 0) {
         aiobs_keys_say("%zu rows read", im->rows);
@@ -271,8 +310,9 @@ aiobs_import_row(aiobs_import_t *im, json_t *row)
 
 
 static int
-aiobs_import_key(aiobs_import_t *im, json_t *row)
+aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes)
 {
+    int                i;
     char               hash[AIOBS_KEY_HEX_LEN + 1];
     char               created[AIOBS_KEY_TIME_LEN + 1];
     char               used[AIOBS_KEY_TIME_LEN + 1];
@@ -311,6 +351,11 @@ aiobs_import_key(aiobs_import_t *im, json_t *row)
     case AIOBS_STORE_OK:
         im->pending++;
         im->created++;
+
+        for (i = 0; i < AIOBS_NOTES; i++) {
+            im->notes[i] += notes >> i & 1;
+        }
+
         return AIOBS_EXIT_OK;
 
     case AIOBS_STORE_EXISTS:
@@ -452,11 +497,15 @@ aiobs_import_tell(aiobs_import_t *im)
 
     static const char  *notes[] = {
         "were bound to routes, which are not taken over: see --endpoints",
-        "had a budget for good; it is one of each month now",
-        "may what their team may, which is not known here: see --models"
+        "had a budget for good, or of more than a month; it is one of each month"
+        " now",
+        "had to obey models and limits of their team, too, which are not in this"
+        " table",
+        "had limits of single models, or of another table, which are not taken"
+        " over"
     };
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < AIOBS_NOTES; i++) {
         if (im->notes[i]) {
             aiobs_keys_say("note: %zu keys %s", im->notes[i], notes[i]);
         }

@@ -17,8 +17,8 @@
 #include <strings.h>
 
 
-#define AIOBS_DAY    1
-#define AIOBS_MONTH  30                 /* days: longer ones are no shorter */
+#define AIOBS_DAY    86400
+#define AIOBS_MONTH  (31 * AIOBS_DAY)   /* the longest */
 
 
 static void aiobs_litellm_text(json_t *key, const char *to, const json_t *row,
@@ -29,8 +29,11 @@ static void aiobs_litellm_limit(json_t *limits, const char *to,
     const json_t *row, const char *from);
 static void aiobs_litellm_budget(json_t *limits, const json_t *row,
     unsigned *notes);
-static void aiobs_litellm_models(json_t *key, const json_t *row,
-    unsigned *notes);
+static int64_t aiobs_litellm_duration(const char *text);
+static const char *aiobs_litellm_models(json_t *key, const json_t *row,
+    const char *team, unsigned *notes);
+static int aiobs_litellm_more(const json_t *row);
+static int aiobs_litellm_filled(const json_t *object, const char *name);
 static json_t *aiobs_litellm_array(const json_t *value);
 static void aiobs_litellm_labels(json_t *key, const json_t *row);
 static json_t *aiobs_litellm_number(const json_t *value);
@@ -38,13 +41,14 @@ static int aiobs_litellm_blocked(const json_t *value);
 
 
 json_t *
-aiobs_keys_litellm(const json_t *row, unsigned *notes)
+aiobs_keys_litellm(const json_t *row, const char *team, unsigned *notes,
+    const char **error)
 {
     json_t  *key, *limits, *routes;
 
     key = json_object();
     limits = json_object();
-    *notes = 0;
+    *notes = aiobs_litellm_more(row) ? AIOBS_NOTE_LIMITS : 0;
 
     aiobs_litellm_text(key, "hash", row, "token", AIOBS_KEY_HEX_LEN);
     aiobs_litellm_text(key, "name", row, "key_alias", AIOBS_KEY_NAME_MAX);
@@ -57,7 +61,7 @@ aiobs_keys_litellm(const json_t *row, unsigned *notes)
     aiobs_litellm_limit(limits, "parallel", row, "max_parallel_requests");
     aiobs_litellm_budget(limits, row, notes);
 
-    aiobs_litellm_models(key, row, notes);
+    *error = aiobs_litellm_models(key, row, team, notes);
     aiobs_litellm_labels(key, row);
 
     routes = aiobs_litellm_array(json_object_get(row, "allowed_routes"));
@@ -142,13 +146,16 @@ aiobs_litellm_limit(json_t *limits, const char *to, const json_t *row,
 }
 
 
-/* budgets are of days or of months here; one for good becomes a month's */
+/*
+ * Budgets are of days or of months here: one of another period becomes one of
+ * the next longer, which never allows more; one for good, or of more than a
+ * month, a month's.
+ */
 
 static void
 aiobs_litellm_budget(json_t *limits, const json_t *row, unsigned *notes)
 {
-    char        *unit;
-    long         days;
+    int64_t      period;
     json_t      *budget;
     const char  *duration;
 
@@ -159,46 +166,144 @@ aiobs_litellm_budget(json_t *limits, const json_t *row, unsigned *notes)
     }
 
     duration = json_string_value(json_object_get(row, "budget_duration"));
-    days = AIOBS_MONTH;
+    period = AIOBS_MONTH + 1;
 
-    if (duration && *duration) {
-        days = strtol(duration, &unit, 10);
-        days = strcmp(unit, "d") == 0 ? days
-               : strcmp(unit, "mo") == 0 ? days * AIOBS_MONTH
-               : AIOBS_DAY;
+    if (duration && *duration && strcasecmp(duration, "none") != 0
+        && strcasecmp(duration, "null") != 0)
+    {
+        period = aiobs_litellm_duration(duration);
 
-    } else {
+        if (period < 0) {
+            json_decref(budget);
+            budget = json_string(duration);
+        }
+    }
+
+    if (period > AIOBS_MONTH) {
         *notes |= AIOBS_NOTE_LIFETIME;
     }
 
-    json_object_set_new(limits, days < AIOBS_MONTH && days <= AIOBS_DAY
-                                ? "cost_usd_per_day" : "cost_usd_per_month",
+    json_object_set_new(limits, period <= AIOBS_DAY ? "cost_usd_per_day"
+                                                    : "cost_usd_per_month",
                         budget);
 }
 
 
-static void
-aiobs_litellm_models(json_t *key, const json_t *row, unsigned *notes)
+/* seconds; -1: it is none */
+
+static int64_t
+aiobs_litellm_duration(const char *text)
 {
+    char    *unit;
+    long     n;
+    size_t   i;
+
+    static const struct {
+        const char  *name;
+        int64_t      seconds;
+    } units[] = {
+        { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", AIOBS_DAY },
+        { "w", 7 * AIOBS_DAY }, { "mo", AIOBS_MONTH }
+    };
+
+    n = strtol(text, &unit, 10);
+
+    for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(unit, units[i].name) == 0) {
+            return n > 0 && n < 1000000000 ? n * units[i].seconds : -1;
+        }
+    }
+
+    return -1;
+}
+
+
+/*
+ * A team's key may what its team may besides: as much as that, where its own
+ * list is none, or says so.  The team is in another table; team: its models,
+ * as far as they were told.
+ */
+
+static const char *
+aiobs_litellm_models(json_t *key, const json_t *row, const char *team,
+    unsigned *notes)
+{
+    int          all, of_team, member;
     size_t       i;
-    json_t      *models;
+    json_t      *models, *globs;
     const char  *model;
 
     models = aiobs_litellm_array(json_object_get(row, "models"));
 
+    all = json_is_array(models) && json_array_size(models) == 0;
+    member = aiobs_litellm_filled(row, "team_id");
+    of_team = 0;
+
     for (i = 0; i < json_array_size(models); i++) {
         model = json_string_value(json_array_get(models, i));
 
-        if (model && strcmp(model, "all-proxy-models") == 0) {
-            json_array_clear(models);
+        all |= model && (strcmp(model, "all-proxy-models") == 0
+                         || strcmp(model, "*") == 0);
+        of_team |= model && strcmp(model, "all-team-models") == 0;
+    }
 
-        } else if (model && strcmp(model, "all-team-models") == 0) {
-            json_array_clear(models);
-            *notes |= AIOBS_NOTE_TEAM;
-        }
+    of_team |= all && member;
+
+    if (of_team) {
+        globs = json_string(team ? team : "");
+        json_decref(models);
+        models = aiobs_litellm_array(globs);
+        json_decref(globs);
+
+    } else if (all) {
+        json_array_clear(models);
+
+    } else if (member) {
+        *notes |= AIOBS_NOTE_TEAM;
     }
 
     json_object_set_new(key, "models", models);
+
+    return of_team && team == NULL
+           ? "it may what its team may, which is not in this table: give"
+             " --models GLOBS, \"*\" for all"
+           : NULL;
+}
+
+
+/* whether limits lie where they are not looked for */
+
+static int
+aiobs_litellm_more(const json_t *row)
+{
+    const json_t  *metadata;
+
+    metadata = json_object_get(row, "metadata");
+
+    return aiobs_litellm_filled(row, "budget_id")
+           || aiobs_litellm_filled(row, "budget_limits")
+           || aiobs_litellm_filled(row, "model_max_budget")
+           || aiobs_litellm_filled(metadata, "model_rpm_limit")
+           || aiobs_litellm_filled(metadata, "model_tpm_limit");
+}
+
+
+static int
+aiobs_litellm_filled(const json_t *object, const char *name)
+{
+    const char    *text;
+    const json_t  *value;
+
+    value = json_object_get(object, name);
+    text = json_string_value(value);
+
+    if (text) {
+        return *text && strcmp(text, "{}") != 0 && strcmp(text, "[]") != 0
+               && strcmp(text, "null") != 0;
+    }
+
+    return json_object_size(value) != 0 || json_array_size(value) != 0
+           || json_is_number(value);
 }
 
 

@@ -50,7 +50,7 @@ static const aiobs_keys_option_t  aiobs_keys_options[] = {
     { "--csv",               'c', 1, aiobs_keys_offset(csv) },
     { "--stdin",             's', 1, aiobs_keys_offset(from_stdin) },
     { "--expires",           'a', 0, aiobs_keys_offset(expires) },
-    { "--models",            'a', 0, aiobs_keys_offset(models) },
+    { "--models",            'o', 0, aiobs_keys_offset(models) },
     { "--endpoints",         'a', 0, aiobs_keys_offset(endpoints) },
     { "--label",             'a', 2, 0 },
     { "--admin",             'a', 1, aiobs_keys_offset(admin) },
