@@ -60,9 +60,20 @@
     " CROSS JOIN api_keys k ON k.rowid = i.id"                                \
     " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash)"
 
+/*
+ * Where absurd amounts would pass what 64 bits hold, sums stay there: total()
+ * has no overflow, nor min(), which takes what has become a REAL.
+ */
+#define AIOBS_ADDED(column)                                                   \
+    column " = min(" column " + excluded." column ", 9223372036854775807)"
+
+#define AIOBS_SQL_TOTAL(column)  "CAST(total(" column ") AS INTEGER)"
+
 #define AIOBS_SQL_SPEND(group, user, name)                                    \
-    "SELECT " group ", " user ", " name ", sum(calls), sum(input),"           \
-    " sum(output), sum(cache_read), sum(cache_write), sum(cost_microusd),"    \
+    "SELECT " group ", " user ", " name ", sum(calls),"                       \
+    " " AIOBS_SQL_TOTAL("input") ", " AIOBS_SQL_TOTAL("output") ","           \
+    " " AIOBS_SQL_TOTAL("cache_read") ", " AIOBS_SQL_TOTAL("cache_write") "," \
+    " " AIOBS_SQL_TOTAL("cost_microusd") ","                                  \
     " sum(estimated_calls) FROM (SELECT u.*,"                                 \
     " coalesce(k.user_id, d.user_id) AS user_id,"                             \
     " coalesce(k.name, d.name) AS name,"                                      \
@@ -73,8 +84,8 @@
     " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"                         \
     " WHERE u.day >= ?1 AND u.day <= ?2)"                                     \
     " WHERE ?3 IS NULL OR user_id = ?3"                                       \
-    " GROUP BY " group " ORDER BY sum(cost_microusd) DESC,"                   \
-    " sum(input) + sum(output) DESC, " group
+    " GROUP BY " group " ORDER BY total(cost_microusd) DESC,"                 \
+    " total(input) + total(output) DESC, " group
 
 #define AIOBS_SQL_ARRAY(list)                                                 \
     "iif(coalesce(" list ", '') = '', NULL,"                                  \
@@ -120,12 +131,11 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " output, cache_read, cache_write, cost_microusd, estimated_calls)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         " ON CONFLICT (day, key_hash, model, endpoint) DO UPDATE SET"
-        " calls = calls + excluded.calls, input = input + excluded.input,"
-        " output = output + excluded.output,"
-        " cache_read = cache_read + excluded.cache_read,"
-        " cache_write = cache_write + excluded.cache_write,"
-        " cost_microusd = cost_microusd + excluded.cost_microusd,"
-        " estimated_calls = estimated_calls + excluded.estimated_calls",
+        " calls = calls + excluded.calls, "
+        AIOBS_ADDED("input") ", " AIOBS_ADDED("output") ", "
+        AIOBS_ADDED("cache_read") ", " AIOBS_ADDED("cache_write") ", "
+        AIOBS_ADDED("cost_microusd")
+        ", estimated_calls = estimated_calls + excluded.estimated_calls",
 
     [AIOBS_SQL_WINDOW] =
         "INSERT INTO aiobs_limit_windows (account, kind, start, amount)"

@@ -284,6 +284,12 @@ const ngx_http_aiobs_family_t
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
         { NULL }, NULL, NULL, 0 },
 
+    [NGX_HTTP_AIOBS_COUNTS_REFUSED] = {
+        "aiobs_counts_refused",
+        "Amounts that no provider means, not added or not wholly.", "",
+        NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,
+        { "family", "reason", NULL }, NULL, NULL, 0 },
+
     [NGX_HTTP_AIOBS_USAGE_LOST] = {
         "aiobs_usage_lost", "Calls that are missing in usage_daily.", "",
         NGX_HTTP_AIOBS_COUNTER, NGX_HTTP_AIOBS_PLAIN,

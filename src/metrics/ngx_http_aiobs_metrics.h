@@ -53,6 +53,7 @@ typedef enum {
     NGX_HTTP_AIOBS_GROUP_TOKENS,            /* group, token_type */
     NGX_HTTP_AIOBS_GROUP_COST,              /* group; nano */
     NGX_HTTP_AIOBS_LIMITS_MISSED,           /* none */
+    NGX_HTTP_AIOBS_COUNTS_REFUSED,          /* family, reason */
     NGX_HTTP_AIOBS_USAGE_LOST,              /* reason */
     NGX_HTTP_AIOBS_EXPORT_SENT,             /* exporter */
     NGX_HTTP_AIOBS_EXPORT_DROPPED,          /* exporter, reason */
@@ -226,7 +227,8 @@ ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
  * bytes: they are cut at 128 and made valid UTF-8 here.  Never fails: without
  * room the series whose labels are all "other" takes it, and
  * aiobs_series_dropped_total counts every such update.  Adding 0 makes the
- * series.  Seconds are given in microseconds, dollars in billionths,
+ * series.  A counter never goes back: what it has no room for is not added,
+ * see ngx_http_aiobs_metrics_fits().  Seconds are given in microseconds, dollars in billionths,
  * everything else as it is.
  */
 void ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
@@ -243,6 +245,34 @@ typedef struct ngx_http_aiobs_series_s  *ngx_http_aiobs_handle_t;
 
 void ngx_http_aiobs_metrics_find_at(ngx_http_aiobs_handle_t *handle,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n);
+
+/*
+ * Whether n may be added to what stands at value: both are far from where 64
+ * bits end, whatever other workers add at the same moment.  Only amounts that
+ * no provider means come near: each below 2^53, all together below 2^62.
+ */
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_metrics_fits(ngx_atomic_t *value, uint64_t n)
+{
+    return ((n | *value >> 9) >> 53) == 0;
+}
+
+/* counts what was not added to a family, or not all of it */
+void ngx_http_aiobs_metrics_refuse(ngx_http_aiobs_family_e family,
+    const char *reason);
+
+/* adds n, or refuses it */
+static ngx_inline void
+ngx_http_aiobs_metrics_add_to(ngx_atomic_t *value,
+    ngx_http_aiobs_family_e family, uint64_t n)
+{
+    if (ngx_http_aiobs_metrics_fits(value, n)) {
+        (void) ngx_atomic_fetch_add(value, (ngx_atomic_int_t) n);
+
+    } else {
+        ngx_http_aiobs_metrics_refuse(family, "full");
+    }
+}
 
 /* a counter adds n, a histogram observes it; the handle is not NULL */
 void ngx_http_aiobs_metrics_count(ngx_http_aiobs_handle_t handle, uint64_t n);
@@ -271,7 +301,7 @@ ngx_http_aiobs_metrics_sum_at(ngx_http_aiobs_sum_t *sum,
     ngx_http_aiobs_family_e family, const ngx_str_t *labels, uint64_t n)
 {
     if (*sum) {
-        (void) ngx_atomic_fetch_add(*sum, (ngx_atomic_int_t) n);
+        ngx_http_aiobs_metrics_add_to(*sum, family, n);
 
     } else {
         ngx_http_aiobs_metrics_find_sum(sum, family, labels, n);

@@ -130,12 +130,32 @@ ngx_http_aiobs_metrics_find_sum(ngx_http_aiobs_sum_t *sum,
 
 
 void
+ngx_http_aiobs_metrics_refuse(ngx_http_aiobs_family_e family,
+    const char *reason)
+{
+    ngx_str_t  labels[2];
+
+    labels[0].data = (u_char *) ngx_http_aiobs_families[family].name;
+    labels[0].len = ngx_strlen(labels[0].data);
+    labels[1].data = (u_char *) reason;
+    labels[1].len = ngx_strlen(reason);
+
+    ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_COUNTS_REFUSED, labels, 1);
+}
+
+
+void
 ngx_http_aiobs_metrics_count(ngx_http_aiobs_series_t *s, uint64_t n)
 {
     ngx_uint_t                      i;
     const ngx_http_aiobs_update_t  *u;
 
     u = &ngx_http_aiobs_updates[s->family];
+
+    if (!ngx_http_aiobs_metrics_fits(&s->values[u->n ? u->n + 1 : 0], n)) {
+        ngx_http_aiobs_metrics_refuse(s->family, "full");
+        return;
+    }
 
     if (u->n == 0) {
         (void) ngx_atomic_fetch_add(&s->values[0], (ngx_atomic_int_t) n);

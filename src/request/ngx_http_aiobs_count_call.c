@@ -78,6 +78,10 @@ ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
                                       call->labels, ctx->cost);
     }
 
+    if (ctx->cost == AIOBS_COST_MAX) {
+        ngx_http_aiobs_metrics_refuse(NGX_HTTP_AIOBS_LLM_COST, "call");
+    }
+
     if (ctx->unpriced) {
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_UNPRICED_CALLS, NULL, 1);
     }
@@ -112,7 +116,8 @@ ngx_http_aiobs_count_tokens(ngx_http_aiobs_counts_call_t *call,
         return;
     }
 
-    (void) ngx_atomic_fetch_add(call->tokens[output], (ngx_atomic_int_t) n);
+    ngx_http_aiobs_metrics_add_to(call->tokens[output],
+                                  NGX_HTTP_AIOBS_LLM_TOKENS, n);
     ngx_http_aiobs_metrics_count(call->call_tokens[output], n);
 }
 

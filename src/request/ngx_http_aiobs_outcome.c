@@ -421,7 +421,7 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_http_aiobs_count_find(r, ctx);
 
     if (rec->cost_nanousd != AIOBS_ABSENT) {
-        ctx->cost = rec->cost_nanousd;
+        ctx->cost = ngx_min(rec->cost_nanousd, AIOBS_COST_MAX);
         return;
     }
 

@@ -219,7 +219,7 @@ aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
 
     nano /= AIOBS_ATTO_PER_NANO;
 
-    return (nano > INT64_MAX) ? INT64_MAX : (int64_t) nano;
+    return (nano > AIOBS_COST_MAX) ? AIOBS_COST_MAX : (int64_t) nano;
 }
 
 

@@ -57,7 +57,8 @@ const aiobs_price_t *aiobs_price_find(const aiobs_prices_t *prices,
 aiobs_tier_e aiobs_price_tier(const char *name, size_t len);
 
 /*
- * nano-USD, or AIOBS_ABSENT where the entry does not price what was consumed.
+ * nano-USD, at most AIOBS_COST_MAX, or AIOBS_ABSENT where the entry does not
+ * price what was consumed.
  * units: NULL if there is nothing but tokens.
  *
  * Of a rate, the variant is taken whose "_above_Nk_tokens" is the highest that

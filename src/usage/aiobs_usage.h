@@ -22,6 +22,7 @@
 
 
 #define AIOBS_ABSENT          (-1)      /* a figure nobody reported */
+#define AIOBS_COST_MAX        1000000000000000LL    /* nano-USD of a call */
 #define AIOBS_TOKENS_MAX      1000000000000LL   /* above: not a token count */
 
 #define AIOBS_MODEL_MAX       128       /* bytes; longer names are cut */

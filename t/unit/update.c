@@ -29,16 +29,20 @@ typedef struct {
 ngx_http_aiobs_metrics_t  *ngx_http_aiobs_registry;
 
 const ngx_http_aiobs_family_t
-    ngx_http_aiobs_families[NGX_HTTP_AIOBS_FAMILY_LAST];
+    ngx_http_aiobs_families[NGX_HTTP_AIOBS_FAMILY_LAST] = {
+    [FAMILY] = { .name = "any" }
+};
 
 static ngx_http_aiobs_buckets_t  buckets;
 static histogram_t               histogram;
-static uint64_t                  sum, tried;
+static uint64_t                  sum, tried, refused;
 
 
 ngx_http_aiobs_series_t *
 ngx_http_aiobs_series(ngx_http_aiobs_family_e family, const ngx_str_t *labels)
 {
+    refused += family == NGX_HTTP_AIOBS_COUNTS_REFUSED;
+
     return NULL;
 }
 
@@ -84,6 +88,7 @@ any(void)
 static void
 try(uint64_t value)
 {
+    uint64_t       fits, before = refused;
     ngx_uint_t     i;
     ngx_atomic_t  *values = histogram.series.values;
 
@@ -91,13 +96,19 @@ try(uint64_t value)
         /* void */
     }
 
+    /* a sum never comes to where 64 bits end */
+
+    fits = value >> 53 == 0 && sum >> 62 == 0;
+
     values[i] = 0;
-    sum += value;
+    sum += fits ? value : 0;
     tried++;
 
     ngx_http_aiobs_metrics_count(&histogram.series, value);
 
-    if (values[i] != 1 || values[buckets.n + 1] != sum) {
+    if (values[i] != fits || values[buckets.n + 1] != sum
+        || refused - before != !fits)
+    {
         printf("%lu of %lu bounds\n", (unsigned long) value,
                (unsigned long) buckets.n);
         exit(1);
@@ -141,10 +152,16 @@ main(int argc, char **argv)
 {
     int                            rounds = atoi(argv[1]);
     ngx_uint_t                     i;
+    ngx_atomic_t                  *values = histogram.series.values;
     ngx_http_aiobs_metrics_conf_t  conf = { .names = 0 };
 
     while (rounds--) {
         bounds(&conf);
+
+        if (rounds % 8 == 0) {
+            sum = ((uint64_t) 1 << 62) - next() % 1024;
+            values[buckets.n + 1] = sum;
+        }
 
         for (i = 0; i < buckets.n; i++) {
             try(buckets.bounds[i] - 1);
