@@ -180,6 +180,12 @@ is($t->get(1, '/aiobs/keys')->{status}, 401, 'no key');
 is_problem([api('GET', '', undef, key => $plain)], 403, qr/not an admin key/, 'a key without the right');
 is_problem([api('GET', '', undef, at => '/any', key => 'nobody')], 403, qr/needs an admin key/, 'let in by other means');
 is_problem([api('GET', '', undef, at => '/near', headers => ['X-Real-IP', '192.0.2.1'])], 403, qr/other machines/, 'another machine');
+
+for my $header (['X-Plain', 1], ['Authorization', 'Bearer sk-' . 'x' x 43]) {
+    my $far = $t->get(1, '/near', 'X-Real-IP', '192.0.2.1', @$header);
+    is($far->{status}, 403, "which learns nothing of keys: $header->[0]");
+    like($far->{body}, qr/other machines/, 'nor is it told otherwise');
+}
 is((api('GET', '', undef, at => '/far/', headers => ['X-Real-IP', '192.0.2.1']))[0], 200, 'which may, where it is said');
 is((api('GET', '', undef, at => '/near'))[0], 200, 'this one may');
 

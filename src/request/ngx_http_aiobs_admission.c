@@ -137,6 +137,12 @@ ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    /* the keys API refuses these itself, and tells none of them about keys */
+
+    if (lcf->keys_api && !lcf->keys_api_remote && !ngx_http_aiobs_loopback(r)) {
+        return NGX_DECLINED;
+    }
+
     switch (ctx->identity->verdict) {
 
     case NGX_HTTP_AIOBS_KEY_VALID:
