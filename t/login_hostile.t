@@ -286,6 +286,8 @@ sub fetched {
 
 is(ask(mode => 'new-key')->{status}, 200, 'a new key under a new name is fetched')
     or diag('fetched ', fetched());
+is(ask(mode => 'newer-key')->{status}, 200, 'so is one that comes right after it');
+is(ask(mode => 'new-key')->{status}, 200, 'and if that is taken back');
 my $before = fetched();
 refused(ask(mode => 'unknown-kid'), 'token', 'unknown kid') for 1 .. 20;
 cmp_ok(fetched() - $before, '<=', 5, 'keys are not fetched for every wrong token');

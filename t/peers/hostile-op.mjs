@@ -23,6 +23,7 @@ function keys(kid) {
 let k1 = keys('k1');
 const stranger = keys('k1');
 const k2 = keys('k2');
+const k3 = keys('k3');
 const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ed = crypto.generateKeyPairSync('ed25519');
 let published = [k1.jwk,
@@ -65,6 +66,9 @@ function idToken(ask) {
     case 'new-key':
         published = [k2.jwk];
         return sign({ alg: 'RS256', kid: 'k2' }, claims, k2.privateKey);
+    case 'newer-key':
+        published = [k3.jwk];
+        return sign({ alg: 'RS256', kid: 'k3' }, claims, k3.privateKey);
     case 'es256': return sign({ alg: 'ES256', kid: 'e1' }, claims, ec.privateKey);
     case 'eddsa': return sign({ alg: 'EdDSA', kid: 'd1' }, claims, ed.privateKey);
     case 'at-hash': claims.at_hash = b64(crypto.createHash('sha256').update('another').digest().subarray(0, 16)); break;
