@@ -30,7 +30,7 @@ AiobsLogin->provider($t, 2, script => 'hostile-op.mjs');
 sub clock {
     my ($day, $month, $hour, $min, $sec) = @_;
 
-    my $target = timegm($sec, $min, $hour, $day, $month - 1, 2027);
+    my $target = timegm($sec, $min, $hour, $day, ($month - 1) % 12, $month > 12 ? 2028 : 2027);
     spew($t->dir . '/clock.new', sprintf "%+d\n", $target - time);
     rename $t->dir . '/clock.new', $t->dir . '/clock' or die;
 
@@ -53,7 +53,8 @@ sub status {
 
 my %key = map { $_->[0] => key_with($t, @$_) } ['minute', rpm => 1],
     ['day', tokens_per_day => 15], ['month', tokens_per_month => 15],
-    ['cost', cost_microusd_per_day => 50], ['spender'];
+    ['cost', cost_microusd_per_day => 50], ['edge', tokens_per_month => 15], ['edger', tokens_per_month => 60],
+    ['spender'];
 
 spew($t->dir . '/prices.json', <<'EOP');
 { "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
@@ -119,9 +120,36 @@ clock(1, 11, 0, 0, 1);
 is(status($key{$_}), 200, "$_: the next month") for qw(day month cost spender);
 is(status($key{$_}), 429, "$_: no more of it") for qw(day month cost);
 
+# --- a call that goes on from one month into the next ---
+
+my $seen = 2 + (() = slurp($t->dir . '/seen') =~ /^POST/mg);
+clock(30, 11, 23, 59, 58);
+
+my %held = map {
+    my $c = $t->connect(1);
+    my $body = '{"model":"gpt-4o","messages":[],"until":"' . $t->dir . '/go"}';
+    $c->syswrite("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: $_\r\n"
+        . "Authorization: Bearer $key{$_}\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    $_ => $c;
+} qw(edge edger);
+
+ok(wait_for(sub { (() = slurp($t->dir . '/seen') =~ /^POST/mg) >= $seen }, 5), 'calls begin in the last second of a month');
+clock(1, 12, 0, 0, 2);
+spew($t->dir . '/go', '');
+like(Aiobs::read_all($held{$_}), qr/^HTTP.1.1 200/, "$_: it ends in the next") for sort keys %held;
+$t->log_of($_) for sort keys %held;
+is(status($key{edge}), 429, 'it is charged where it ends');
+is(call($t, 1, $key{edger}, max_tokens => 1)->{status}, 200, 'its reservation is not left behind');
+
 # --- spend ---
 
 my @rows;
+wait_for(sub {
+    @rows = sql($t, 'SELECT day, calls FROM usage_daily WHERE key_hash = ?', sha256_hex($key{edge}));
+    return @rows == 1;
+}, 10);
+is(join('|', map { @$_ } @rows), '2027-12-01|1', 'it is booked on the day when it ended');
+
 wait_for(sub {
     @rows = sql($t, 'SELECT day, calls, input, output FROM usage_daily WHERE key_hash = ?'
         . ' ORDER BY day', sha256_hex($key{spender}));
@@ -145,7 +173,7 @@ for my $of (qw(day month)) {
 
 $t->stop;
 unlink $t->dir . '/nginx.pid';
-clock(1, 12, 0, 0, 1);
+clock(1, 13, 0, 0, 1);
 
 {
     local @ENV{keys %faketime} = values %faketime;
@@ -168,10 +196,10 @@ my ($slow, $quick) = map { AiobsLogin->browser($t, 1) } 1 .. 2;
 my ($r, $s) = map { $_->go('/op') } $slow, $quick;
 is($r->{status}, 302, 'a login begins');
 
-clock(1, 12, 0, 9, 50);
+clock(1, 13, 0, 9, 50);
 unlike(callback($quick, $s)->{body}, qr/"code":"\w*expired"/, 'nearly ten minutes are not too long');
 
-clock(1, 12, 0, 10, 30);
+clock(1, 13, 0, 10, 30);
 my $late = callback($slow, $r);
 is($late->{status}, 400, 'more than ten are');
 like($late->{body}, qr/"code":"\w*expired"/, 'it says so');
