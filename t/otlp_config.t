@@ -150,6 +150,23 @@ for my $case (['TRACES_ENDPOINT', '', '/'], ['TRACES_ENDPOINT', '/', '/'], ['TRA
     is((exports())[-1]{path} // '/v1/traces', $case->[2], "OTEL_EXPORTER_OTLP_$case->[0] of \"$case->[1]\"");
 }
 
+# arguments stay behind the path
+
+for my $case (['/base?y=1', '/base/v1/traces?y=1'], ['/v1/traces?y=1', '/v1/traces?y=1'], ['?y=/z', '/v1/traces?y=/z']) {
+    my $n = exports();
+    run_with("endpoint \"$http$case->[0]\";");
+    $t->get(1, '/');
+    Aiobs::wait_for(sub { exports() > $n }, 10);
+    is((exports())[-1]{path} // '/v1/traces', $case->[1], "endpoint with arguments: $case->[0]");
+}
+
+# of two endpoints the one that is one
+
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT => 'http://h:x', OTEL_EXPORTER_OTLP_HEADERS => 'User-Agent=mine/1');
+$t->get(1, '/', 'X-Request-ID', 'env-second');
+ok(arrives($spans, 'env-second'), 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is none, OTEL_EXPORTER_OTLP_ENDPOINT is');
+is(header('user-agent'), 'mine/1', 'a User-Agent of our own choice');
+
 run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => '127.0.0.1:' . $t->port(6), OTEL_EXPORTER_OTLP_PROTOCOL => 'grpc', OTEL_EXPORTER_OTLP_INSECURE => 'true');
 $t->get(1, '/', 'X-Request-ID', 'env-insecure');
 is((arrives($spans, 'env-insecure') || {})->{via}, 'grpc', 'gRPC to a host, OTEL_EXPORTER_OTLP_INSECURE');
@@ -220,11 +237,29 @@ my @bad = (
     ['header x file:empty;', qr/"\S+\/empty" is empty/, 'an empty file'],
     ['header x file:control;', qr/"\S+\/control" has control bytes/, 'control bytes'],
     ['header x file:long;', qr/longer than 4096 bytes/, 'a long file'],
+    (map { ["endpoint \"$_\";", qr/invalid endpoint "\Q$_\E"/, $_] } 'http://h:0', 'http://h:65536', 'http://h:', 'http://h:port', 'grpc://h:-1',
+        'http://h:80:80/', 'http:///v1', 'http://a b/', 'http://h/a b', 'http://h/#a', 'http://[::1', 'http://[::1]4318',
+        'http://[h]:1', 'http://[]', 'http://::1:4318', 'http://unix:/run/otlp', 'unix:/run/otlp', 'http://a,b', "http://h/\x01", "http://h\xff/"),
+    ['endpoint http://?a=1;', qr/invalid endpoint "http:\/\/"/, 'arguments without a host'],
+    ['endpoint http://h\\x/;', qr/invalid endpoint/, 'a host with a backslash'],
+    ['endpoint "http://me:s3cret@h:99999/a?key=s3cret";', qr/invalid endpoint "\.\.\.\@h:99999\/a" of/, 'credentials with a wrong port'],
+    ['endpoint "http://me:s3cret@/a";', qr/invalid endpoint "\.\.\.\@\/a" of/, 'credentials without a host'],
+    ['endpoint "http://a@s3cret@b@h/";', qr/invalid endpoint/, 'several of them'],
+    (map { ["header \"$_\" s3cret;", qr/the header "\Q$_\E"/, "a header's name: $_"] } '', 'x(y)', 'x:y', 'x/y', "x\xe9", 'Content-Type', 'content-length',
+        'Transfer-Encoding', 'TE', 'grpc-encoding'),
+    ["header x \"a\nb\";", qr/the header "x"/, 'a value of two lines'],
+    ['resource =x;', qr/expects "name=value"/, 'an attribute without a name'],
+    ["resource \"a\tb=1\";", qr/control bytes/, 'an attribute whose name has control bytes'],
 );
 
 refused("aiobs_otlp { $_->[0] }", $_->[1], $_->[2]) for @bad;
 refused('aiobs_otlp { } aiobs_otlp { }', qr/"aiobs_otlp" directive is duplicate/, 'two blocks');
 refused("aiobs_otlp { resource \"\xff=1\"; }", qr/not UTF-8/, 'a name that is not UTF-8');
+
+for my $url ('HTTP://h', 'http://a_b.example.com.:65535/x?y=1', 'grpcs://[::1]:4317', 'grpc://[fe80::1]', 'https://me:s3cret@10.0.0.1:1/') {
+    my ($rc, $out) = $t->check("aiobs_otlp { endpoint $url; }\n$server");
+    is($rc, 0, "$url: taken") or diag($out);
+}
 
 # the environment of all OpenTelemetry says it wrongly: as if it had not, and told
 
@@ -237,7 +272,10 @@ sub ignored {
     unlike($out, qr/s3cret/, 'no secret is told');
 }
 
-ignored(@$_) for ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', qr/OTEL_EXPORTER_OTLP_PROTOCOL, which is ignored: "grpc" or/],
+ignored(@$_) for (map { my $name = $_; map { [$name, $_, qr/$name, which is ignored: a URL/] } 'http://h:99999', 'h:4318', 'http://', 'http://me:s3cret@a b' }
+        'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'content-type=s3cret', qr/"name=value,..."/],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', qr/OTEL_EXPORTER_OTLP_PROTOCOL, which is ignored: "grpc" or/],
     ['OTEL_EXPORTER_OTLP_COMPRESSION', 'br', qr/"gzip" or "none"/], ['OTEL_EXPORTER_OTLP_TIMEOUT', '1s', qr/a number from 0 on/],
     ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', qr/OTEL_BSP_MAX_QUEUE_SIZE is "-1"/], ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', qr/from 1 on/],
     ['OTEL_EXPORTER_OTLP_HEADERS', 's3cret', qr/"name=value,..."/], ['OTEL_EXPORTER_OTLP_HEADERS', 'a=%0d%0as3cret', qr/"name=value,..."/],

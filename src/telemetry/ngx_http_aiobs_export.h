@@ -168,6 +168,12 @@ char *ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
  */
 ngx_uint_t ngx_http_aiobs_export_local(u_char *host);
 
+/*
+ * HOST[:PORT] up to end: a name, an IPv4 address or an IPv6 one in brackets,
+ * and a port from 1 to 65535; anything else is NGX_ERROR.
+ */
+ngx_int_t ngx_http_aiobs_export_host(u_char *host, u_char *end);
+
 
 /* --- ngx_http_aiobs_sender.c --- */
 

@@ -21,6 +21,7 @@ static char *ngx_http_aiobs_export_parameter(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static ngx_uint_t ngx_http_aiobs_export_values(ngx_command_t *cmd,
     ngx_uint_t n);
+static u_char *ngx_http_aiobs_export_name(u_char *host, u_char *end);
 
 
 char *
@@ -134,4 +135,53 @@ ngx_http_aiobs_export_local(u_char *host)
     }
 
     return len && ngx_strchr(":/", host[len]) != NULL;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_export_host(u_char *host, u_char *end)
+{
+    u_char     *p;
+    ngx_int_t   port;
+
+    p = ngx_http_aiobs_export_name(host, end);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (p == end) {
+        return NGX_OK;
+    }
+
+    port = *p == ':' ? ngx_atoi(p + 1, end - p - 1) : NGX_ERROR;
+
+    return port >= 1 && port <= 65535 ? NGX_OK : NGX_ERROR;
+}
+
+
+/* where it ends; NULL: there is none */
+
+static u_char *
+ngx_http_aiobs_export_name(u_char *host, u_char *end)
+{
+    u_char  *p, address[16];
+
+    if (host < end && *host == '[') {
+        p = ngx_strlchr(host, end, ']');
+
+        return p && ngx_inet6_addr(host + 1, p - host - 1, address) == NGX_OK
+               ? p + 1 : NULL;
+    }
+
+    for (p = host; p < end && *p != ':'; p++) {
+        if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
+            && !(*p >= '0' && *p <= '9') && *p != '.' && *p != '-'
+            && *p != '_')
+        {
+            return NULL;
+        }
+    }
+
+    return p > host ? p : NULL;
 }

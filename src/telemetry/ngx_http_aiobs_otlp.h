@@ -52,6 +52,15 @@ char *ngx_http_aiobs_otlp_init(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
 
 
+/* --- ngx_http_aiobs_otlp_url.c --- */
+
+/* NGX_ERROR: it is no URL of a receiver */
+ngx_int_t ngx_http_aiobs_otlp_url_valid(ngx_str_t *endpoint);
+
+/* fills in url, target and grpc, and ends the headers */
+char *ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp);
+
+
 /* --- ngx_http_aiobs_otlp_resource.c --- */
 
 /* fills in resource and scope */
@@ -83,6 +92,10 @@ char *ngx_http_aiobs_otlp_env_headers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 char *ngx_http_aiobs_otlp_env_attributes(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
+
+/* whether a header of that name is there already */
+ngx_uint_t ngx_http_aiobs_otlp_header_given(ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *name);
 
 /* adds a header line or attribute; value: any bytes */
 char *ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf,

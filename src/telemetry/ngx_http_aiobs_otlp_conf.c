@@ -9,10 +9,6 @@
 #include "ngx_http_aiobs_otlp.h"
 
 
-#define NGX_HTTP_AIOBS_OTLP_SERVICE                                           \
-    "opentelemetry.proto.collector.trace.v1.TraceService"
-
-
 static char *ngx_http_aiobs_otlp_endpoint(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -20,14 +16,6 @@ static char *ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_aiobs_otlp_check(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp);
-static char *ngx_http_aiobs_otlp_url(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp);
-static u_char *ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp,
-    ngx_uint_t *tls);
-static char *ngx_http_aiobs_otlp_target(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp, u_char *host, u_char *end);
-static char *ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
 
@@ -261,153 +249,6 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     }
 
     return ngx_http_aiobs_otlp_url(cf, otlp);
-}
-
-
-/* grpc[s]: the service's path; http[s]: /v1/traces below a base */
-
-static char *
-ngx_http_aiobs_otlp_url(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
-{
-    u_char      *p, *path, *last;
-    ngx_str_t    s;
-    ngx_uint_t   tls;
-    const char  *add;
-
-    s = otlp->endpoint;
-    last = s.data + s.len;
-
-    p = ngx_http_aiobs_otlp_scheme(otlp, &tls);
-
-    if (p == NULL || p + 3 == last) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid endpoint \"%V\" of \"aiobs_otlp\": "
-                           "\"http://\", \"https://\", \"grpc://\" or "
-                           "\"grpcs://\" and a host are expected", &s);
-        return NGX_CONF_ERROR;
-    }
-
-    path = ngx_strlchr(p + 3, last, '/');
-    path = path ? path : last;
-
-    while (last > path && last[-1] == '/' && !otlp->exact) {
-        last--;
-    }
-
-    add = otlp->grpc ? "/" NGX_HTTP_AIOBS_OTLP_SERVICE "/Export"
-                     : "/v1/traces";
-
-    if (otlp->grpc) {
-        last = path;
-
-    } else if (otlp->exact
-               || (last - path >= 10
-                   && ngx_strncmp(last - 10, "/v1/traces", 10) == 0))
-    {
-        add = "";
-    }
-
-    otlp->url.data = ngx_pnalloc(cf->pool, s.len + 100);
-    if (otlp->url.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_sprintf(otlp->url.data, "http%s%*s%s%Z", tls ? "s" : "",
-                (size_t) (last - p), p, add);
-
-    return ngx_http_aiobs_otlp_target(cf, otlp, p + 3, path);
-}
-
-
-/* NULL: none of the four; what follows it, from "://" on */
-
-static u_char *
-ngx_http_aiobs_otlp_scheme(ngx_http_aiobs_otlp_t *otlp, ngx_uint_t *tls)
-{
-    size_t      len;
-    ngx_uint_t  i;
-
-    static const char  *schemes[] = { "http://", "https://", "grpc://",
-                                      "grpcs://" };
-
-    for (i = 0; i < 4; i++) {
-        len = ngx_strlen(schemes[i]);
-
-        if (ngx_strncmp(otlp->endpoint.data, schemes[i], len) == 0) {
-            otlp->grpc = i > 1;
-            *tls = i & 1;
-            return otlp->endpoint.data + len - 3;
-        }
-    }
-
-    return NULL;
-}
-
-
-/* what the log shows, without credentials that may stand before the host */
-
-static char *
-ngx_http_aiobs_otlp_target(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
-    u_char *host, u_char *end)
-{
-    u_char  *p;
-
-    p = ngx_strlchr(host, end, '@');
-    host = p ? p + 1 : host;
-
-    otlp->target.len = end - host;
-    otlp->target.data = ngx_pnalloc(cf->pool, otlp->target.len + 1);
-    if (otlp->target.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *ngx_cpymem(otlp->target.data, host, otlp->target.len) = '\0';
-
-    otlp->gzip = otlp->compression == NGX_HTTP_AIOBS_OTLP_AUTO
-                 ? !ngx_http_aiobs_export_local(otlp->target.data)
-                 : otlp->compression;
-
-    return ngx_http_aiobs_otlp_own_headers(cf, otlp);
-}
-
-
-static char *
-ngx_http_aiobs_otlp_own_headers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
-{
-    ngx_uint_t    i;
-    const char  **header;
-
-    const char   *own[] = {
-        "User-Agent: OTel-OTLP-Exporter-aiobs/" NGX_HTTP_AIOBS_VERSION,
-        otlp->grpc ? "Content-Type: application/grpc"
-                   : "Content-Type: application/x-protobuf",
-        otlp->grpc ? "TE: trailers" : NULL,
-        !otlp->gzip ? NULL : otlp->grpc ? "grpc-encoding: gzip"
-                                        : "Content-Encoding: gzip"
-    };
-
-    for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-
-        if (own[i] == NULL) {
-            continue;
-        }
-
-        header = ngx_array_push(&otlp->headers);
-        if (header == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *header = own[i];
-    }
-
-    header = ngx_array_push(&otlp->headers);
-    if (header == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *header = NULL;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -102,8 +102,10 @@ ngx_http_aiobs_otlp_disabled(void)
 static char *
 ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
+    u_char       full[64];
     ngx_str_t    endpoint, protocol;
-    ngx_uint_t   grpc;
+    ngx_uint_t   grpc, exact;
+    const char  *name;
 
     if (otlp->endpoint.len) {
         return NGX_CONF_OK;
@@ -122,24 +124,43 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         }
     }
 
-    if (ngx_http_aiobs_environment("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-                                   &endpoint)
-        == NGX_OK)
-    {
-        /* as it is: without a path it is that of the root */
+    for (exact = 1; /* void */ ; exact--) {
 
-        otlp->exact = 1;
+        name = exact ? "TRACES_ENDPOINT" : "ENDPOINT";
+        ngx_sprintf(full, "OTEL_EXPORTER_OTLP_%s%Z", name);
 
-    } else if (ngx_http_aiobs_environment("OTEL_EXPORTER_OTLP_ENDPOINT",
-                                          &endpoint)
-               != NGX_OK)
-    {
-        endpoint.data = (u_char *) (grpc ? "http://localhost:4317"
-                                         : "http://localhost:4318");
-        endpoint.len = ngx_strlen(endpoint.data);
+        if (ngx_http_aiobs_environment((char *) full, &endpoint) == NGX_OK) {
+
+            if (ngx_http_aiobs_otlp_env_scheme(cf, otlp, &endpoint, grpc)
+                != NGX_CONF_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            if (ngx_http_aiobs_otlp_url_valid(&otlp->endpoint) == NGX_OK) {
+
+                /* that for traces as it is: without a path it is the root */
+
+                otlp->exact = exact;
+                return NGX_CONF_OK;
+            }
+
+            ngx_http_aiobs_otlp_env_bad(cf, name, "a URL with a host");
+        }
+
+        if (!exact) {
+            break;
+        }
     }
 
-    return ngx_http_aiobs_otlp_env_scheme(cf, otlp, &endpoint, grpc);
+    if (grpc) {
+        ngx_str_set(&otlp->endpoint, "grpc://localhost:4317");
+
+    } else {
+        ngx_str_set(&otlp->endpoint, "http://localhost:4318");
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -164,7 +185,9 @@ ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     otlp->endpoint.data = p;
     skip = 0;
 
-    if (grpc && ngx_strncmp(endpoint->data, "http", 4) == 0) {
+    if (grpc
+        && ngx_strncasecmp(endpoint->data, (u_char *) "http", 4) == 0)
+    {
         p = ngx_cpymem(p, "grpc", 4);
         skip = 4;
 

@@ -196,30 +196,24 @@ ngx_http_aiobs_otlp_unescape(u_char *to, ngx_str_t *s)
 }
 
 
-/* name: a token of RFC 9110; the block's own come first and count */
+/* the block's own come first and count */
 
 char *
 ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_str_t *name, ngx_str_t *value)
 {
-    u_char      *p, **header;
-    ngx_uint_t   k;
+    u_char  *p, **header;
 
     if (ngx_http_aiobs_otlp_header_valid(name, value) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the header \"%V\" for \"aiobs_otlp\" has a name "
-                           "or a value with bytes that no header has", name);
+                           "or a value with bytes that no header has, or says "
+                           "how the message is sent", name);
         return NGX_CONF_ERROR;
     }
 
-    header = otlp->headers.elts;
-
-    for (k = 0; k < otlp->headers.nelts; k++) {
-        if (ngx_strncasecmp(header[k], name->data, name->len) == 0
-            && header[k][name->len] == ':')
-        {
-            return NGX_CONF_OK;
-        }
+    if (ngx_http_aiobs_otlp_header_given(otlp, name)) {
+        return NGX_CONF_OK;
     }
 
     p = ngx_pnalloc(cf->pool, name->len + value->len + 3);
@@ -233,6 +227,26 @@ ngx_http_aiobs_otlp_add_header(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_sprintf(p, "%V: %V%Z", name, value);
 
     return NGX_CONF_OK;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_otlp_header_given(ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name)
+{
+    u_char      **header;
+    ngx_uint_t    i;
+
+    header = otlp->headers.elts;
+
+    for (i = 0; i < otlp->headers.nelts; i++) {
+        if (ngx_strncasecmp(header[i], name->data, name->len) == 0
+            && header[i][name->len] == ':')
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -267,14 +281,34 @@ ngx_http_aiobs_otlp_attribute_valid(ngx_str_t *name)
 }
 
 
+/* a token of RFC 9110, and none of those that say how the body is sent */
+
 static ngx_int_t
 ngx_http_aiobs_otlp_header_valid(ngx_str_t *name, ngx_str_t *value)
 {
-    size_t  i;
+    size_t       i;
+    const char **own;
+
+    static const char   other[] = "!#$%&'*+-.^_`|~";
+    static const char  *names[] = {
+        "connection", "content-encoding", "content-length", "content-type",
+        "expect", "grpc-encoding", "grpc-timeout", "te", "trailer",
+        "transfer-encoding", "upgrade", NULL
+    };
 
     for (i = 0; i < name->len; i++) {
-        if (name->data[i] <= ' ' || name->data[i] >= 0x7f
-            || name->data[i] == ':')
+        if (!((name->data[i] | 0x20) >= 'a' && (name->data[i] | 0x20) <= 'z')
+            && !(name->data[i] >= '0' && name->data[i] <= '9')
+            && (name->data[i] == '\0'
+                || ngx_strchr(other, name->data[i]) == NULL))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (own = names; *own; own++) {
+        if (ngx_strlen(*own) == name->len
+            && ngx_strncasecmp(name->data, (u_char *) *own, name->len) == 0)
         {
             return NGX_ERROR;
         }
@@ -286,7 +320,7 @@ ngx_http_aiobs_otlp_header_valid(ngx_str_t *name, ngx_str_t *value)
         }
     }
 
-    return NGX_OK;
+    return name->len ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -325,55 +325,15 @@ ngx_http_aiobs_sentry_parse(ngx_str_t *dsn, ngx_str_t *scheme, ngx_str_t *key,
 }
 
 
-/* HOST[:PORT]/[PATH/], the host a name or an address */
+/* HOST[:PORT]/[PATH/] */
 
 static ngx_int_t
 ngx_http_aiobs_sentry_host(ngx_str_t *host)
 {
-    u_char     *p, *last, *slash, *colon;
-    ngx_int_t   port;
-    ngx_str_t   name;
+    u_char  *p, *last, *slash;
 
     last = host->data + host->len;
     slash = ngx_strlchr(host->data, last, '/');
-    name.data = host->data;
-
-    if (host->data[0] == '[') {
-        p = ngx_strlchr(host->data, slash, ']');
-
-        if (p == NULL || (p + 1 != slash && p[1] != ':')) {
-            return NGX_ERROR;
-        }
-
-        name.data++;
-        name.len = p - name.data;
-        colon = p + 1 == slash ? NULL : p + 1;
-
-    } else {
-        colon = ngx_strlchr(host->data, slash, ':');
-        name.len = (colon ? colon : slash) - name.data;
-    }
-
-    if (name.len == 0) {
-        return NGX_ERROR;
-    }
-
-    if (colon) {
-        port = ngx_atoi(colon + 1, slash - colon - 1);
-
-        if (port < 1 || port > 65535) {
-            return NGX_ERROR;
-        }
-    }
-
-    for (p = name.data; p < name.data + name.len; p++) {
-        if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
-            && !(*p >= '0' && *p <= '9') && *p != '.' && *p != '-'
-            && *p != '_' && (*p != ':' || name.data == host->data))
-        {
-            return NGX_ERROR;
-        }
-    }
 
     for (p = slash; p < last; p++) {
         if (*p <= ' ' || *p >= 0x7f || *p == '?' || *p == '#') {
@@ -381,7 +341,7 @@ ngx_http_aiobs_sentry_host(ngx_str_t *host)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_aiobs_export_host(host->data, slash);
 }
 
 
