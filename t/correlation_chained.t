@@ -79,6 +79,7 @@ for my $case (
     like($r->{raw}, qr/^X-Provider-Request-ID: req_own\r$/m, "$name: beside the provider's");
 
     my ($a, $b) = map { $_->log_of($ids[0]) } $outer, $inner;
+    is_deeply([map { $_->{provider_request_id} } $a, $b], ['req_own', 'req_own'], "$name: which both lines have");
     is($a->{user_id} . ' ' . $b->{user_id}, 'alice gateway', "$name: a line at both, each with its own user");
     is($a->{trace_id}, $b->{trace_id}, "$name: one trace");
     $of ? is($a->{trace_id}, $of, "$name: the client's") : isnt($a->{trace_id}, $trace, "$name: a new one");

@@ -40,7 +40,8 @@ static ngx_http_aiobs_name_t  ngx_http_aiobs_x_provider_request_id =
 
 /*
  * The upstream's own id of this request, as providers name it; the first name
- * counts most.  Only we tell the client an X-Request-ID.
+ * counts most, and least what another gateway or an application has found out.
+ * Only we tell the client an X-Request-ID.
  */
 
 void
@@ -53,7 +54,7 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     own = NULL;
     ctx->answer_id = NULL;
-    best = NGX_HTTP_AIOBS_PROVIDER_IDS;
+    best = NGX_HTTP_AIOBS_PROVIDER_IDS + 1;
     ngx_str_null(&ctx->provider_request_id);
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
