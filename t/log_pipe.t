@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # A pipe gets whole lines of several workers, is not waited for when nobody
-# reads it, and a directory that is gone stops nothing.
+# reads it or has it open, and a directory that is gone stops nothing.
 
 use strict;
 use warnings;
@@ -10,7 +10,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
-use Fcntl qw(O_RDWR O_NONBLOCK);
+use Fcntl qw(O_RDONLY O_RDWR O_NONBLOCK);
 use File::Path qw(make_path remove_tree);
 use JSON::PP;
 use POSIX qw(mkfifo _exit);
@@ -155,4 +155,80 @@ ok(Aiobs::wait_for(sub {
     Aiobs::slurp("$dir/logs/a.json") =~ /"back"/;
 }, 10), 'and comes back with USR1');
 
+$t->stop;
+
+# --- nobody has the pipe open: at start, when it is opened again, later ---
+
+$t = Aiobs->new;
+$dir = $t->dir;
+mkfifo("$dir/nobody", 0600) or die;
+
+# nginx before would wait for it: one comes too late
+
+my $late = fork // die;
+
+if ($late == 0) {
+    sleep 20;
+    sysopen(my $reader, "$dir/nobody", O_RDWR | O_NONBLOCK);
+    _exit(0);
+}
+
+my $began = time;
+$t->start(<<'EOF');
+server {
+    listen 127.0.0.1:%%PORT_0%%;
+    aiobs on;
+    location /pipe { aiobs_log %%DIR%%/nobody; return 200 "ok\n"; }
+    location /file { aiobs_log %%DIR%%/file; return 200 "ok\n"; }
+    location = /metrics { aiobs_log off; aiobs_metrics; }
+}
+EOF
+cmp_ok(time - $began, '<', 15, 'no reader at start: it starts');
+kill KILL => $late;
+waitpid $late, 0;
+
+sub answered {
+    my ($path, @h) = @_;
+    my $status = eval {
+        local $SIG{ALRM} = sub { die };
+        alarm 20;
+        my $r = $t->get(0, $path, @h);
+        alarm 0;
+        $r->{status};
+    };
+    return $status // 0;
+}
+
+my ($worker) = map { /^(\d+)/ } grep { / $t->{nginx_pid} / } map { Aiobs::slurp($_) } glob '/proc/[0-9]*/stat';
+
+sub reopened {
+    my ($file) = @_;
+    my $fds = sub { join ' ', grep { (readlink "/proc/$worker/fd/$_" // '') eq "$dir/$file" } map { m{(\d+)$} } glob "/proc/$worker/fd/*" };
+    my $before = $fds->();
+    kill USR1 => $t->{nginx_pid};
+    return Aiobs::wait_for(sub { my $now = $fds->(); $now ne '' && $now ne $before }, 20);
+}
+
+is(answered('/pipe'), 200, 'traffic goes on');
+like($t->get(0, '/metrics')->{body}, qr/^aiobs_export_dropped_total\{exporter="log",reason="write_failed"\} 1$/m, 'the line is counted');
+ok(reopened('nobody'), 'USR1 does not wait either');
+is(answered('/pipe'), 200, 'traffic goes on');
+
+sysopen(my $reader, "$dir/nobody", O_RDONLY | O_NONBLOCK) or die;
+is(answered('/pipe', 'X-Request-ID', 'back'), 200, 'a reader comes');
+my $read = '';
+Aiobs::wait_for(sub { sysread $reader, $read, 65536, length $read; $read =~ /"back"/ }, 20);
+like($read, qr/"back"/, 'and gets the line');
+
+# --- what was a file is a pipe, and has the number of the file after two USR1 ---
+
+is(answered('/file'), 200, 'a file');
+unlink "$dir/file";
+mkfifo("$dir/file", 0600) or die;
+sysopen(my $full, "$dir/file", O_RDWR | O_NONBLOCK) or die;
+1 while syswrite $full, 'x' x 4096;
+ok(reopened('file'), "opened again: $_") for 1 .. 2;
+is(answered('/file'), 200, 'a full pipe is not waited for');
+
+kill KILL => $worker, $t->{nginx_pid} unless answered('/file');
 $t->done;

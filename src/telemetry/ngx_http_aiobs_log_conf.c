@@ -19,6 +19,8 @@ static ngx_http_aiobs_log_sink_t *ngx_http_aiobs_log_sink(ngx_conf_t *cf,
     ngx_str_t *value);
 static ngx_int_t ngx_http_aiobs_log_open(ngx_conf_t *cf, ngx_str_t *value,
     ngx_open_file_t **file, ngx_syslog_peer_t **syslog);
+static ngx_int_t ngx_http_aiobs_log_no_wait(ngx_conf_t *cf,
+    ngx_open_file_t *file);
 static ngx_fd_t ngx_http_aiobs_log_keep_stderr(void);
 static char *ngx_http_aiobs_log_options(ngx_conf_t *cf,
     ngx_http_aiobs_log_t *log, ngx_http_aiobs_log_options_t *options);
@@ -211,7 +213,40 @@ ngx_http_aiobs_log_open(ngx_conf_t *cf, ngx_str_t *value,
 
     *file = ngx_conf_open_file(cf->cycle, value);
 
-    return *file ? NGX_OK : NGX_ERROR;
+    return *file ? ngx_http_aiobs_log_no_wait(cf, *file) : NGX_ERROR;
+}
+
+
+/* nginx opens the files once all is configured, and would wait for a reader */
+
+static ngx_int_t
+ngx_http_aiobs_log_no_wait(ngx_conf_t *cf, ngx_open_file_t *file)
+{
+    ngx_fd_t                  fd;
+    ngx_pool_cleanup_t       *cln;
+    ngx_pool_cleanup_file_t  *clnf;
+
+    fd = ngx_http_aiobs_log_hold(file->name.data);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_OK;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->temp_pool, sizeof(ngx_pool_cleanup_file_t));
+
+    if (cln == NULL) {
+        (void) ngx_close_file(fd);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_pool_cleanup_file;
+    clnf = cln->data;
+
+    clnf->fd = fd;
+    clnf->name = file->name.data;
+    clnf->log = cf->log;
+
+    return NGX_OK;
 }
 
 
@@ -392,10 +427,17 @@ ngx_http_aiobs_log_buffer(ngx_conf_t *cf, ngx_http_aiobs_log_sink_t *sink,
     }
 
     if (options->size == 0) {
+
+        if (sink->file->flush == NULL) {
+            sink->file->flush = ngx_http_aiobs_log_reopen;
+        }
+
         return NGX_CONF_OK;
     }
 
-    if (sink->file->flush || sink->file->data) {
+    if ((sink->file->flush && sink->file->flush != ngx_http_aiobs_log_reopen)
+        || sink->file->data)
+    {
         return "the file is a buffered log of another module";
     }
 
@@ -422,7 +464,7 @@ ngx_http_aiobs_log_make_buffer(ngx_conf_t *cf, ngx_http_aiobs_log_sink_t *sink,
             return NGX_CONF_ERROR;
         }
 
-        sink->event->data = sink->file;
+        sink->event->data = sink;
         sink->event->handler = ngx_http_aiobs_log_flush_handler;
         sink->event->log = &cf->cycle->new_log;
         sink->event->cancelable = 1;

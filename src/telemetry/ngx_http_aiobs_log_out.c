@@ -12,6 +12,9 @@
 #include "ngx_http_aiobs_export.h"
 
 
+static void ngx_http_aiobs_log_flush_sink(ngx_http_aiobs_log_sink_t *sink,
+    ngx_log_t *log);
+static void ngx_http_aiobs_log_release(void);
 static ngx_fd_t ngx_http_aiobs_log_fd(ngx_http_aiobs_log_sink_t *sink);
 static void ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink,
     ngx_fd_t fd);
@@ -38,6 +41,11 @@ ngx_fd_t  ngx_http_aiobs_stderr = NGX_INVALID_FILE;
 
 static ngx_atomic_t   ngx_http_aiobs_log_alone[NGX_HTTP_AIOBS_LOG_TORN];
 static ngx_atomic_t  *ngx_http_aiobs_log_torn = ngx_http_aiobs_log_alone;
+
+/* a file opened again may have the number of one that was closed before */
+
+static ngx_uint_t     ngx_http_aiobs_log_opened;
+static ngx_fd_t       ngx_http_aiobs_log_reader = NGX_INVALID_FILE;
 
 
 void
@@ -103,12 +111,56 @@ ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
 
 
 void
+ngx_http_aiobs_log_reopen(ngx_open_file_t *file, ngx_log_t *log)
+{
+    ngx_http_aiobs_log_opened++;
+
+    ngx_http_aiobs_log_release();
+    ngx_http_aiobs_log_reader = ngx_http_aiobs_log_hold(file->name.data);
+}
+
+
+static void
+ngx_http_aiobs_log_release(void)
+{
+    if (ngx_http_aiobs_log_reader != NGX_INVALID_FILE) {
+        (void) ngx_close_file(ngx_http_aiobs_log_reader);
+        ngx_http_aiobs_log_reader = NGX_INVALID_FILE;
+    }
+}
+
+
+ngx_fd_t
+ngx_http_aiobs_log_hold(u_char *name)
+{
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(name, &fi) == NGX_FILE_ERROR || !S_ISFIFO(fi.st_mode)) {
+        return NGX_INVALID_FILE;
+    }
+
+    return open((char *) name, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
+}
+
+
+void
 ngx_http_aiobs_log_flush(ngx_open_file_t *file, ngx_log_t *log)
 {
-    ngx_http_aiobs_log_sink_t  *sink;
+    ngx_http_aiobs_log_flush_sink(file->data, log);
+    ngx_http_aiobs_log_reopen(file, log);
+}
 
-    sink = file->data;
 
+void
+ngx_http_aiobs_log_flush_handler(ngx_event_t *ev)
+{
+    ngx_http_aiobs_log_flush_sink(ev->data, ev->log);
+}
+
+
+static void
+ngx_http_aiobs_log_flush_sink(ngx_http_aiobs_log_sink_t *sink, ngx_log_t *log)
+{
     ngx_http_aiobs_log_out(sink, sink->start, sink->pos - sink->start, log);
 
     sink->pos = sink->start;
@@ -116,13 +168,6 @@ ngx_http_aiobs_log_flush(ngx_open_file_t *file, ngx_log_t *log)
     if (sink->event && sink->event->timer_set) {
         ngx_del_timer(sink->event);
     }
-}
-
-
-void
-ngx_http_aiobs_log_flush_handler(ngx_event_t *ev)
-{
-    ngx_http_aiobs_log_flush(ev->data, ev->log);
 }
 
 
@@ -141,7 +186,7 @@ ngx_http_aiobs_log_fd(ngx_http_aiobs_log_sink_t *sink)
                                                        : ngx_stderr;
     }
 
-    if (fd != sink->fd) {
+    if (fd != sink->fd || sink->opened != ngx_http_aiobs_log_opened) {
         ngx_http_aiobs_log_look(sink, fd);
     }
 
@@ -154,7 +199,10 @@ ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd)
 {
     ngx_file_info_t  fi;
 
+    ngx_http_aiobs_log_release();
+
     sink->fd = fd;
+    sink->opened = ngx_http_aiobs_log_opened;
     sink->key = 0;
     sink->terminal = isatty(fd);
     sink->pipe = 0;

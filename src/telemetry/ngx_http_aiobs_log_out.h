@@ -41,7 +41,8 @@ typedef struct {
 
     /* of this process */
 
-    ngx_fd_t                    fd;         /* the one looked at */
+    ngx_fd_t                    fd;         /* the one looked at ... */
+    ngx_uint_t                  opened;     /* ... after so many reopenings */
     ngx_atomic_uint_t           key;        /* of the file behind it; not 0 */
     time_t                      failed;     /* not tried again this second */
     time_t                      told;
@@ -76,9 +77,17 @@ u_char *ngx_http_aiobs_log_room(ngx_http_aiobs_log_sink_t *sink);
 void ngx_http_aiobs_log_line(ngx_http_aiobs_log_sink_t *sink, u_char *line,
     size_t len, ngx_log_t *log);
 
-/* of nginx, before it reopens the file and when a worker exits */
+/* of nginx, before it reopens the file and when a worker exits; unbuffered */
 void ngx_http_aiobs_log_flush(ngx_open_file_t *file, ngx_log_t *log);
+void ngx_http_aiobs_log_reopen(ngx_open_file_t *file, ngx_log_t *log);
 void ngx_http_aiobs_log_flush_handler(ngx_event_t *ev);
+
+/*
+ * The read end of a pipe of that name, which is to be closed: while it is open
+ * nobody waits for a reader when he opens the pipe.  NGX_INVALID_FILE: it is
+ * none.
+ */
+ngx_fd_t ngx_http_aiobs_log_hold(u_char *name);
 
 
 /* --- ngx_http_aiobs_log_field.c --- */
