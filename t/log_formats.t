@@ -43,6 +43,7 @@ $t->upstream(1, sub {
 
 my $conf = <<'EOF';
 aiobs_service gw test;
+aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_log stderr if=$arg_stderr;
 aiobs_log %%DIR%%/ecs.json format=ecs;
 aiobs_log %%DIR%%/console.txt format=console;
@@ -64,9 +65,14 @@ server {
         return 200 "ok\n";
     }
     location /v1/ { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /v1beta/ { aiobs_llm gemini; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /old/ { return 404; }
+    location /auth/ { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /gone/ { aiobs_llm openai; proxy_pass http://127.0.0.1:1; }
 }
 EOF
+
+$t->key('alice');
 
 $conf =~ s/%%TTY%%/$pts/g;
 $conf =~ s/%%UDP%%/$udp->sockport/ge;
@@ -96,8 +102,41 @@ $t->post(0, '/v1/chat/completions', { model => 'gpt-4o', messages => [] },
     'X-Request-ID', 'call', 'User-Agent', 'test/1');
 my $e = decode_json(line_of('ecs.json', 'call'));
 
+# the types of the schema's generated/csv/fields.csv at 9.4; ours are under "aiobs." and "labels."
+
+my $text = qr/^"(?:[^"\\]|\\.)*"$/;
+my $long = qr/^(?:0|[1-9]\d{0,18})$/;
+my %type = (
+    '@timestamp' => qr/^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"$/,
+    'log.level' => qr/^"(?:info|warning|error)"$/, 'event.kind' => qr/^"event"$/, 'event.category' => qr/^\["web"\]$/,
+    'event.type' => qr/^\["access"\]$/, 'event.outcome' => qr/^"(?:success|failure)"$/,
+    'ecs.version' => qr/^"9\.4\.0"$/, 'trace.id' => qr/^"[0-9a-f]{32}"$/, 'span.id' => qr/^"[0-9a-f]{16}"$/,
+    'source.ip' => qr/^"(?:\d+(?:\.\d+){3}|[0-9a-f:]+)"$/,
+    (map { $_ => $text } qw(message event.action service.name service.environment http.request.id http.request.method user.id
+        url.path source.address user_agent.original error.type gen_ai.system gen_ai.operation.name gen_ai.request.model
+        gen_ai.response.model gen_ai.response.id)),
+    (map { $_ => $long } qw(event.duration http.request.bytes http.response.bytes http.response.status_code)),
+    (map { $_ => qr/^(?:0|[1-9]\d{0,9})$/ } qw(gen_ai.usage.input_tokens gen_ai.usage.output_tokens)),
+);
+
+sub typed {
+    my ($line) = @_;
+    my (%seen, @wrong);
+
+    while ($line =~ /\G[{,]("(?:[^"\\]|\\.)*"):("(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,}]+)/g) {
+        my ($name, $value) = (decode_json("[$1]")->[0], $2);
+        push @wrong, "$name twice" if $seen{$name}++;
+        my $type = $type{$name} // ($name =~ /^labels\.[a-z0-9_]+$/ ? $text
+            : $name =~ /^aiobs\.[a-z0-9_]+$/ ? qr/^(?:$text|$long|\d+\.\d+|true|false)$/ : qr/(?!)/);
+        push @wrong, "$name: $value" unless $value =~ $type;
+    }
+
+    is("@wrong", '', 'ECS: the fields and types of the schema');
+    cmp_ok(scalar(keys %seen), '==', scalar(keys %{decode_json($line)}), 'ECS: all of them');
+}
+
 my %want = (
-    'log.level' => 'info', message => 'POST /v1/chat/completions 200', 'ecs.version' => '9.0.0',
+    'log.level' => 'info', message => 'POST /v1/chat/completions 200', 'ecs.version' => '9.4.0',
     'event.kind' => 'event', 'event.action' => 'llm_called', 'event.outcome' => 'success',
     'service.name' => 'gw', 'service.environment' => 'test', 'http.request.id' => 'call',
     'user.id' => 'anon', 'http.request.method' => 'POST', 'url.path' => '/v1/chat/completions',
@@ -119,8 +158,18 @@ cmp_ok($e->{'event.duration'}, '<', 30e9, 'ECS: event.duration in nanoseconds');
 is($e->{'event.duration'} % 1000000, 0, 'ECS: of whole milliseconds');
 like($e->{$_}, qr/^\d+$/, "ECS: $_") for 'http.request.bytes', 'http.response.bytes';
 is(scalar(grep { ref $e->{$_} eq 'HASH' } keys %$e), 0, 'ECS: names are dotted, not nested');
+typed($_) for grep { /\S/ } lines('ecs.json');
 like(line_of('ecs.json', 'call'), qr/^\{"\@timestamp":"[^"]+","log\.level":"info","message":/,
     'ECS: in the order of ECS logging');
+
+$t->post(0, '/v1beta/models/gemini-2.0-flash:generateContent', { contents => [] }, 'X-Request-ID', 'google');
+is(decode_json(line_of('ecs.json', '"google"'))->{'gen_ai.system'}, 'gcp.gemini', 'ECS: providers are named as OpenTelemetry names them');
+$t->get(0, '/auth/', 'X-Request-ID', 'refused');
+$t->post(0, '/gone/v1/chat/completions', { model => 'm', messages => [] }, 'X-Request-ID', 'gone');
+my %says = map { $_ => decode_json(line_of('ecs.json', "\"$_\"")) } qw(refused gone);
+is_deeply([map { @{$says{$_}}{qw(event.outcome log.level error.type)} } qw(refused gone)],
+    [qw(failure warning missing_key failure error upstream_reset)], 'ECS: what failed, and why');
+typed(line_of('ecs.json', "\"$_\"")) for qw(google refused gone);
 
 my $s = IO::Socket::UNIX->new(Peer => $t->dir . '/http') or die;
 $s->syswrite("GET /old/x HTTP/1.1\r\nHost: a\r\nX-Request-ID: unix\r\nConnection: close\r\n\r\n");

@@ -36,6 +36,8 @@ typedef struct {
 
 static u_char *ngx_http_aiobs_ecs_head(u_char *p, ngx_http_request_t *r,
     ngx_http_aiobs_values_t *values);
+static u_char *ngx_http_aiobs_ecs_system(u_char *p, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_values_t *values);
 static ngx_http_aiobs_ecs_member_t *ngx_http_aiobs_ecs_members(void);
 static u_char *ngx_http_aiobs_ecs_value(u_char *p, size_t max,
     ngx_http_aiobs_value_t *value);
@@ -65,7 +67,7 @@ static const ngx_http_aiobs_ecs_t  ngx_http_aiobs_ecs[] = {
     { NGX_HTTP_AIOBS_F_AGENT, "user_agent.original", NULL },
     { NGX_HTTP_AIOBS_F_REQUEST_BYTES, "http.request.bytes", NULL },
     { NGX_HTTP_AIOBS_F_RESPONSE_BYTES, "http.response.bytes", NULL },
-    { NGX_HTTP_AIOBS_F_PROVIDER, "gen_ai.system", NULL },
+    { NGX_HTTP_AIOBS_F_PROVIDER, "", ngx_http_aiobs_ecs_skip },
     { NGX_HTTP_AIOBS_F_OPERATION, "gen_ai.operation.name", NULL },
     { NGX_HTTP_AIOBS_F_REQUEST_MODEL, "gen_ai.request.model", NULL },
     { NGX_HTTP_AIOBS_F_MODEL, "gen_ai.response.model", NULL },
@@ -93,6 +95,7 @@ ngx_http_aiobs_ecs_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     m = ngx_http_aiobs_ecs_members();
 
     p = ngx_http_aiobs_ecs_head(line, r, values);
+    p = ngx_http_aiobs_ecs_system(p, ctx, values);
 
     for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
 
@@ -139,11 +142,28 @@ ngx_http_aiobs_ecs_head(u_char *p, ngx_http_request_t *r,
     p = ngx_sprintf(p, "\",\"log.level\":\"%V\",\"message\":", level);
     p = ngx_http_aiobs_json_string(p, 2 * sizeof(message), &text);
 
-    return ngx_sprintf(p, ",\"ecs.version\":\"9.0.0\",\"event.kind\":\"event\""
+    return ngx_sprintf(p, ",\"ecs.version\":\"9.4.0\",\"event.kind\":\"event\""
                           ",\"event.category\":[\"web\"],\"event.type\":"
                           "[\"access\"],\"event.outcome\":\"%s\"",
                        level->len == sizeof("info") - 1 ? "success"
                                                         : "failure");
+}
+
+
+/* the provider by the name that the conventions of OpenTelemetry have for it */
+
+static u_char *
+ngx_http_aiobs_ecs_system(u_char *p, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_values_t *values)
+{
+    if (values->v[NGX_HTTP_AIOBS_F_PROVIDER].type
+        == NGX_HTTP_AIOBS_VALUE_ABSENT)
+    {
+        return p;
+    }
+
+    return ngx_sprintf(p, ",\"gen_ai.system\":\"%s\"",
+                       aiobs_api_provider_otel(ctx->api));
 }
 
 
