@@ -237,7 +237,7 @@ for my $via (['http', 5, 'compression gzip;'], ['http', 5, ''], ['grpc', 6, 'com
         'network.peer.address' => '127.0.0.1', 'network.peer.port' => $t->port(0), 'server.address' => 'tries',
         'server.port' => $t->port(0), 'aiobs.connect_time' => $number, 'aiobs.header_time' => $number,
         'aiobs.provider_request_id' => 'req_9', 'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai',
-        'gen_ai.request.model' => 'gpt-4o', 'gen_ai.request.stream' => 0, 'gen_ai.request.max_tokens' => 100,
+        'gen_ai.request.model' => 'gpt-4o', 'gen_ai.request.stream' => undef, 'gen_ai.request.max_tokens' => 100,
         'gen_ai.response.model' => 'gpt-4o-2024-08-06', 'gen_ai.response.id' => 'chatcmpl-1',
         'gen_ai.response.finish_reasons' => ['stop', 'length'], 'gen_ai.usage.input_tokens' => 19,
         'gen_ai.usage.output_tokens' => 7, 'gen_ai.usage.cache_read.input_tokens' => 8,

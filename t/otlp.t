@@ -43,6 +43,7 @@ $t->upstream(0, sub {
 
     return $t->answer($c, 500, [], 'no') if $u eq '/fail';
     return $t->answer($c, 404, [], 'no') if $u eq '/none';
+    return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $u eq '/short';
 
     if ($u eq '/steps') {
         select undef, undef, undef, 0.15;
@@ -99,7 +100,11 @@ server {
     location /sub { auth_request /check; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /check { internal; proxy_pass http://127.0.0.1:%%PORT_0%%/check; }
     location = /metrics { aiobs_metrics; }
+    location /socket { proxy_pass http://unix:%%DIR%%/socket:/x/y?z=1; }
+    location /socket/named { proxy_pass http://socket/x; }
 }
+upstream socket { server unix:%%DIR%%/socket; }
+server { listen unix:%%DIR%%/socket; return 200 ok; }
 E
 
 sub conf {
@@ -196,6 +201,7 @@ attributes($clients[1], 'its attributes', 'network.peer.address' => '127.0.0.1',
     'server.address' => 'tries', 'url.full' => 'http://tries/v1/chat/completions', 'http.request.method' => 'POST', 'http.response.status_code' => 200,
     'http.request.resend_count' => 1, 'aiobs.provider_request_id' => 'req_9',
     'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai', 'gen_ai.request.model' => 'gpt-4o',
+    'gen_ai.request.stream' => undef,
     'gen_ai.request.max_tokens' => 100, 'gen_ai.response.model' => 'gpt-4o-2024-08-06',
     'gen_ai.response.id' => 'chatcmpl-1', 'gen_ai.response.finish_reasons' => ['stop'],
     'gen_ai.usage.input_tokens' => 19, 'gen_ai.usage.output_tokens' => 7,
@@ -229,6 +235,44 @@ $t->post(1, '/plain/v1/chat/completions', { model => 'gpt-4o' }, 'X-Request-ID',
 ($c) = kind(spans_of('plain'), 3);
 is($c->{name}, 'POST', 'gen_ai=off: a plain CLIENT span');
 is_deeply([grep { /^gen_ai/ } keys %{$c->{attrs}}], [], 'without such attributes');
+
+# --- who is asked, and by what name ---
+
+my $socket = $t->dir . '/socket';
+
+for (['/socket', $socket, 'http://localhost/x/y'], ['/socket/named', 'socket', 'http://socket/x']) {
+    my ($path, $address, $url) = @$_;
+    (my $id = "at$path") =~ tr{/}{-};
+    $t->get(1, $path, 'X-Request-ID', $id);
+    attributes((kind(spans_of($id), 3))[0], "$path: a socket", 'network.peer.address' => $socket, 'network.peer.port' => undef,
+        'server.address' => $address, 'server.port' => undef, 'url.full' => $url);
+}
+
+for (['GW.Example.com:8443', 'gw.example.com', 8443], ['[::1]:99', '::1', 99], ['gw', 'gw', $t->port(1)], ['gw:99999', 'gw', $t->port(1)],
+    ['gw:x', 'gw', $t->port(1)]) {
+    my ($host, $address, $port) = @$_;
+    (my $id = "host-$host") =~ tr/a-zA-Z0-9//cd;
+    $t->raw(1, "GET /x HTTP/1.1\r\nHost: $host\r\nX-Request-ID: $id\r\nConnection: close\r\n\r\n");
+    attributes((kind(spans_of($id), 2))[0], "Host: $host", 'server.address' => $address, 'server.port' => $port);
+}
+
+$t->raw(1, "GET http://asked:77/x HTTP/1.1\r\nHost: other:88\r\nX-Request-ID: absolute\r\nConnection: close\r\n\r\n");
+attributes((kind(spans_of('absolute'), 2))[0], 'the request line comes first', 'server.address' => 'asked', 'server.port' => $t->port(1));
+
+# --- an answer that breaks off ---
+
+$t->get(1, '/short', 'X-Request-ID', 'short');
+is(join(' ', map { ($_->{status}, $_->{attrs}{'error.type'}) } map { kind(spans_of('short'), $_) } 2, 3),
+    '2 upstream_reset 2 upstream_reset', 'an answer that breaks off is an error of the try and of the request');
+
+# --- a request that has come to no location ---
+
+sub nowhere { return grep { $_->{trace} && $_->{kind} == 2 && ($_->{attrs}{'http.response.status_code'} // 0) == 400 } lines() }
+
+$t->raw(1, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n");
+Aiobs::wait_for(\&nowhere, 10);
+is((nowhere())[0]{name}, 'GET', 'a request that has come to no location');
+attributes((nowhere())[0], 'has no route', 'http.route' => undef);
 
 # --- what goes to the upstream ---
 

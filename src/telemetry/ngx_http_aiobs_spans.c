@@ -18,7 +18,7 @@ static ngx_uint_t ngx_http_aiobs_spans_wanted(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s);
-static void ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s);
+static ngx_uint_t ngx_http_aiobs_span_route(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_id(u_char *id, u_char *hex, size_t len);
 static void ngx_http_aiobs_span_hex(aiobs_pb_t *pb, int field, u_char *hex,
@@ -146,9 +146,12 @@ ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
     p = r->method == NGX_HTTP_UNKNOWN
         ? ngx_cpymem(buf, "HTTP", 4)
         : ngx_cpymem(buf, method->data, ngx_min(method->len, 32));
-    *p++ = ' ';
-    p = ngx_cpymem(p, ctx->location->handler.data,
-                   ngx_min(ctx->location->handler.len, sizeof(buf) - 64));
+
+    if (ngx_http_aiobs_span_route(s)) {
+        *p++ = ' ';
+        p = ngx_cpymem(p, ctx->location->handler.data,
+                       ngx_min(ctx->location->handler.len, sizeof(buf) - 64));
+    }
 
     name.data = buf;
     name.len = p - buf;
@@ -176,6 +179,9 @@ ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
                && ctx->error_type[0])
     {
         ngx_http_aiobs_span_error(s, ctx->error_type);
+
+    } else if (!ctx->called) {
+        ngx_http_aiobs_span_broken(s);
     }
 
     ngx_http_aiobs_span_end(s, mark);
@@ -201,8 +207,10 @@ ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
                                  r->method_name.data, r->method_name.len);
     }
 
-    handler = &s->ctx->location->handler;
-    ngx_http_aiobs_span_text(s, "http.route", handler->data, handler->len);
+    if (ngx_http_aiobs_span_route(s)) {
+        handler = &s->ctx->location->handler;
+        ngx_http_aiobs_span_text(s, "http.route", handler->data, handler->len);
+    }
 
     version = r->http_version == NGX_HTTP_VERSION_20 ? "2"
             : r->http_version == NGX_HTTP_VERSION_11 ? "1.1"
@@ -216,36 +224,16 @@ ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
 }
 
 
-static void
-ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s)
+/* whether it has got so far as to have a location */
+
+static ngx_uint_t
+ngx_http_aiobs_span_route(ngx_http_aiobs_spans_t *s)
 {
-    ngx_uint_t           port;
-    ngx_http_request_t  *r;
+    ngx_str_t  *handler;
 
-    r = s->request;
+    handler = &s->ctx->location->handler;
 
-#if (NGX_HTTP_SSL)
-    if (r->connection->ssl) {
-        ngx_http_aiobs_span_text(s, "url.scheme", "https", 5);
-
-    } else
-#endif
-    {
-        ngx_http_aiobs_span_text(s, "url.scheme", "http", 4);
-    }
-
-    if (r->headers_in.server.len) {
-        ngx_http_aiobs_span_text(s, "server.address",
-                                 r->headers_in.server.data,
-                                 r->headers_in.server.len);
-    }
-
-    port = r->connection->local_sockaddr
-           ? ngx_inet_get_port(r->connection->local_sockaddr) : 0;
-
-    if (port) {
-        ngx_http_aiobs_span_int(s, "server.port", port);
-    }
+    return handler->len != 4 || ngx_strncmp(handler->data, "none", 4) != 0;
 }
 
 
@@ -432,7 +420,13 @@ ngx_http_aiobs_span_value(aiobs_pb_t *pb, const aiobs_pb_key_t *key,
         break;
 
     case NGX_HTTP_AIOBS_VALUE_BOOLEAN:
-        aiobs_pb_key_bool(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, v->n != 0);
+
+        /* that a request is streaming is said if it is, and only then */
+
+        if (v->n) {
+            aiobs_pb_key_bool(pb, NGX_HTTP_AIOBS_SPAN_ATTRIBUTE, key, 1);
+        }
+
         break;
 
     default:
@@ -453,4 +447,18 @@ ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type)
     mark = aiobs_pb_begin(&s->pb, NGX_HTTP_AIOBS_SPAN_STATUS);
     aiobs_pb_varint(&s->pb, 3, 2);
     aiobs_pb_end(&s->pb, mark);
+}
+
+
+void
+ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s)
+{
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = s->ctx;
+
+    if (ctx->upstream_header && !ctx->last_buf && !s->request->header_only) {
+        ngx_http_aiobs_span_error(s, s->request->connection->error
+                                     ? "client_abort" : "upstream_reset");
+    }
 }

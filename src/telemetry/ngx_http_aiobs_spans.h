@@ -119,6 +119,9 @@ void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
 /* STATUS_CODE_ERROR, with error.type */
 void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);
 
+/* likewise, if the upstream's answer began and did not reach its end */
+void ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s);
+
 
 /* --- ngx_http_aiobs_spans_client.c --- */
 
@@ -126,6 +129,16 @@ void ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s);
 
 /* a span for every try, the steps of the last one below it */
 void ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s);
+
+
+/* --- ngx_http_aiobs_spans_peer.c --- */
+
+/* url.scheme and server.*, as the client has asked for them */
+void ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s);
+
+/* network.peer.*, server.* and url.full of a try */
+void ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
 
 
 /* --- ngx_http_aiobs_spans_steps.c --- */

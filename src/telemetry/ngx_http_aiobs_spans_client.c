@@ -20,10 +20,6 @@ static void ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
-static void ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s,
-    ngx_http_aiobs_try_t *t);
-static void ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s,
-    ngx_str_t *host, ngx_int_t port);
 static void ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
@@ -252,125 +248,6 @@ ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
 }
 
 
-/* the server as it is configured, of the last upstream, and who it was */
-
-static void
-ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
-{
-    u_char                          *p, *last;
-    ngx_int_t                        port;
-    ngx_str_t                        peer, host;
-    ngx_http_upstream_srv_conf_t    *uscf;
-
-    peer = *t->state->peer;
-    last = peer.data + peer.len;
-    port = 0;
-
-    if (ngx_strncmp(peer.data, "unix:", ngx_min(peer.len, 5)) != 0) {
-
-        for (p = last; p > peer.data && p[-1] != ':'; p--) { /* void */ }
-
-        if (p > peer.data) {
-            port = ngx_atoi(p, last - p);
-            peer.len = p - 1 - peer.data;
-        }
-
-        if (peer.len > 2 && peer.data[0] == '[') {
-            peer.data++;
-            peer.len -= 2;
-        }
-    }
-
-    ngx_http_aiobs_span_text(s, "network.peer.address", peer.data, peer.len);
-
-    if (port > 0) {
-        ngx_http_aiobs_span_int(s, "network.peer.port", port);
-    }
-
-    uscf = t->last ? s->request->upstream->upstream : NULL;
-    host = uscf && uscf->host.len ? uscf->host : peer;
-
-    ngx_http_aiobs_span_text(s, "server.address", host.data, host.len);
-
-    if (uscf && uscf->port) {
-        port = uscf->port;
-    }
-
-    if (port > 0) {
-        ngx_http_aiobs_span_int(s, "server.port", port);
-    }
-
-    /* an "upstream" has a name and no port */
-
-    if (t->here) {
-        ngx_http_aiobs_span_url(s, &host, host.data != peer.data
-                                          && uscf->port == 0 ? 0 : port);
-    }
-}
-
-
-/* as it went to the server, of HTTP; keys may stand among the arguments */
-
-static void
-ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
-    ngx_int_t port)
-{
-    u_char               *p, *last;
-    size_t                len;
-    ngx_str_t             name;
-    ngx_uint_t            v6;
-    ngx_http_upstream_t  *u;
-
-    u_char                buf[AIOBS_PB_TEXT_MAX];
-
-    u = s->request->upstream;
-
-    if (u->uri.len == 0 || u->schema.len < 4
-        || ngx_strncmp(u->schema.data, "http", 4) != 0)
-    {
-        return;
-    }
-
-    p = ngx_strlchr(u->uri.data, u->uri.data + u->uri.len, '?');
-    len = p ? (size_t) (p - u->uri.data) : u->uri.len;
-
-    name = *host;
-
-    if (ngx_strncmp(name.data, "unix:", ngx_min(name.len, 5)) == 0) {
-        ngx_str_set(&name, "localhost");
-    }
-
-    v6 = name.data[0] != '['
-         && ngx_strlchr(name.data, name.data + name.len, ':') != NULL;
-
-    if (u->schema.len + name.len > sizeof(buf) - sizeof("[]:65535")) {
-        return;
-    }
-
-    last = buf + sizeof(buf);
-
-    p = ngx_cpymem(buf, u->schema.data, u->schema.len);
-
-    if (v6) {
-        *p++ = '[';
-    }
-
-    p = ngx_cpymem(p, name.data, name.len);
-
-    if (v6) {
-        *p++ = ']';
-    }
-
-    if (port > 0) {
-        p = ngx_sprintf(p, ":%uD", (uint32_t) port & 0xffff);
-    }
-
-    p = ngx_cpymem(p, u->uri.data, ngx_min(len, (size_t) (last - p)));
-
-    ngx_http_aiobs_span_text(s, "url.full", buf, p - buf);
-}
-
-
 static void
 ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
 {
@@ -418,11 +295,8 @@ ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
         ngx_sprintf(status, "%ui%Z", t->state->status);
         ngx_http_aiobs_span_error(s, (char *) status);
 
-    } else if (t->last && ctx->upstream_header && !ctx->last_buf
-               && !s->request->header_only)
-    {
-        ngx_http_aiobs_span_error(s, s->request->connection->error
-                                     ? "client_abort" : "upstream_reset");
+    } else if (t->last) {
+        ngx_http_aiobs_span_broken(s);
     }
 }
 
