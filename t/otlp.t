@@ -316,12 +316,22 @@ ok($server->{trace} ne $parent && !@{$server->{links}}, 'ignore: neither followe
 for my $bad (['version ff', "ff-$parent-b7ad6b7169203331-01"], ['too short', "00-$parent-b7ad6b7169203331-0"],
     ['too long', "$header-00"], ['no trace', '00-' . '0' x 32 . '-b7ad6b7169203331-01'],
     ['no span', "00-$parent-" . '0' x 16 . '-01'], ['upper case', uc $header], ['empty', ''],
-    ['a later version', "01-$parent-b7ad6b7169203331-01-x", 1])
+    ['a later version', "01-$parent-b7ad6b7169203331-01-x", 1], ['tabs and spaces around', "\t $header \t", 1], ['nothing but a tab', "\t"])
 {
     my ($name, $value, $good) = @$bad;
     ($trace) = seen("bad $name" =~ s/ /-/gr, '/trust', 'traceparent', $value);
     is($trace eq $parent ? 1 : 0, $good || 0, "traceparent: $name");
 }
+
+(undef, undef, $flags) = seen('random', '/trust', 'traceparent', "00-$parent-b7ad6b7169203331-03");
+is($flags, '03', 'that an id is random is passed on');
+is((grep { ($_->{attrs}{'aiobs.request_id'} // '') eq 'random' } @{spans_of('random')})[0]{flags} & 0xff, 3, 'and stands in the span');
+(undef, undef, $flags) = seen('other-flags', '/trust', 'traceparent', "00-$parent-b7ad6b7169203331-fe");
+is($flags, '02', 'flags of no meaning are not');
+($trace, undef, $flags) = seen('random-linked', '/', 'traceparent', "00-$parent-b7ad6b7169203331-02");
+is($flags, '01', 'nor is that of another trace');
+like($t->get(1, '/trust', 'traceparent', $header, 'baggage', 'a=1;p , b=%C3%A9', 'baggage', 'c=3')->{body},
+    qr/^baggage: a=1;p , b=%C3%A9\r?\n(?:.*\n)*baggage: c=3\r?$/m, 'baggage is passed on as it is');
 
 ($trace) = seen('two-parents', '/trust', 'traceparent', $header, 'traceparent', $header);
 isnt($trace, $parent, 'two traceparents are none');
@@ -331,7 +341,7 @@ for my $case (['two lines are one list', 'a=1,b=2,c=3', 'a=1', 'b=2,c=3'], ['an 
     ['32 members', join(',', map { "k$_=1" } 1 .. 32), join(',', map { "k$_=1" } 1 .. 32)],
     ['33 members', undef, join(',', map { "k$_=1" } 1 .. 33)], ['no value', undef, 'a=1,b'],
     ['no key', undef, '=1'], ['upper case', undef, 'A=1'], ['a space in a key', undef, 'a =1'],
-    ['two values', undef, 'a=b=c'], ['bytes that are no text', undef, "a=1,b=\xff"], ['nothing', undef, ' , '],
+    ['two values', undef, 'a=b=c'], ['an empty value', undef, 'a=,b=3'], ['bytes that are no text', undef, "a=1,b=\xff"], ['nothing', undef, ' , '],
     ['a key that is too long', undef, 'a' x 257 . '=1'], ['a value that is too long', undef, 'a=' . 'b' x 257],
     ['a list that is too long ends behind a member', join(',', map { "k$_=" . 'v' x 96 } 1 .. 5),
         join(',', map { "k$_=" . 'v' x 96 } 1 .. 7)])

@@ -36,6 +36,7 @@ typedef struct {
     ngx_str_t                   state;          /* tracestate, as it came */
     unsigned                    begun:1;
     unsigned                    sampled:1;
+    unsigned                    random:1;       /* flag of the client's id */
     unsigned                    has_parent:1;
     unsigned                    decided:1;
     unsigned                    traced:1;       /* spans may be recorded */

@@ -154,6 +154,7 @@ ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
     ngx_str_null(&t->state);
 
     t->has_parent = 0;
+    t->random = 0;
 }
 
 
@@ -209,7 +210,9 @@ ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
     *p++ = '-';
     p = ngx_cpymem(p, t->traced ? ngx_http_aiobs_trace_client(t) : t->span_id,
                    NGX_HTTP_AIOBS_SPAN_ID_LEN);
-    ngx_memcpy(p, t->sampled ? "-01" : "-00", 3);
+    *p++ = '-';
+    *p++ = '0';
+    *p = '0' + t->sampled + 2 * t->random;
 
     value->data = t->header;
     value->len = NGX_HTTP_AIOBS_TRACEPARENT_LEN;
@@ -218,20 +221,33 @@ ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
 
 /*
  * version "-" trace-id "-" parent-id "-" flags; a version above 00 may go on
- * after a further "-", version ff and ids of zeros are invalid.
+ * after a further "-", version ff and ids of zeros are invalid.  That an id is
+ * random, the second flag, is passed on as Level 2 wants it.
  */
 
 static ngx_uint_t
 ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
 {
     u_char     *p;
+    size_t      len;
     ngx_int_t   flags;
 
     static u_char  zeros[] = "00000000000000000000000000000000";
 
     p = value->data;
+    len = value->len;
 
-    if (value->len < NGX_HTTP_AIOBS_TRACEPARENT_LEN
+    /* nginx leaves tabs where it takes spaces */
+
+    for ( /* void */ ; len && (*p == '\t' || *p == ' '); p++) {
+        len--;
+    }
+
+    while (len && (p[len - 1] == '\t' || p[len - 1] == ' ')) {
+        len--;
+    }
+
+    if (len < NGX_HTTP_AIOBS_TRACEPARENT_LEN
         || p[2] != '-' || p[35] != '-' || p[52] != '-'
         || !ngx_http_aiobs_is_hex(p, 2)
         || !ngx_http_aiobs_is_hex(p + 3, 32)
@@ -244,7 +260,7 @@ ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
         return 0;
     }
 
-    if (value->len > NGX_HTTP_AIOBS_TRACEPARENT_LEN
+    if (len > NGX_HTTP_AIOBS_TRACEPARENT_LEN
         && (ngx_strncmp(p, "00", 2) == 0
             || p[NGX_HTTP_AIOBS_TRACEPARENT_LEN] != '-'))
     {
@@ -256,6 +272,7 @@ ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
     ngx_memcpy(t->trace_id, p + 3, sizeof(t->trace_id));
     ngx_memcpy(t->parent_id, p + 36, sizeof(t->parent_id));
     t->sampled = flags & 1;
+    t->random = flags >> 1 & 1;
 
     return 1;
 }
@@ -362,7 +379,8 @@ ngx_http_aiobs_trace_member(u_char *p, u_char *last)
         }
     }
 
-    if (p == key || p == last || p - key > NGX_HTTP_AIOBS_STATE_KEY
+    if (p == key || p == last || p + 1 == last
+        || p - key > NGX_HTTP_AIOBS_STATE_KEY
         || last - p - 1 > NGX_HTTP_AIOBS_STATE_KEY)
     {
         return NGX_ERROR;

@@ -293,10 +293,10 @@ ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s, ngx_uint_t kind,
     aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_START, start);
     aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_END, end);
 
-    /* sampled; whether the parent is remote is known: 0x100, and is: 0x200 */
+    /* W3C's; whether the parent is remote is known: 0x100, and is: 0x200 */
 
     aiobs_pb_fixed32(pb, NGX_HTTP_AIOBS_SPAN_FLAGS,
-                     t->sampled | 0x100
+                     t->sampled | t->random << 1 | 0x100
                      | (kind == NGX_HTTP_AIOBS_KIND_SERVER && parent ? 0x200
                                                                      : 0));
 
