@@ -104,6 +104,23 @@ $t->post(0, '/v1/chat/completions?fail&q=secret', $chat, 'X-Request-ID', 'fail',
     'traceparent', $parent);
 my $e = item('event', 'fail');
 
+# how the trace is sampled stands in the envelope's header
+
+sub context {
+    my ($type, $id) = @_;
+    item($type, $id);
+    my ($found) = grep { grep { $_->[0]{type} eq $type && ($_->[1]{tags}{request_id} // '') eq $id } @{$_->[1]} } AiobsSentry::envelopes($capture);
+    return $found->[0]{trace};
+}
+
+my %context = (trace_id => '0af7651916cd43dd8448eb211c80319c', public_key => '0123456789abcdef0123456789abcdef');
+my %sampled = (%context, environment => 'staging', release => 'gw@1.2.3', sample_rate => '1', sample_rand => '0.284837789', sampled => 'true');
+is_deeply(context($_, 'fail'), \%sampled, "how the trace of the $_ is sampled") for qw(event transaction);
+
+$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'frozen', 'Authorization', "Bearer $key", 'traceparent', $parent,
+    'baggage', 'a=b,sentry-sample_rate=0.5');
+is_deeply(context('transaction', 'frozen'), \%context, 'another SDK has said it');
+
 is($e->{level}, 'error', 'level');
 is($e->{logentry}{message}, 'chat: overloaded of openai, answered 503', 'message') or diag(encode_json($e));
 is_deeply($e->{fingerprint}, ['aiobs', 'chat', 'overloaded', 'openai'], 'fingerprint');

@@ -39,8 +39,13 @@ typedef enum {
 
 
 #define ngx_http_aiobs_sentry_item_kind(kind, tries)  ((kind) | (tries) << 8)
-#define ngx_http_aiobs_sentry_kind(item_kind)         ((item_kind) & 0xff)
+#define ngx_http_aiobs_sentry_kind(item_kind)         ((item_kind) & 0x7f)
 #define ngx_http_aiobs_sentry_tries(item_kind)        ((item_kind) >> 8)
+
+
+/* flag of an item: another SDK, before us in the trace, has said how it samples */
+
+#define NGX_HTTP_AIOBS_SENTRY_FROZEN  0x80
 
 
 /* why something is discarded, as client reports name it */
@@ -93,6 +98,7 @@ struct ngx_http_aiobs_sentry_s {
     ngx_str_t                        url;
     ngx_str_t                        target;        /* for the log */
     ngx_str_t                        public_key;
+    ngx_str_t                        context;       /* of sampling, JSON */
     const char                      *headers[5];    /* gzip's first */
     unsigned                         gzip:1;        /* what pays */
 
@@ -156,6 +162,10 @@ void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
 /* what events and transactions begin with; no "}" at the end */
 void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, u_char *id);
+
+/* NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage says so, or 0 */
+ngx_uint_t ngx_http_aiobs_sentry_frozen(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 /* whether a tag of that name is there anyway */
 ngx_uint_t ngx_http_aiobs_sentry_tag(ngx_str_t *name);

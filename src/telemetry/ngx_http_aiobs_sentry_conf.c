@@ -9,6 +9,11 @@
 #include "ngx_http_aiobs_sentry.h"
 
 
+#define NGX_HTTP_AIOBS_SENTRY_CONTEXT  2048     /* bytes: two names, a rate */
+
+
+static char *ngx_http_aiobs_sentry_context(ngx_conf_t *cf,
+    ngx_http_aiobs_sentry_t *sentry);
 static char *ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -147,12 +152,51 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         sentry->server_name = cf->cycle->hostname;
     }
 
+    if (ngx_http_aiobs_sentry_context(cf, sentry) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     sentry->exporter = ngx_http_aiobs_exporter_add(cf, &amcf->exporters,
                                                    &ngx_http_aiobs_sentry_type,
                                                    sentry, &sentry->target,
                                                    &sentry->limits);
 
     return sentry->exporter ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* what is the same in the "trace" of every envelope's header */
+
+static char *
+ngx_http_aiobs_sentry_context(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
+{
+    char                          rate[32];
+    u_char                       *buf;
+    ngx_http_aiobs_sentry_out_t   out;
+
+    buf = ngx_pnalloc(cf->pool, NGX_HTTP_AIOBS_SENTRY_CONTEXT);
+    if (buf == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    out.p = buf;
+    out.last = buf + NGX_HTTP_AIOBS_SENTRY_CONTEXT;
+    out.full = 0;
+
+    ngx_http_aiobs_sentry_member(&out, "environment", &sentry->environment);
+    ngx_http_aiobs_sentry_member(&out, "release", &sentry->release);
+
+    if (sentry->traces_sample_rate) {
+        snprintf(rate, sizeof(rate), "%.9g",
+                 (double) sentry->traces_sample_rate
+                 / (double) NGX_HTTP_AIOBS_TRACE_ALL);
+        ngx_http_aiobs_sentry_put(&out, ",\"sample_rate\":\"%s\"", rate);
+    }
+
+    sentry->context.data = buf;
+    sentry->context.len = out.p - buf;
+
+    return NGX_CONF_OK;
 }
 
 

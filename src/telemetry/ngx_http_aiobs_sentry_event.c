@@ -107,7 +107,8 @@ ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_sentry_contexts(&out, r, ctx);
     ngx_http_aiobs_sentry_put(&out, "}");
 
-    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id,
+    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR
+                               | ngx_http_aiobs_sentry_frozen(r, ctx), id,
                                ctx->trace.trace_id, buf, &out);
 }
 

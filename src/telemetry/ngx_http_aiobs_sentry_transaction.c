@@ -69,6 +69,8 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_sentry_put(&out, "]}");
 
+    item |= ngx_http_aiobs_sentry_frozen(r, ctx);
+
     ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id, buf,
                                &out);
 }
