@@ -67,6 +67,7 @@ typedef struct {
     ngx_flag_t                  used;           /* "aiobs on" somewhere */
     ngx_flag_t                  llm;            /* "aiobs_llm" somewhere */
     ngx_flag_t                  auth;           /* "aiobs_auth" somewhere */
+    ngx_flag_t                  traced;         /* "aiobs_trace" likewise */
     ngx_flag_t                  stream_usage;   /* likewise */
     ngx_shm_zone_t             *zone;
     size_t                      zone_size;
@@ -106,6 +107,7 @@ typedef struct ngx_http_aiobs_counts_s  ngx_http_aiobs_counts_t;
 
 typedef struct {
     ngx_flag_t                  enable;
+    ngx_flag_t                  switched_off;   /* by "aiobs off", in words */
     ngx_uint_t                  auth;
     ngx_http_complex_value_t   *auth_key;
     ngx_flag_t                  auth_query;
@@ -134,6 +136,23 @@ typedef struct {
 
 
 extern ngx_module_t  ngx_http_aiobs_module;
+
+
+/* --- ngx_http_aiobs_slots.c --- */
+
+/* as ngx_conf_set_enum_slot() and ngx_conf_set_bitmask_slot() */
+char *ngx_http_aiobs_set_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_aiobs_set_bitmask_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* the value of a label: 1 to 128 bytes, no variables; an ngx_str_t */
+char *ngx_http_aiobs_set_label_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* a complex value that has a variable in it */
+char *ngx_http_aiobs_set_variable_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 /* --- src/keys/ngx_http_aiobs_keys_conf.c --- */

@@ -72,7 +72,7 @@ ngx_command_t  ngx_http_aiobs_commands[] = {
 
     { ngx_string("aiobs_llm"),
       NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_aiobs_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_aiobs_loc_conf_t, llm),
       &ngx_http_aiobs_llm_values },
@@ -86,14 +86,14 @@ ngx_command_t  ngx_http_aiobs_commands[] = {
 
     { ngx_string("aiobs_endpoint"),
       NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_http_aiobs_set_label_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_aiobs_loc_conf_t, endpoint),
       NULL },
 
     { ngx_string("aiobs_forward"),
       NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_TAKE12,
-      ngx_conf_set_bitmask_slot,
+      ngx_http_aiobs_set_bitmask_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_aiobs_loc_conf_t, forward),
       &ngx_http_aiobs_forward_values },

@@ -11,6 +11,8 @@
 #include "telemetry/ngx_http_aiobs_sentry.h"
 
 
+static const char *ngx_http_aiobs_own_directive(
+    ngx_http_aiobs_loc_conf_t *conf);
 static void ngx_http_aiobs_prices_cleanup(void *data);
 static ngx_int_t ngx_http_aiobs_metrics_content(ngx_http_request_t *r);
 
@@ -102,7 +104,10 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* endpoint, handler, forward, metrics and its parameters: zeroed */
+    /*
+     * endpoint, handler, forward, switched_off, metrics and its parameters:
+     * zeroed
+     */
 
     lcf->enable = NGX_CONF_UNSET;
     ngx_http_aiobs_keys_create_conf(lcf);
@@ -124,8 +129,15 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aiobs_loc_conf_t *prev = parent;
     ngx_http_aiobs_loc_conf_t *conf = child;
 
+    const char                  *own;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->switched_off = prev->switched_off;
+    }
+
+    own = ngx_http_aiobs_own_directive(conf);
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
@@ -159,7 +171,14 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (own && !conf->enable && !conf->switched_off && clcf->name.len) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"%s\" in location \"%V\" does nothing without "
+                      "\"aiobs on;\" there", own, &clcf->name);
+    }
+
     amcf->llm |= (conf->llm != AIOBS_DIALECT_OFF);
+    amcf->traced |= (conf->trace.mode != NGX_HTTP_AIOBS_TRACE_OFF);
     amcf->auth |= (conf->auth != NGX_HTTP_AIOBS_AUTH_OFF);
     amcf->stream_usage |= conf->stream_usage;
 
@@ -182,6 +201,23 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+/* what this very block asks for, of what needs "aiobs on"; NULL: nothing */
+
+static const char *
+ngx_http_aiobs_own_directive(ngx_http_aiobs_loc_conf_t *conf)
+{
+    if (conf->llm != NGX_CONF_UNSET_UINT && conf->llm != AIOBS_DIALECT_OFF) {
+        return "aiobs_llm";
+    }
+
+    if (conf->log.logs != NGX_CONF_UNSET_PTR && conf->log.logs != NULL) {
+        return "aiobs_log";
+    }
+
+    return NULL;
+}
+
+
 char *
 ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -191,6 +227,10 @@ ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_aiobs_main_conf_t  *amcf;
 
     rv = ngx_conf_set_flag_slot(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && !lcf->enable) {
+        lcf->switched_off = 1;
+    }
 
     if (rv == NGX_CONF_OK && lcf->enable) {
         amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
@@ -222,6 +262,14 @@ ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln = ngx_pool_cleanup_add(cf->pool, 0);
 
     if (cln == NULL || ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_file_info(value[1].data, &fi) != NGX_FILE_ERROR
+        && ngx_is_dir(&fi))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "price file: \"%V\" is a directory", &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -311,7 +359,7 @@ ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    size = NGX_ERROR;
+    size = 0;
 
     if (ngx_strncmp(value[2].data, "limit=", 6) == 0) {
         s.data = value[2].data + 6;
@@ -319,7 +367,7 @@ ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         size = ngx_parse_size(&s);
     }
 
-    if (size == NGX_ERROR) {
+    if (size <= 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\" of "
                            "\"aiobs_stream_usage\": \"limit=size\" is "

@@ -15,7 +15,7 @@
 
 
 static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
-    ngx_uint_t *n);
+    ngx_int_t max, ngx_uint_t *n);
 static void ngx_http_aiobs_zone_changes(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
 static ngx_http_aiobs_main_conf_t *ngx_http_aiobs_old_conf(ngx_cycle_t *old);
@@ -45,7 +45,8 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid size \"%V\" of \"aiobs_zone\": a size such "
-                           "as \"32m\" is expected", &value[1]);
+                           "as \"32m\" is expected, %uzk at least", &value[1],
+                           64 * ngx_pagesize / 1024);
         return NGX_CONF_ERROR;
     }
 
@@ -53,13 +54,16 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_aiobs_capacity(&value[i], "series=", &amcf->series)
+        if (ngx_http_aiobs_capacity(&value[i], "series=", NGX_MAX_INT32_VALUE,
+                                    &amcf->series)
             == NGX_OK
-            || ngx_http_aiobs_capacity(&value[i], "keys=", &amcf->keys)
+            || ngx_http_aiobs_capacity(&value[i], "keys=", NGX_MAX_INT32_VALUE,
+                                       &amcf->keys)
                == NGX_OK
-            || (ngx_http_aiobs_capacity(&value[i], "sessions=",
-                                        &amcf->agents.sessions) == NGX_OK
-                && amcf->agents.sessions <= NGX_HTTP_AIOBS_SESSIONS_MAX))
+            || ngx_http_aiobs_capacity(&value[i], "sessions=",
+                                       NGX_HTTP_AIOBS_SESSIONS_MAX,
+                                       &amcf->agents.sessions)
+               == NGX_OK)
         {
             continue;
         }
@@ -67,8 +71,8 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\" of \"aiobs_zone\": "
                            "\"series=number\", \"keys=number\" and "
-                           "\"sessions=number\", at most %d, are accepted",
-                           &value[i], NGX_HTTP_AIOBS_SESSIONS_MAX);
+                           "\"sessions=number\" of at most %d are accepted, "
+                           "each once", &value[i], NGX_HTTP_AIOBS_SESSIONS_MAX);
         return NGX_CONF_ERROR;
     }
 
@@ -76,8 +80,11 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* n: not set before */
+
 static ngx_int_t
-ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_uint_t *n)
+ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_int_t max,
+    ngx_uint_t *n)
 {
     size_t     len;
     ngx_int_t  number;
@@ -90,7 +97,9 @@ ngx_http_aiobs_capacity(ngx_str_t *value, const char *name, ngx_uint_t *n)
 
     number = ngx_atoi(value->data + len, value->len - len);
 
-    if (number < 1 || number > NGX_MAX_INT32_VALUE) {
+    if (number < 1 || number > max
+        || (*n != NGX_CONF_UNSET_UINT && *n != 0))
+    {
         return NGX_ERROR;
     }
 
@@ -126,12 +135,14 @@ ngx_http_aiobs_add_zone(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
     if (needed > amcf->zone_size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"aiobs_zone\" of %uzk is too small: %ui series, "
-                      "%ui keys and %ui sessions need %uzk; enlarge it, or "
+                      "%ui keys and %ui sessions need %uzk%s; enlarge it, or "
                       "set \"series=\", \"keys=\" and \"sessions=\"",
                       amcf->zone_size / 1024, amcf->series,
                       amcf->store.len ? amcf->keys : 0,
                       ngx_http_aiobs_agents_sessions(&amcf->agents),
-                      needed / 1024 + 1);
+                      needed / 1024 + 1,
+                      ngx_http_aiobs_recorder_size(&amcf->recorder)
+                      ? " with what \"aiobs_recorder\" keeps" : "");
         return NGX_ERROR;
     }
 

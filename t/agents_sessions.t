@@ -336,12 +336,13 @@ for my $case (
     ['aiobs_agent_session $arg_a end=;', '"end=value"'],
     ['aiobs_agent_session $arg_a end=$none_such;', 'unknown "none_such" variable'],
     ['aiobs_agent_session $none_such;', 'unknown "none_such" variable'],
-    ['aiobs_agent_session off ttl=1s; aiobs_agent_session $arg_b;', 'is duplicate'],
+    ['aiobs_agent_session $arg_a; aiobs_agent_session $arg_b;', 'is duplicate'],
+    ['aiobs_agent_session off ttl=1s;', '"off" alone is expected'],
     ['location /a { aiobs_endpoint e; aiobs_agent_session $arg_a; } location /b { aiobs_endpoint e; aiobs_agent_session $arg_a ttl=1m; }',
         'ttls of 300000ms and 60000ms for endpoint "e"'],
     ['aiobs_agent_session $arg_a;' . join('', map { "location /l$_/ { }" } 1 .. 256), 'is one too many'],
-    ['} aiobs_zone 8m sessions=0; server {', '"sessions=number", at most 100000'],
-    ['} aiobs_zone 8m sessions=100001; server {', '"sessions=number", at most 100000'],
+    ['} aiobs_zone 8m sessions=0; server {', '"sessions=number" of at most 100000'],
+    ['} aiobs_zone 8m sessions=100001; server {', '"sessions=number" of at most 100000'],
     ['aiobs_agent_session $arg_a; } aiobs_zone 8m sessions=100000; server {', '100000 sessions need'],
 ) {
     my $c = Aiobs->new;

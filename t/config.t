@@ -56,15 +56,44 @@ my @cases = (
     ['aiobs maybe', 'aiobs maybe;', server(), qr/invalid value "maybe".*nginx\.conf:\d+/],
     ['aiobs_zone without a size', 'aiobs_zone x;', server(), qr/a size such as "32m".*nginx\.conf:\d+/],
     ['aiobs_zone with a wrong parameter', 'aiobs_zone 32m rows=5;', server(),
-        qr/"series=number", "keys=number" and "sessions=number", at most 100000, are accepted/],
+        qr/"series=number", "keys=number" and "sessions=number" of at most 100000 are accepted/],
+    ['a capacity of aiobs_zone twice', 'aiobs_zone 32m keys=5 keys=6;', server(), qr/"keys=6".*each once/],
+    ['more sessions than there can be', 'aiobs_zone 320m sessions=100001;', server(), qr/"sessions=100001".*at most 100000/],
+    ['a zone smaller than any', 'aiobs_zone 8k;', server(), qr/invalid size "8k".*, 256k at least/],
+    ['a recorder larger than the zone', 'aiobs on; aiobs_recorder 50000;', server(),
+        qr/too small: .* need \d+k with what "aiobs_recorder" keeps/],
     ['aiobs_zone twice', 'aiobs_zone 32m; aiobs_zone 16m;', server(), qr/duplicate/],
     ['a capacity that no zone has', 'aiobs on; aiobs_zone 32m series=9223372036854775807;', server(),
         qr/invalid parameter "series=9223372036854775807" of "aiobs_zone"/],
     ['a zone that is too small', 'aiobs on; aiobs_zone 1m series=100000;', server(),
         qr/too small: 100000 series, 0 keys and 0 sessions need \d+k/],
-    ['aiobs_auth perhaps', 'aiobs_auth perhaps;', server(), qr/invalid value "perhaps"/],
-    ['aiobs_llm of nobody', 'aiobs_llm nobody;', server(), qr/invalid value "nobody"/],
-    ['aiobs_forward all', 'aiobs_forward all;', server(), qr/invalid value "all"/],
+    ['aiobs_auth perhaps', 'aiobs_auth perhaps;', server(),
+        qr/invalid value "perhaps" of "aiobs_auth": "off", "on", "optional" are accepted in .*nginx\.conf:\d+/],
+    ['aiobs_llm of nobody', 'aiobs_llm nobody;', server(),
+        qr/invalid value "nobody" of "aiobs_llm": "off", "auto", .*"ollama" are accepted/],
+    ['aiobs_forward all', 'aiobs_forward all;', server(),
+        qr/invalid value "all" of "aiobs_forward": "identity", "trace" are accepted/],
+    ['aiobs_metric_names all', 'aiobs_metric_names all;', server(),
+        qr/"all" of "aiobs_metric_names": "prometheus", "otel", "both" are/],
+    ['aiobs_trace_parent yes', 'aiobs_trace_parent yes;', server(),
+        qr/"yes" of "aiobs_trace_parent": "auto", "trust", "link", "ignore" are/],
+    ['an endpoint by a variable', '', server('aiobs_endpoint $host;'), qr/invalid name "\$host" of "aiobs_endpoint": 1 to 128 bytes without variables/],
+    ['an endpoint without a name', '', server('aiobs_endpoint "";'), qr/invalid name ""/],
+    ['a header, not its variable', '', server('aiobs_auth_key X-Key;'), qr/"X-Key" of "aiobs_auth_key": a variable is expected, such as "\$http_/],
+    ['a session that is a word', '', server('aiobs_agent_session x-session;'), qr/a variable, such as "\$http_x_agent_session"/],
+    ['aiobs_models without any', '', server('aiobs_models provider=openai;'), qr/"aiobs_models" directive names no model/],
+    ['aiobs_models with a wrong parameter', '', server('aiobs_models prov=openai gpt-4o;'), qr/"prov=openai" of "aiobs_models": "provider=name"/],
+    ['no limit of aiobs_stream_usage', 'aiobs_stream_usage on limit=0;', server(), qr/"limit=size" is accepted/],
+    ['a wrong parameter in aiobs_otlp', 'aiobs_otlp { endpoints http://127.0.0.1; }', server(),
+        qr/unknown parameter "endpoints" of "aiobs_otlp": endpoint, .*certificate_key are accepted/],
+    ['a wrong parameter in aiobs_sentry', 'aiobs_sentry { samplerate 1; }', server(),
+        qr/unknown parameter "samplerate" of "aiobs_sentry": dsn, .*timeout are accepted/],
+    ['aiobs_sentry without a DSN', 'aiobs_sentry { release 1; }', server(), qr/"aiobs_sentry" lacks "dsn" in /],
+    ['a compression that nobody has', 'aiobs_otlp { compression zstd; }', server(), qr/"zstd" of "compression": "none", "gzip", "auto" are/],
+    ['a queue of nothing', 'aiobs_otlp { queue 0; }', server(), qr/"queue" and "timeout" of "aiobs_otlp" have to be larger than 0/],
+    ['a certificate that is not there', 'aiobs_otlp { trusted_certificate /no/such.pem; }', server(), qr{open\(\) "/no/such\.pem" failed}],
+    ['prices in a directory', 'aiobs_prices %%DIR%%;', server(), qr/price file: ".*" is a directory/],
+    ['aiobs_log stdout', 'aiobs_log stdout;', server(), qr{"/dev/stdout" is nginx's standard output}],
     ['aiobs_stream_usage maybe', 'aiobs_stream_usage maybe;', server(), qr/"on" or "off"/],
     ['aiobs_stream_usage with a wrong parameter', 'aiobs_stream_usage on size=1;', server(),
         qr/"limit=size" is accepted/],
@@ -99,9 +128,35 @@ my @cases = (
     ['a store of another kind', 'aiobs_key_store mysql:x;', server(), qr/"sqlite:PATH" is expected/],
     ['keys without a store', 'aiobs on; aiobs_auth on;', server(),
         qr/needs a key store: add "aiobs_key_store sqlite:/],
+    ['a keys API without a store', '', server('aiobs on; location /k { aiobs_keys_api; }'),
+        qr{"aiobs_keys_api" in location "/k" needs a key store}],
+    ['keys that nobody asks for', '', server('location /v1/ { aiobs_auth on; }'),
+        qr{"aiobs_auth" in location /v1/ asks nobody for a key: add "aiobs on;", or "aiobs_auth off;", there}],
+    ['the same, in a server', '', server('aiobs_auth optional;'), qr/"aiobs_auth" in a server without locations asks nobody/],
+    ['the same, with another that asks', 'aiobs_key_store sqlite:%%DIR%%/keys.db;',
+        server('aiobs_auth on; location / { aiobs on; } location /b { }'), qr{"aiobs_auth" in location /b asks nobody}],
+    ['the same, against what is around it', '', server('aiobs off; location /v1/ { aiobs_auth on; }'),
+        qr{"aiobs_auth" in location /v1/ asks nobody}],
 );
 
+# what is accepted, but hardly meant
+
+my @idle = (
+    ['nothing is on', 'aiobs_log %%DIR%%/b.json;', server(), qr/does nothing: "aiobs on;" is nowhere/],
+    ['a location that is not on', '', server('location /v1/ { aiobs_llm auto; } location /b { aiobs on; }'),
+        qr{"aiobs_llm" in location "/v1/" does nothing without "aiobs on;" there}],
+    ['spans of nothing', 'aiobs_otlp { }', server('aiobs on;'), qr/"aiobs_otlp" has no spans to send/],
+);
+
+for my $case (@idle) {
+    my ($name, $http, $server, $want) = @$case;
+    my ($rc, $out) = $t->check("$http\n$server", no_log => 1);
+    is($rc, 0, "$name: accepted");
+    like($out, $want, "$name: warned of");
+}
+
 $t->{no_log} = 1;
+$t->key('alice');
 
 for my $case (@cases) {
     my ($name, $http, $server, $want) = @$case;
@@ -125,8 +180,18 @@ refused('a directory', 'aiobs_key_store sqlite:%%DIR%%/tmp;' . server(), qr{/tmp
 
 # a relative path is taken from the configuration's directory
 
-$t->key('alice');
 accepted('a relative path', 'aiobs_key_store sqlite:keys.db; aiobs on; aiobs_auth on;' . server());
+
+# a location that is switched off in words is open on purpose
+
+for my $server ('aiobs on; aiobs_auth on; location /health { aiobs off; }',
+    'aiobs_auth on; location / { aiobs on; } location /open { aiobs_auth off; }',
+    'aiobs on; location / { } } aiobs_auth on; server { listen 127.0.0.1:%%PORT_1%%; return 301 https://gw/;')
+{
+    my ($rc, $out) = $t->check('aiobs_key_store sqlite:keys.db;' . server($server));
+    is($rc, 0, 'a location without keys on purpose: accepted') or diag($out);
+    unlike($out, qr/does nothing|asks nobody/, 'and not warned of');
+}
 
 # the metrics are for this machine, unless it is said otherwise
 

@@ -228,7 +228,7 @@ my @bad = (
     ['nonsense 1;', qr/unknown parameter "nonsense" of "aiobs_otlp"/, 'an unknown parameter'],
     ['header x;', qr/invalid number of values of "header"/, 'half a header'],
     ['interval soon;', qr/"interval" in "aiobs_otlp" invalid value/, 'a time that is none'],
-    ['batch_size 0;', qr/of 0/, 'an empty batch'],
+    ['batch_size 0;', qr/larger than 0/, 'an empty batch'],
     ['compression zstd;', qr/invalid value "zstd"/, 'another compression'],
     ['resource team;', qr/expects "name=value"/, 'half an attribute'],
     ['header "x y" s3cret;', qr/the header "x y"/, 'a name that no header has'],

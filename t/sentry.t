@@ -246,7 +246,7 @@ is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
 # --- configuration ---
 
 for my $case (
-    ['', qr/needs a "dsn"/], ['dsn https://h/1;', qr/"https:\/\/KEY\@HOST\/PROJECT" is expected/],
+    ['', qr/lacks "dsn"/], ['dsn https://h/1;', qr/"https:\/\/KEY\@HOST\/PROJECT" is expected/],
     ['dsn https://k3y@h/x;', qr/is expected/], ['dsn env:NO_SUCH;', qr/"NO_SUCH" is not set/],
     ['dsn http://k@h/1; sample_rate 2;', qr/"sample_rate" in "aiobs_sentry" expects a number from 0 to 1/],
     ['dsn http://k@h/1; level x;', qr/unknown parameter "level" of "aiobs_sentry"/],
@@ -255,7 +255,7 @@ for my $case (
         'http://k3y@[::1]x/1', 'http://k3y@[]/1', 'http://k3y@h/1/'),
     ['dsn http://k@h/1; key_labels tier tier;', qr/"key_labels" in "aiobs_sentry" has a name that is there already/],
     ['dsn http://k@h/1; key_labels request_id;', qr/has a name that is there already/],
-    ['dsn http://k@h/1; queue 0;', qr/"queue" or "timeout" of 0/],
+    ['dsn http://k@h/1; queue 0;', qr/"queue" and "timeout" of "aiobs_sentry" have to be larger than 0/],
 ) {
     my $c = Aiobs->new;
     my ($rc, $said) = $c->check("aiobs_sentry { $case->[0] } server { listen 127.0.0.1:%%PORT_0%%; }", no_log => 1);

@@ -186,6 +186,14 @@ ngx_http_aiobs_agent_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
+    if (ngx_http_script_variables_count(&value[1]) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"aiobs_agent_session\": "
+                           "a variable, such as \"$http_x_agent_session\", or "
+                           "\"off\" alone is expected", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
     for (i = 2; i < cf->args->nelts; i++) {
         if (ngx_http_aiobs_session_parameter(cf, acf, &value[i])
             != NGX_CONF_OK)

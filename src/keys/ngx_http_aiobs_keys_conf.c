@@ -11,6 +11,9 @@
 #include <grp.h>
 
 
+static char *ngx_http_aiobs_keys_check_auth(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *conf,
+    ngx_uint_t own);
 static char *ngx_http_aiobs_store_parameter(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_aiobs_store_access_t *access);
 
@@ -38,7 +41,9 @@ ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *prev,
     ngx_http_aiobs_loc_conf_t *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_uint_t  own;
+
+    own = conf->auth != NGX_CONF_UNSET_UINT;
 
     /* what stands in an outer block does not open the keys API */
 
@@ -56,17 +61,20 @@ ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
     ngx_conf_merge_value(conf->auth_query, prev->auth_query, 0);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    return ngx_http_aiobs_keys_check_auth(cf, amcf, conf, own);
+}
 
-    if (conf->enable && conf->auth != NGX_HTTP_AIOBS_AUTH_OFF
-        && amcf->store.len == 0)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"aiobs_auth\" in location \"%V\" needs a key store: "
-                      "add \"aiobs_key_store sqlite:/path/to/keys.db;\" to "
-                      "the \"http\" block", &clcf->name);
-        return NGX_CONF_ERROR;
-    }
+
+/* own: "aiobs_auth" stands here, and not in a block around it */
+
+static char *
+ngx_http_aiobs_keys_check_auth(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *conf,
+    ngx_uint_t own)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (conf->keys_api
         && (!conf->enable || conf->auth != NGX_HTTP_AIOBS_AUTH_ON))
@@ -75,6 +83,39 @@ ngx_http_aiobs_keys_merge_conf(ngx_conf_t *cf,
                       "\"aiobs_keys_api\" in location \"%V\" needs \"aiobs "
                       "on\" and no other \"aiobs_auth\" than \"on\" there",
                       &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->auth == NGX_HTTP_AIOBS_AUTH_OFF) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->enable && amcf->store.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" in location \"%V\" needs a key store: "
+                      "add \"aiobs_key_store sqlite:/path/to/keys.db;\" to "
+                      "the \"http\" block",
+                      conf->keys_api ? "aiobs_keys_api" : "aiobs_auth",
+                      &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    /*
+     * Nobody would be asked for a key.  A server's own block answers only where
+     * it has no locations, and often just redirects; "aiobs off" below
+     * "aiobs_auth on" opens a location on purpose.
+     */
+
+    if (conf->enable || (conf->switched_off && !own)) {
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->name.len || (own && clcf->locations == NULL)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"aiobs_auth\" in %s%V asks nobody for a key: add "
+                      "\"aiobs on;\", or \"aiobs_auth off;\", there",
+                      clcf->name.len ? "location " : "a server without "
+                                                     "locations", &clcf->name);
         return NGX_CONF_ERROR;
     }
 

@@ -40,14 +40,14 @@ ngx_int_t ngx_http_aiobs_keys_api_content(ngx_http_request_t *r);
                                                                               \
     { ngx_string("aiobs_auth"),                                               \
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,  \
-      ngx_conf_set_enum_slot,                                                 \
+      ngx_http_aiobs_set_enum_slot,                                           \
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_aiobs_loc_conf_t, auth),                              \
       &ngx_http_aiobs_auth_values },                                          \
                                                                               \
     { ngx_string("aiobs_auth_key"),                                           \
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,  \
-      ngx_http_set_complex_value_slot,                                        \
+      ngx_http_aiobs_set_variable_slot,                                       \
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_aiobs_loc_conf_t, auth_key),                          \
       NULL },                                                                 \

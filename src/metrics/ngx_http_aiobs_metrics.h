@@ -116,7 +116,7 @@ typedef struct {
                                                                               \
     { ngx_string("aiobs_metric_names"),                                       \
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,                                      \
-      ngx_conf_set_enum_slot,                                                 \
+      ngx_http_aiobs_set_enum_slot,                                           \
       NGX_HTTP_MAIN_CONF_OFFSET,                                              \
       offsetof(ngx_http_aiobs_main_conf_t, metrics)                           \
       + offsetof(ngx_http_aiobs_metrics_conf_t, names),                       \

@@ -40,7 +40,7 @@ char *
 ngx_http_aiobs_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                *value, provider, operation;
-    ngx_uint_t                i;
+    ngx_uint_t                i, before;
     ngx_array_t             **models;
     ngx_http_aiobs_model_t   *m;
 
@@ -58,6 +58,7 @@ ngx_http_aiobs_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_null(&operation);
 
     value = cf->args->elts;
+    before = (*models)->nelts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -73,6 +74,14 @@ ngx_http_aiobs_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
+        if (ngx_strchr(value[i].data, '=')) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" of \"aiobs_models\": "
+                               "\"provider=name\", \"operation=name\" and "
+                               "models are accepted", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
         m = ngx_array_push(*models);
         if (m == NULL) {
             return NGX_CONF_ERROR;
@@ -83,7 +92,7 @@ ngx_http_aiobs_models(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         m->operation = operation;
     }
 
-    return NGX_CONF_OK;
+    return (*models)->nelts == before ? "names no model" : NGX_CONF_OK;
 }
 
 

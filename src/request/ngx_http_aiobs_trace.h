@@ -54,7 +54,7 @@ typedef struct {
                                                                               \
     { ngx_string("aiobs_trace_parent"),                                       \
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,  \
-      ngx_conf_set_enum_slot,                                                 \
+      ngx_http_aiobs_set_enum_slot,                                           \
       NGX_HTTP_LOC_CONF_OFFSET,                                               \
       offsetof(ngx_http_aiobs_loc_conf_t, trace)                              \
       + offsetof(ngx_http_aiobs_trace_conf_t, parent),                        \

@@ -19,6 +19,8 @@ typedef struct {
 
 static char *ngx_http_aiobs_export_parameter(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
+static char *ngx_http_aiobs_export_unknown(ngx_conf_t *cf,
+    ngx_http_aiobs_export_block_t *block, ngx_str_t *name);
 static ngx_uint_t ngx_http_aiobs_export_values(ngx_command_t *cmd,
     ngx_uint_t n);
 static u_char *ngx_http_aiobs_export_name(u_char *host, u_char *end);
@@ -69,10 +71,7 @@ ngx_http_aiobs_export_parameter(ngx_conf_t *cf, ngx_command_t *dummy,
     }
 
     if (cmd->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" of \"%s\"", &value[0],
-                           block->name);
-        return NGX_CONF_ERROR;
+        return ngx_http_aiobs_export_unknown(cf, block, &value[0]);
     }
 
     if (!ngx_http_aiobs_export_values(cmd, cf->args->nelts - 1)) {
@@ -94,6 +93,28 @@ ngx_http_aiobs_export_parameter(ngx_conf_t *cf, ngx_command_t *dummy,
 }
 
 
+static char *
+ngx_http_aiobs_export_unknown(ngx_conf_t *cf,
+    ngx_http_aiobs_export_block_t *block, ngx_str_t *name)
+{
+    u_char         *p, names[512];
+    ngx_command_t  *cmd;
+
+    p = names;
+
+    for (cmd = block->commands; cmd->name.len; cmd++) {
+        p = ngx_slprintf(p, names + sizeof(names), "%s%V",
+                         p == names ? "" : ", ", &cmd->name);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown parameter \"%V\" of \"%s\": %*s are accepted",
+                       name, block->name, (size_t) (p - names), names);
+
+    return NGX_CONF_ERROR;
+}
+
+
 static ngx_uint_t
 ngx_http_aiobs_export_values(ngx_command_t *cmd, ngx_uint_t n)
 {
@@ -102,10 +123,13 @@ ngx_http_aiobs_export_values(ngx_command_t *cmd, ngx_uint_t n)
 }
 
 
+/* a mistyped name is told now, not when the first batch fails */
+
 char *
 ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char       *rv;
+    ngx_fd_t    fd;
     ngx_str_t  *file;
 
     rv = ngx_conf_set_str_slot(cf, cmd, conf);
@@ -116,8 +140,22 @@ ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     file = (ngx_str_t *) ((char *) conf + cmd->offset);
 
-    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
-                                                            : NGX_CONF_ERROR;
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", file);
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    return NGX_CONF_OK;
 }
 
 

@@ -211,6 +211,13 @@ ngx_http_aiobs_log_open(ngx_conf_t *cf, ngx_str_t *value,
                ? NGX_OK : NGX_ERROR;
     }
 
+    if (ngx_strcmp(value->data, "stdout") == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"aiobs_log stdout\" would be a file of that name: "
+                           "\"/dev/stdout\" is nginx's standard output");
+        return NGX_ERROR;
+    }
+
     *file = ngx_conf_open_file(cf->cycle, value);
 
     return *file ? ngx_http_aiobs_log_no_wait(cf, *file) : NGX_ERROR;

@@ -98,7 +98,7 @@ static ngx_command_t  ngx_http_aiobs_otlp_commands[] = {
 
     { ngx_string("compression"),
       NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_aiobs_set_enum_slot,
       0,
       offsetof(ngx_http_aiobs_otlp_t, compression),
       &ngx_http_aiobs_otlp_compression },
@@ -245,7 +245,10 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     ngx_conf_init_size_value(limits->bytes, 8 * 1024 * 1024);
 
     if (limits->batch == 0 || limits->queue == 0 || otlp->timeout == 0) {
-        return "has a \"batch_size\", \"queue\" or \"timeout\" of 0";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"batch_size\", \"queue\" and \"timeout\" of "
+                           "\"aiobs_otlp\" have to be larger than 0");
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_aiobs_otlp_url(cf, otlp);

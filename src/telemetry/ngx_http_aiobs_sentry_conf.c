@@ -122,11 +122,16 @@ ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_uint_value(sentry->limits.queue, 256);
 
     if (sentry->dsn.len == 0) {
-        return "needs a \"dsn\"";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"aiobs_sentry\" lacks \"dsn\"");
+        return NGX_CONF_ERROR;
     }
 
     if (sentry->limits.queue == 0 || sentry->timeout == 0) {
-        return "has a \"queue\" or \"timeout\" of 0";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"queue\" and \"timeout\" of \"aiobs_sentry\" "
+                           "have to be larger than 0");
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_aiobs_sentry_dsn(cf, sentry);
