@@ -88,6 +88,7 @@ for my $case (['nothing to set', 'set', id($alice)],
     ['a limit that is none', 'set', id($alice), '--rpm', 'many'],
     ['half a request', 'set', id($alice), '--rpm', '1.5'],
     ['a negative limit', 'set', id($alice), '--rpm', '-1'],
+    ['a limit below a millionth', 'set', id($alice), '--cost-per-day', '0.0000001'],
     ['a label without a value', 'set', id($alice), '--label', 'team'],
     ['a label with a strange name', 'set', id($alice), '--label', 'a b=c'],
     ['an empty glob', 'set', id($alice), '--models', 'a,,b'],
@@ -122,6 +123,8 @@ is((cli('set', id($bob), '--expires', '30m'))[0], 0, 'it gets more time');
 is(shown($bob)->{state}, 'active', 'it is valid again');
 is((cli('set', id($bob), '--expires', 'never'))[0], 0, 'for good');
 is(shown($bob)->{expires_at}, undef, 'it has no end');
+is_deeply([map { cli('set', id($bob), $_); shown($bob)->{may_act_for} ? 1 : 0 }
+    qw(--may-act-for --no-may-act-for)], [1, 0], 'a right comes and goes');
 
 # rotation
 

@@ -13,6 +13,7 @@ use Aiobs qw(slurp spew wait_for);
 use AiobsKeys;
 use Digest::SHA qw(sha256_hex);
 use IO::Compress::Gzip qw(gzip);
+use JSON::PP;
 use POSIX qw(strftime);
 use Test::More;
 
@@ -33,10 +34,14 @@ my %key = (
     broken => key_with($t, 'broken', models => 'x' x 600),
 );
 
+Aiobs::spew($t->dir . '/prices.json', encode_json({ map { $_ => { input_cost_per_token => 1e-3,
+    output_cost_per_token => 1e-3 } } 'gpt-4o', 'gpt-4o-2024-08-06' }));
+
 my $conf = <<'EOC';
 aiobs_zone 8m series=500 keys=200;
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_group_label team;
+aiobs_prices %%DIR%%/prices.json;
 log_format labels '$aiobs_key_label_team|$aiobs_key_label_tier|$aiobs_key_label_none|$aiobs_end_user_id';
 server {
     listen 127.0.0.1:%%PORT_1%%;
@@ -318,6 +323,7 @@ is(metric('llm_group_tokens_total{group="red \"1\"",token_type="input"}'), 10,
     'tokens of a group');
 ok(metric('llm_group_tokens_total{group="none",token_type="output"}') > 0,
     'and of keys of no group');
+ok(metric('llm_group_cost_usd_total{group="none"}') > 0, 'what they cost');
 
 # --- reload: what is known stays known ---
 

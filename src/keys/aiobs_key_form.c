@@ -332,8 +332,18 @@ aiobs_form_limits(aiobs_key_form_t *form, const json_t *value)
 int
 aiobs_form_set_limit(aiobs_key_form_t *form, aiobs_limit_e limit, double value)
 {
+    double  given;
+
+    given = value;
+
     if (aiobs_limit_is_cost(limit)) {
         value = round(value * 1e6);
+    }
+
+    /* what is too little to be counted is not nothing, which lets nobody in */
+
+    if (value == 0 && given != 0) {
+        return -1;
     }
 
     if (!(value >= 0 && value <= AIOBS_LIMIT_MAX) || value != floor(value)) {
