@@ -39,6 +39,12 @@ for my $file (@examples) {
     my $conf = Aiobs::slurp($file);
     my $dir = $t->dir;
 
+    # whose workers can use the store, and whose errors are found
+
+    if ($file =~ /conf-examples/) {
+        like($conf, qr/^user +www-data;.*^error_log +\S/ms, "$name says who runs it and where errors go");
+    }
+
     # what is elsewhere on a machine of its own; no name is looked up here
 
     $conf =~ s{modules/ngx_http_aiobs_module\.so|/usr/lib/nginx/\S+\.so}{$objs/ngx_http_aiobs_module.so};
@@ -50,11 +56,11 @@ for my $file (@examples) {
     $conf =~ s{api\.(?:openai|anthropic)\.com(?=:443|;)}{127.0.0.1}g;
     $conf =~ s{/run/secrets/}{$dir/}g;
     $conf =~ s{/etc/ssl/gw\.(\w+)}{$dir/gw.$1}g;
-    $conf =~ s/^user www-data;/user root;/m;
+    $conf =~ s/^user +www-data;/user root;/m;
     $conf = "user root;\n$conf" if $> == 0 && $conf !~ /^user/m;
 
     Aiobs::spew("$dir/$_.key", "set \$${_}_key \"sk-x\";\n") for qw(openai anthropic);
-    $conf = "pid $dir/$name.pid;\nerror_log $dir/error.log;\n$conf" if $conf !~ /^pid/m;
+    $conf = "pid $dir/$name.pid;\n$conf" if $conf !~ /^pid/m;
     Aiobs::spew("$dir/$name", $conf);
 
     my $out = `$t->{nginx} -t -c $dir/$name 2>&1`;
