@@ -221,6 +221,12 @@ cmp_ok($rss->() - $small, '<', $kept, 'memory is flat');
 is(metric('queue_length'), 20, 'the queue is full');
 cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 2050, 'what finds no room is counted');
 
+use_conf(http(2), 'queue_bytes 1k; timeout 60s;', 1);
+$before = metric('dropped_total', reason => 'queue_full');
+is($pipelined->(), 100, 'another that hangs');
+cmp_ok(metric('queue_length'), '<', 3, 'a kilobyte of spans waits');
+cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 97, 'and no more');
+
 # --- reload, quit, crash ---
 
 my $start = time;
