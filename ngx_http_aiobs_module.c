@@ -338,23 +338,10 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
     cmcf->variables_hash_max_size = ngx_max(cmcf->variables_hash_max_size,
                                             2048);
 
+    ngx_http_aiobs_warn_idle(cf, amcf);
+
     if (!amcf->used) {
-
-        if (amcf->llm || amcf->auth || amcf->store.len || amcf->otlp
-            || amcf->sentry || amcf->log.sinks)
-        {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "the aiobs module does nothing: \"aiobs on;\" is "
-                          "nowhere in the configuration");
-        }
-
         return NGX_OK;
-    }
-
-    if (amcf->otlp && !amcf->traced) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"aiobs_otlp\" has no spans to send: \"aiobs_trace "
-                      "on;\" is nowhere in the configuration");
     }
 
     if (ngx_http_aiobs_add_zone(cf, amcf) != NGX_OK

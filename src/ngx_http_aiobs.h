@@ -64,7 +64,8 @@ typedef struct {
 
 
 typedef struct {
-    ngx_flag_t                  used;           /* "aiobs on" somewhere */
+    ngx_flag_t                  enabled;        /* "aiobs on" somewhere */
+    ngx_flag_t                  used;           /* or a handler of ours */
     ngx_flag_t                  llm;            /* "aiobs_llm" somewhere */
     ngx_flag_t                  auth;           /* "aiobs_auth" somewhere */
     ngx_flag_t                  traced;         /* "aiobs_trace" likewise */
@@ -174,6 +175,9 @@ void *ngx_http_aiobs_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+/* of what is configured, and cannot do anything */
+void ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf);
 
 char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -218,6 +218,32 @@ ngx_http_aiobs_own_directive(ngx_http_aiobs_loc_conf_t *conf)
 }
 
 
+void
+ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
+{
+    if (!amcf->enabled
+        && (amcf->used || amcf->llm || amcf->auth || amcf->store.len
+            || amcf->otlp || amcf->sentry || amcf->log.sinks))
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "the aiobs module sees no request: \"aiobs on;\" is "
+                      "nowhere in the configuration");
+    }
+
+    if (amcf->enabled && amcf->otlp && !amcf->traced) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aiobs_otlp\" has no spans to send: \"aiobs_trace "
+                      "on;\" is nowhere in the configuration");
+    }
+
+    if (amcf->recorder.used && amcf->recorder.capacity == 0) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"aiobs_requests\" has nothing to show with "
+                      "\"aiobs_recorder off\"");
+    }
+}
+
+
 char *
 ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -234,6 +260,7 @@ ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rv == NGX_CONF_OK && lcf->enable) {
         amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
+        amcf->enabled = 1;
         amcf->used = 1;
     }
 

@@ -142,7 +142,10 @@ my @cases = (
 # what is accepted, but hardly meant
 
 my @idle = (
-    ['nothing is on', 'aiobs_log %%DIR%%/b.json;', server(), qr/does nothing: "aiobs on;" is nowhere/],
+    ['nothing is on', 'aiobs_log %%DIR%%/b.json;', server(), qr/sees no request: "aiobs on;" is nowhere/],
+    ['metrics of nothing', '', server('location = /m { aiobs_metrics; }'), qr/sees no request/],
+    ['a page of nothing', 'aiobs_recorder off;', server('aiobs on; location = /r { aiobs_requests; }'),
+        qr/"aiobs_requests" has nothing to show with "aiobs_recorder off"/],
     ['a location that is not on', '', server('location /v1/ { aiobs_llm auto; } location /b { aiobs on; }'),
         qr{"aiobs_llm" in location "/v1/" does nothing without "aiobs on;" there}],
     ['spans of nothing', 'aiobs_otlp { }', server('aiobs on;'), qr/"aiobs_otlp" has no spans to send/],
@@ -190,7 +193,7 @@ for my $server ('aiobs on; aiobs_auth on; location /health { aiobs off; }',
 {
     my ($rc, $out) = $t->check('aiobs_key_store sqlite:keys.db;' . server($server));
     is($rc, 0, 'a location without keys on purpose: accepted') or diag($out);
-    unlike($out, qr/does nothing|asks nobody/, 'and not warned of');
+    unlike($out, qr/does nothing|asks nobody|sees no request/, 'and not warned of');
 }
 
 # the metrics are for this machine, unless it is said otherwise
