@@ -109,6 +109,7 @@ typedef struct ngx_http_aiobs_counts_s  ngx_http_aiobs_counts_t;
 typedef struct {
     ngx_flag_t                  enable;
     ngx_flag_t                  switched_off;   /* by "aiobs off", in words */
+    ngx_http_handler_pt         content;        /* our own, or NULL */
     ngx_uint_t                  auth;
     ngx_http_complex_value_t   *auth_key;
     ngx_flag_t                  auth_query;
@@ -185,6 +186,9 @@ char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* at configuration: answers come from this module in the location */
+void ngx_http_aiobs_answers(ngx_conf_t *cf, ngx_http_handler_pt handler);
 
 /* whether the client is on this machine */
 ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);

@@ -13,6 +13,8 @@
 
 static const char *ngx_http_aiobs_own_directive(
     ngx_http_aiobs_loc_conf_t *conf);
+static void ngx_http_aiobs_merge_content(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf);
 static void ngx_http_aiobs_prices_cleanup(void *data);
 static ngx_int_t ngx_http_aiobs_metrics_content(ngx_http_request_t *r);
 
@@ -105,7 +107,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     }
 
     /*
-     * endpoint, handler, forward, switched_off, metrics and its parameters:
+     * endpoint, handler, forward, switched_off, content and its parameters:
      * zeroed
      */
 
@@ -152,6 +154,8 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aiobs_trace_merge_conf(&prev->trace, &conf->trace);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    ngx_http_aiobs_merge_content(clcf, prev, conf);
 
     conf->handler = clcf->name;
 
@@ -218,6 +222,35 @@ ngx_http_aiobs_own_directive(ngx_http_aiobs_loc_conf_t *conf)
 }
 
 
+/*
+ * "if" and "limit_except" are of their location: unless something else answers
+ * in them, what answers there runs with their configuration.  nginx keeps the
+ * handler for an "if", and has none for the methods of a "limit_except".
+ */
+
+static void
+ngx_http_aiobs_merge_content(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf)
+{
+    if (prev->content == NULL || !clcf->noname || clcf->handler) {
+        return;
+    }
+
+    conf->content = prev->content;
+    conf->metrics = prev->metrics;
+    conf->metrics_remote = prev->metrics_remote;
+    conf->metrics_created = prev->metrics_created;
+    conf->keys_api = prev->keys_api;
+    conf->keys_api_remote = prev->keys_api_remote;
+    conf->login.name = prev->login.name;
+    conf->recorder = prev->recorder;
+
+    if (clcf->lmt_excpt) {
+        clcf->handler = conf->content;
+    }
+}
+
+
 void
 ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
@@ -241,6 +274,20 @@ ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
                       "\"aiobs_requests\" has nothing to show with "
                       "\"aiobs_recorder off\"");
     }
+}
+
+
+void
+ngx_http_aiobs_answers(ngx_conf_t *cf, ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_aiobs_loc_conf_t  *lcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    lcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_aiobs_module);
+
+    clcf->handler = handler;
+    lcf->content = handler;
 }
 
 
@@ -417,7 +464,6 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t                   *value;
     ngx_uint_t                   i;
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
     if (lcf->metrics) {
@@ -448,8 +494,7 @@ ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
     amcf->used = 1;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_aiobs_metrics_content;
+    ngx_http_aiobs_answers(cf, ngx_http_aiobs_metrics_content);
 
     return NGX_CONF_OK;
 }

@@ -86,6 +86,8 @@ server {
     }
     location = /metrics { aiobs_metrics; }
     location /led/ { proxy_pass http://127.0.0.1:%%PORT_2%%; }
+    location /missing/ { error_page 404 @kept; root %%DIR%%; }
+    location /masked/ { error_page 404 =200 @kept; root %%DIR%%; }
     location @kept { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
 }
 EOF
@@ -188,6 +190,16 @@ $r = get('/own/', 'X-Gateway-Key', $key, 'Authorization', 'Bearer mine');
 is($r->{status}, 200, 'a key from another header');
 like($r->{body}, qr/^Authorization: Bearer mine$/m, 'leaves the standard ones alone');
 unlike($r->{body}, qr/\Q$key\E/, 'and goes no further itself');
+
+# behind an error_page
+
+for my $path ('/missing/', '/masked/') {
+    $r = get($path . 'x');
+    is($r->{status}, 401, "$path: a refusal has its own status, not that of error_page");
+    is($r->{line}{status_code}, 401, 'in the log as well');
+    is(get($path . 'x', 'x-api-key', $key)->{status}, $path eq '/masked/' ? 200 : 404,
+        'which is for who may pass');
+}
 
 # nginx's own ways
 

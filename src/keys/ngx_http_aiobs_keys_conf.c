@@ -272,7 +272,7 @@ ngx_http_aiobs_keys_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     lcf->keys_api = 1;
-    clcf->handler = ngx_http_aiobs_keys_api_content;
+    ngx_http_aiobs_answers(cf, ngx_http_aiobs_keys_api_content);
 
     return NGX_CONF_OK;
 }

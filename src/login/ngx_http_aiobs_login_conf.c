@@ -15,7 +15,6 @@ char *
 ngx_http_aiobs_login(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                   *value;
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_loc_conf_t   *lcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -31,8 +30,7 @@ ngx_http_aiobs_login(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
     amcf->login.used = 1;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_aiobs_login_content;
+    ngx_http_aiobs_answers(cf, ngx_http_aiobs_login_content);
 
     return ngx_http_aiobs_login_page_init(cf) == NGX_OK ? NGX_CONF_OK
                                                         : NGX_CONF_ERROR;

@@ -490,6 +490,9 @@ ngx_http_aiobs_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *body)
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
+    /* an error_page that led here has a status that would go out instead */
+
+    r->err_status = status;
     r->headers_out.status = status;
     r->headers_out.content_length_n = body->len;
 

@@ -62,7 +62,6 @@ char *
 ngx_http_aiobs_requests(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                       *value;
-    ngx_http_core_loc_conf_t        *clcf;
     ngx_http_aiobs_main_conf_t      *amcf;
     ngx_http_aiobs_recorder_conf_t  *rcf;
 
@@ -93,8 +92,7 @@ ngx_http_aiobs_requests(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     amcf->recorder.used = 1;
     amcf->used = 1;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_aiobs_requests_handler;
+    ngx_http_aiobs_answers(cf, ngx_http_aiobs_requests_handler);
 
     return NGX_CONF_OK;
 }
