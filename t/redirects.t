@@ -23,6 +23,12 @@ $t->upstream(0, sub {
     my ($status) = $req->{uri} =~ /fail=(\d+)/;
 
     return if $req->{uri} =~ /drop/;
+
+    if ($req->{uri} =~ /plain/) {
+        open my $seen, '>>', $t->dir . '/seen' or die $!;
+        print $seen $req->{headers}{'x-request-id'}, $req->{body} =~ /"include_usage":\s*true/ ? " asked\n" : "\n";
+    }
+
     if ($status) {
         return $t->answer($c, $status, ['Content-Type', 'application/json'],
             '{"error":{"message":"m","type":"t","code":"rate_limit_exceeded"}}');
@@ -63,6 +69,16 @@ server {
         aiobs_auth on;
         aiobs_llm openai;
         aiobs_endpoint second;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /plain/ {
+        error_page 502 = @late;
+        proxy_pass http://127.0.0.1:%%PORT_2%%;
+    }
+    location @late {
+        aiobs_auth on;
+        aiobs_llm openai;
+        aiobs_stream_usage on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location /page/ {
@@ -137,6 +153,24 @@ for my $n (1, 14, 15, 16, 20, 21, 60) {
         unlike($body, qr/\Q$key\E|^Authorization:/mi, 'and no key');
     }
 }
+
+# a body that a location without models has sent on before
+
+my ($rc, $limited) = $t->keys_cli('create', '--db', $t->store, '--user', 'bob', '--models', 'asked');
+chomp $limited;
+push @{$t->{secrets}}, $limited;
+
+for my $case (['asked', 200, 4], ['other', 403, 4], ['asked', 200, 300000]) {
+    my ($model, $status, $words) = @$case;
+
+    my $late = $t->post(1, '/plain/completions', qq({"model":"$model","stream":true,"messages":")
+        . 'a ' x $words . '"}', 'X-Request-ID', "late-$model-$words", 'Authorization', "Bearer $limited");
+    is($late->{status}, $status, "a body that was read before, of model $model");
+    is($t->log_of("late-$model-$words")->{request_model}, $model, 'is read again');
+}
+
+like(my $seen = Aiobs::slurp($t->dir . '/seen'), qr/^late-asked-4 asked$/m, 'and asks for usage');
+like($seen, qr/^late-asked-300000 asked$/m, 'as it does in a file');
 
 # error_page to a named location that calls another provider
 

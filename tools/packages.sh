@@ -4,7 +4,9 @@ BUILD_PACKAGES="nginx nginx-dev gcc make libc6-dev libsqlite3-dev libssl-dev
     libyajl-dev libjansson-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev libzstd-dev"
 TEST_PACKAGES="perl curl openssl ca-certificates sqlite3 python3 libfaketime
     python3-prometheus-client prometheus prometheus-alertmanager nodejs npm brotli zstd
-    python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium jq"
+    python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium jq
+    libnginx-mod-http-lua libnginx-mod-http-js libnginx-mod-http-echo
+    libnginx-mod-http-headers-more-filter"
 
 # installs those that are missing; services they start by themselves are stopped
 install_packages() {

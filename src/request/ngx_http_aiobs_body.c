@@ -10,8 +10,11 @@
 
 
 #define NGX_HTTP_AIOBS_TAIL_MAX  (1024 * 1024)    /* read back from a file */
+#define NGX_HTTP_AIOBS_PIECE     16384            /* the same, at once */
 
 
+static ngx_int_t ngx_http_aiobs_body_file(ngx_buf_t *b,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_body_pt take);
 static ngx_int_t ngx_http_aiobs_insert_at(ngx_http_request_t *r,
     ngx_chain_t *cl, off_t head, aiobs_insertion_t *insertion);
 static ngx_int_t ngx_http_aiobs_insert_links(ngx_http_request_t *r,
@@ -51,6 +54,62 @@ ngx_http_aiobs_body_insert(ngx_http_request_t *r, aiobs_insertion_t *insertion)
     }
 
     return NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_body_whole(ngx_http_request_t *r)
+{
+    return r->request_body && r->request_body->bufs
+           && r->request_body->last_saved && !r->request_body_no_buffering;
+}
+
+
+void
+ngx_http_aiobs_body_again(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_body_pt take)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            take(ctx, b->pos, b->last - b->pos);
+
+        } else if (b->in_file
+                   && ngx_http_aiobs_body_file(b, ctx, take) != NGX_OK)
+        {
+            return;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_body_file(ngx_buf_t *b, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_body_pt take)
+{
+    off_t    pos;
+    ssize_t  n;
+
+    static u_char  piece[NGX_HTTP_AIOBS_PIECE];
+
+    for (pos = b->file_pos; pos < b->file_last; pos += n) {
+
+        n = ngx_read_file(b->file, piece,
+                          (size_t) ngx_min(b->file_last - pos,
+                                           NGX_HTTP_AIOBS_PIECE),
+                          pos);
+        if (n <= 0) {
+            return NGX_ERROR;
+        }
+
+        take(ctx, piece, n);
+    }
+
+    return NGX_OK;
 }
 
 

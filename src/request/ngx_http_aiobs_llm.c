@@ -7,7 +7,7 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
+#include "ngx_http_aiobs_body.h"
 
 
 /* a path without a model in it, and what it says */
@@ -28,6 +28,8 @@ static void ngx_http_aiobs_llm_type(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_str_t *type);
 static void ngx_http_aiobs_llm_path(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+static void ngx_http_aiobs_llm_request_piece(ngx_http_aiobs_ctx_t *ctx,
+    u_char *p, size_t len);
 static void *ngx_http_aiobs_llm_reader(ngx_http_request_t *r, void **kept,
     size_t size);
 static ngx_uint_t ngx_http_aiobs_llm_reads(ngx_http_request_t *r,
@@ -66,11 +68,29 @@ ngx_http_aiobs_llm_arrive(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
             }
 
             aiobs_request_forms(ctx->reader, ngx_http_aiobs_llm_forms());
+
+            if (r->request_body && ngx_http_aiobs_body_whole(r)) {
+
+                /* another module, or another location, was first */
+
+                ngx_http_aiobs_body_again(r, ctx,
+                                          ngx_http_aiobs_llm_request_piece);
+            }
         }
     }
 
     if (ctx->llm_gauge == NULL && aiobs_api_countable(ctx->api)) {
         ngx_http_aiobs_count_call_up(ctx);
+    }
+}
+
+
+static void
+ngx_http_aiobs_llm_request_piece(ngx_http_aiobs_ctx_t *ctx, u_char *p,
+    size_t len)
+{
+    if (len) {
+        aiobs_request_feed(ctx->reader, p, len);
     }
 }
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_aiobs_request.h"
+#include "ngx_http_aiobs_body.h"
 
 
 static ngx_int_t ngx_http_aiobs_read_body(ngx_http_request_t *r,
@@ -43,6 +43,11 @@ ngx_http_aiobs_precontent(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         if (admit || ask) {
             return ngx_http_aiobs_read_body(r, ctx);
         }
+
+    } else if (r->request_body && ngx_http_aiobs_body_whole(r)
+               && ngx_http_aiobs_stream_reads(r, ctx))
+    {
+        ngx_http_aiobs_body_again(r, ctx, ngx_http_aiobs_stream_request);
     }
 
     rc = ngx_http_aiobs_admit(r, ctx);

@@ -217,7 +217,7 @@ ngx_http_aiobs_may_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     static const char  path[] = "/completions";
 
     if (!lcf->stream_usage || ctx->llm != lcf || r->method != NGX_HTTP_POST
-        || r->request_body != NULL
+        || (r->request_body != NULL && !ngx_http_aiobs_body_whole(r))
         || r->uri.len < sizeof(path) - 1
         || ngx_memcmp(r->uri.data + r->uri.len - (sizeof(path) - 1), path,
                       sizeof(path) - 1)
