@@ -114,6 +114,13 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
         ngx_http_aiobs_refusal_stands(ctx);         /* this is its error_page */
     }
 
+    if (r->post_action) {
+
+        /* the client has its answer: what follows is no part of it */
+
+        (void) ngx_http_aiobs_log_phase_handler(r);
+    }
+
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
 
     if (lcf->login.provider && ngx_http_aiobs_login_hide(r) != NGX_OK) {

@@ -81,6 +81,13 @@ server {
         aiobs_stream_usage on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /posted/ {
+        aiobs_llm openai;
+        post_action @posted;
+        proxy_intercept_errors off;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location @posted { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_2%%; }
     location /page/ {
         aiobs_llm openai;
         error_page 429 /sorry.html;
@@ -171,6 +178,20 @@ for my $case (['asked', 200, 4], ['other', 403, 4], ['asked', 200, 300000]) {
 
 like(my $seen = Aiobs::slurp($t->dir . '/seen'), qr/^late-asked-4 asked$/m, 'and asks for usage');
 like($seen, qr/^late-asked-300000 asked$/m, 'as it does in a file');
+
+# what nginx does once the client has its answer is no part of it
+
+for my $case ([200, '', undef, 4], [429, '?fail=429', 'rate_limited', undef]) {
+    my ($status, $args, $error, $tokens) = @$case;
+
+    my $r = post("posted-$status", "/posted/completions$args");
+    is($r->{status}, $status, "post_action: $status");
+    is($r->{line}{status_code}, $status, 'is what is told');
+    is($r->{line}{attempts}, 1, 'of one try');
+    is($r->{line}{error_type}, $error, 'with its own error, or none');
+    is($r->{line}{input_tokens}, $tokens, 'and its tokens');
+    is(scalar(grep { $_->{request_id} eq "posted-$status" } $t->log_lines(1)), 1, 'once');
+}
 
 # error_page to a named location that calls another provider
 
