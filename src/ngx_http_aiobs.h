@@ -28,6 +28,11 @@
 #include "request/ngx_http_aiobs_trace.h"
 
 
+#if (NGX_PTR_SIZE != 8)
+#error counters are 64 bits wide, and changed by atomics of nginx: that takes a 64-bit machine
+#endif
+
+
 #define NGX_HTTP_AIOBS_AUTH_OFF       0
 #define NGX_HTTP_AIOBS_AUTH_ON        1
 #define NGX_HTTP_AIOBS_AUTH_OPTIONAL  2
