@@ -96,7 +96,8 @@ aiobs_answer_pending(aiobs_usage_t *u)
 static int
 aiobs_answer_empty(aiobs_usage_t *u)
 {
-    return !u->reported && u->content_events == 0 && u->text_bytes == 0;
+    return !u->reported && u->content_events == 0 && u->text_bytes == 0
+           && u->images == 0;
 }
 
 

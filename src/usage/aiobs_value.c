@@ -16,6 +16,7 @@ static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
 static uint8_t aiobs_value_type(const char *p, size_t len);
 static uint8_t aiobs_value_object(const char *p, size_t len);
+static int aiobs_value_well(const char *p, size_t len);
 static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
 static void aiobs_value_number(aiobs_usage_t *u, int slot, const char *p,
@@ -157,13 +158,32 @@ aiobs_value_object(const char *p, size_t len)
 }
 
 
+/* what some say of answers without an error */
+
+static int
+aiobs_value_well(const char *p, size_t len)
+{
+    const char  **word;
+
+    static const char  *words[] = { "0", "200", "ok", "success", NULL };
+
+    for (word = words; *word; word++) {
+        if (len == strlen(*word) && strncasecmp(p, *word, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* a code says more than a type */
 
 static void
 aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
 {
-    if (len == 1 && *p == '0') {
-        return;                             /* all went well */
+    if (aiobs_value_well(p, len)) {
+        return;
     }
 
     u->strings |= 1U << slot;
