@@ -46,7 +46,7 @@ aiobs_api_makes(const char *path, size_t len)
 }
 
 
-/* the pattern fits the path's end; "*" is a segment, or a few: the last, before more */
+/* the pattern fits the path's end; "*" is a segment, the last before more a few */
 
 int
 aiobs_api_match(const aiobs_api_t *api, const char *path, size_t len)

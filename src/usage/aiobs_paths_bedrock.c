@@ -207,7 +207,7 @@ const aiobs_node_t  aiobs_invoke_answer[] = {
 };
 
 
-/* --- agents, flows, knowledge bases: the figures are in traces, if asked for --- */
+/* --- agents, flows, knowledge bases: figures are in traces, if asked for --- */
 
 static const aiobs_node_t  aiobs_agent_usage[] = {
     AIOBS_NUMBER("inputTokens", INPUT),
