@@ -14,6 +14,7 @@ use AiobsPeers;
 use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64;
+use POSIX qw(strftime);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -131,12 +132,20 @@ my ($gap) = gaps($from);
 cmp_ok($gap, '>=', 1000, 'not before Retry-After');
 is((grep { $_ eq $id } spans()), 1, 'taken once');
 
+# a date has no more than seconds: three ahead are two at least
+
+$from = () = lines();
+answers(status => 503, headers => { 'Retry-After' => strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 3)) });
+$id = traffic(1);
+ok(arrived($id), '503 until a date: sent again');
+cmp_ok((gaps($from))[0], '>=', 1900, 'not before it');
+
 $from = () = lines();
 answers(status => 429, times => 2);
 $id = traffic(1);
 ok(arrived($id), '429, twice');
 cmp_ok((gaps($from))[1], '>=', 450, 'with more time each time');
-reaches(1, 'failed_total', "counted by status: $_", reason => $_) for 503, 429;
+reaches($_->[1], 'failed_total', "counted by status: $_->[0]", reason => $_->[0]) for [503, 2], [429, 1];
 
 # --- answers that mean "never" ---
 
@@ -177,6 +186,14 @@ reaches($refused + 1, 'dropped_total', 'RESOURCE_EXHAUSTED without is final', re
 answers(grpc => 3, message => "bad\x01request");
 traffic(1);
 reaches($refused + 2, 'dropped_total', 'INVALID_ARGUMENT is final', reason => 'refused');
+answers(grpc => 12);
+traffic(1);
+reaches($refused + 3, 'dropped_total', 'UNIMPLEMENTED is final', reason => 'refused');
+for my $later (1, 4, 10, 11, 15) {
+    answers(grpc => $later);
+    $id = traffic(1);
+    ok(arrived($id), "gRPC's $later: sent again");
+}
 answers(rejected => 1);
 traffic(1);
 reaches(2, 'dropped_total', 'a partial success', reason => 'rejected');
