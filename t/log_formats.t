@@ -110,7 +110,7 @@ my %type = (
     '@timestamp' => qr/^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"$/,
     'log.level' => qr/^"(?:info|warning|error)"$/, 'event.kind' => qr/^"event"$/, 'event.category' => qr/^\["web"\]$/,
     'event.type' => qr/^\["access"\]$/, 'event.outcome' => qr/^"(?:success|failure)"$/,
-    'ecs.version' => qr/^"9\.4\.0"$/, 'trace.id' => qr/^"[0-9a-f]{32}"$/, 'span.id' => qr/^"[0-9a-f]{16}"$/,
+    'ecs.version' => qr/^"9\.4\.0"$/, 'trace.id' => qr/^"[0-9a-f]{32}"$/, (map { $_ => qr/^"[0-9a-f]{16}"$/ } qw(span.id transaction.id)),
     'source.ip' => qr/^"(?:\d+(?:\.\d+){3}|[0-9a-f:]+)"$/,
     (map { $_ => $text } qw(message event.action service.name service.environment http.request.id http.request.method user.id
         url.path source.address user_agent.original error.type gen_ai.system gen_ai.operation.name gen_ai.request.model
@@ -152,6 +152,7 @@ is($e->{$_}, $want{$_}, "ECS: $_") for sort keys %want;
 like($e->{'@timestamp'}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, 'ECS: @timestamp');
 like($e->{'trace.id'}, qr/^[0-9a-f]{32}$/, 'ECS: trace.id');
 like($e->{'span.id'}, qr/^[0-9a-f]{16}$/, 'ECS: span.id');
+is($e->{'transaction.id'}, $e->{'span.id'}, 'ECS: the transaction that it is');
 is_deeply($e->{'event.category'}, ['web'], 'ECS: event.category');
 is_deeply($e->{'event.type'}, ['access'], 'ECS: event.type');
 cmp_ok($e->{'event.duration'}, '<', 30e9, 'ECS: event.duration in nanoseconds');

@@ -47,6 +47,8 @@ static u_char *ngx_http_aiobs_ecs_nanoseconds(u_char *p, size_t max,
     ngx_http_aiobs_value_t *value);
 static u_char *ngx_http_aiobs_ecs_client(u_char *p, size_t max,
     ngx_http_aiobs_value_t *value);
+static u_char *ngx_http_aiobs_ecs_span(u_char *p, size_t max,
+    ngx_http_aiobs_value_t *value);
 
 
 static const ngx_http_aiobs_ecs_t  ngx_http_aiobs_ecs[] = {
@@ -56,7 +58,7 @@ static const ngx_http_aiobs_ecs_t  ngx_http_aiobs_ecs[] = {
     { NGX_HTTP_AIOBS_F_ENVIRONMENT, "service.environment", NULL },
     { NGX_HTTP_AIOBS_F_REQUEST_ID, "http.request.id", NULL },
     { NGX_HTTP_AIOBS_F_TRACE_ID, "trace.id", NULL },
-    { NGX_HTTP_AIOBS_F_SPAN_ID, "span.id", NULL },
+    { NGX_HTTP_AIOBS_F_SPAN_ID, "span.id", ngx_http_aiobs_ecs_span },
     { NGX_HTTP_AIOBS_F_USER, "user.id", NULL },
     { NGX_HTTP_AIOBS_F_METHOD, "http.request.method", NULL },
     { NGX_HTTP_AIOBS_F_PATH, "url.path", NULL },
@@ -99,7 +101,7 @@ ngx_http_aiobs_ecs_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     for (i = 0; i < NGX_HTTP_AIOBS_FIELDS; i++) {
 
-        /* the client's address stands there twice, under longer names */
+        /* some stand there twice, under longer names */
 
         if (v[i].type == NGX_HTTP_AIOBS_VALUE_ABSENT
             || (size_t) (last - p)
@@ -246,4 +248,17 @@ ngx_http_aiobs_ecs_client(u_char *p, size_t max, ngx_http_aiobs_value_t *value)
     }
 
     return p;
+}
+
+
+/* the span of a request to a server is what the schema calls a transaction */
+
+static u_char *
+ngx_http_aiobs_ecs_span(u_char *p, size_t max, ngx_http_aiobs_value_t *value)
+{
+    p = ngx_http_aiobs_json_string(p, max, &value->str);
+    p = ngx_cpymem(p, ",\"transaction.id\":",
+                   sizeof(",\"transaction.id\":") - 1);
+
+    return ngx_http_aiobs_json_string(p, max, &value->str);
 }
