@@ -248,6 +248,8 @@ my @bad = (
     (map { ["header \"$_\" s3cret;", qr/the header "\Q$_\E"/, "a header's name: $_"] } '', 'x(y)', 'x:y', 'x/y', "x\xe9", 'Content-Type', 'content-length',
         'Transfer-Encoding', 'TE', 'grpc-encoding'),
     ["header x \"a\nb\";", qr/the header "x"/, 'a value of two lines'],
+    ['header x s3cret; header X s3cret;', qr/"header" in "aiobs_otlp" is duplicate/, 'a header twice'],
+    ['resource a=1; resource a=2;', qr/"resource" in "aiobs_otlp" is duplicate/, 'an attribute twice'],
     ['resource =x;', qr/expects "name=value"/, 'an attribute without a name'],
     ["resource \"a\tb=1\";", qr/control bytes/, 'an attribute whose name has control bytes'],
 );
@@ -280,6 +282,8 @@ ignored(@$_) for (map { my $name = $_; map { [$name, $_, qr/$name, which is igno
     ['OTEL_BSP_MAX_QUEUE_SIZE', '-1', qr/OTEL_BSP_MAX_QUEUE_SIZE is "-1"/], ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', qr/from 1 on/],
     ['OTEL_EXPORTER_OTLP_HEADERS', 's3cret', qr/"name=value,..."/], ['OTEL_EXPORTER_OTLP_HEADERS', 'a=%0d%0as3cret', qr/"name=value,..."/],
     ['OTEL_RESOURCE_ATTRIBUTES', 'a=%zz', qr/OTEL_RESOURCE_ATTRIBUTES, which/], ['OTEL_RESOURCE_ATTRIBUTES', '%ff=a', qr/OTEL_RESOURCE_ATTRIBUTES/],
+    ['OTEL_SDK_DISABLED', 'yes', qr/OTEL_SDK_DISABLED is "yes", which is ignored/],
+    ['OTEL_TRACES_SAMPLER', 'parentbased_', qr/"traceidratio" are accepted/],
     ['OTEL_TRACES_SAMPLER', 'jaeger_remote', qr/"traceidratio" are accepted/],
     ['OTEL_TRACES_SAMPLER_ARG', '2', qr/a number from 0 to 1/, OTEL_TRACES_SAMPLER => 'traceidratio'];
 

@@ -45,6 +45,12 @@ static ngx_atomic_t  *ngx_http_aiobs_log_torn = ngx_http_aiobs_log_alone;
 /* a file opened again may have the number of one that was closed before */
 
 static ngx_uint_t     ngx_http_aiobs_log_opened;
+
+/*
+ * The read end of a pipe that is about to be opened.  A worker closes it before
+ * its next line; the master writes none and keeps it.
+ */
+
 static ngx_fd_t       ngx_http_aiobs_log_reader = NGX_INVALID_FILE;
 
 

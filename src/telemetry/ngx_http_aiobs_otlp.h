@@ -71,7 +71,7 @@ char *ngx_http_aiobs_otlp_resource(ngx_conf_t *cf,
 /* --- ngx_http_aiobs_otlp_env.c --- */
 
 /* OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, whatever the block says */
-ngx_uint_t ngx_http_aiobs_otlp_disabled(void);
+ngx_uint_t ngx_http_aiobs_otlp_disabled(ngx_conf_t *cf);
 
 /* what the environment says, where the block says nothing */
 char *ngx_http_aiobs_otlp_environment(ngx_conf_t *cf,
@@ -93,8 +93,10 @@ char *ngx_http_aiobs_otlp_env_headers(ngx_conf_t *cf,
 char *ngx_http_aiobs_otlp_env_attributes(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
-/* whether a header of that name is there already */
+/* whether a header or attribute of that name is there already */
 ngx_uint_t ngx_http_aiobs_otlp_header_given(ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_aiobs_otlp_attribute_given(ngx_http_aiobs_otlp_t *otlp,
     ngx_str_t *name);
 
 /* adds a header line or attribute; value: any bytes */

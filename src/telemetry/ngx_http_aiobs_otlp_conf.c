@@ -200,6 +200,10 @@ ngx_http_aiobs_otlp_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (ngx_http_aiobs_otlp_header_given(conf, &value[1])) {
+        return "is duplicate";
+    }
+
     if (ngx_http_aiobs_secret(cf, &value[2], &secret) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
@@ -225,6 +229,10 @@ ngx_http_aiobs_otlp_attribute(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     name.len = p - name.data;
     text.data = p + 1;
     text.len = value[1].data + value[1].len - text.data;
+
+    if (ngx_http_aiobs_otlp_attribute_given(conf, &name)) {
+        return "is duplicate";
+    }
 
     return ngx_http_aiobs_otlp_add_attribute(cf, conf, &name, &text);
 }
@@ -260,7 +268,7 @@ ngx_http_aiobs_otlp_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
     ngx_http_aiobs_otlp_t  *otlp;
 
-    if (ngx_http_aiobs_otlp_disabled()) {
+    if (amcf->otlp && ngx_http_aiobs_otlp_disabled(cf)) {
         amcf->otlp = NULL;
     }
 

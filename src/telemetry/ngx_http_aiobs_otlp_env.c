@@ -85,15 +85,25 @@ ngx_http_aiobs_otlp_env_compression(ngx_conf_t *cf,
 
 
 ngx_uint_t
-ngx_http_aiobs_otlp_disabled(void)
+ngx_http_aiobs_otlp_disabled(ngx_conf_t *cf)
 {
     ngx_str_t  value;
 
-    return (ngx_http_aiobs_environment("OTEL_SDK_DISABLED", &value) == NGX_OK
-            && ngx_strcasecmp(value.data, (u_char *) "true") == 0)
-           || (ngx_http_aiobs_environment("OTEL_TRACES_EXPORTER", &value)
-               == NGX_OK
-               && ngx_strcmp(value.data, "none") == 0);
+    if (ngx_http_aiobs_environment("OTEL_SDK_DISABLED", &value) == NGX_OK) {
+
+        if (ngx_strcasecmp(value.data, (u_char *) "true") == 0) {
+            return 1;
+        }
+
+        if (ngx_strcasecmp(value.data, (u_char *) "false") != 0) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "OTEL_SDK_DISABLED is \"%V\", which is ignored: "
+                               "\"true\" or \"false\" is expected", &value);
+        }
+    }
+
+    return ngx_http_aiobs_environment("OTEL_TRACES_EXPORTER", &value) == NGX_OK
+           && ngx_strcmp(value.data, "none") == 0;
 }
 
 

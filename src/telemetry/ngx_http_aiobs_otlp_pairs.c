@@ -331,7 +331,6 @@ ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_str_t *name, ngx_str_t *value)
 {
     u_char        *p;
-    ngx_uint_t     i;
     ngx_keyval_t  *attr;
 
     if (ngx_http_aiobs_otlp_attribute_valid(name) != NGX_OK) {
@@ -341,14 +340,8 @@ ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
         return NGX_CONF_ERROR;
     }
 
-    attr = otlp->attributes.elts;
-
-    for (i = 0; i < otlp->attributes.nelts; i++) {
-        if (attr[i].key.len == name->len
-            && ngx_memcmp(attr[i].key.data, name->data, name->len) == 0)
-        {
-            return NGX_CONF_OK;
-        }
+    if (ngx_http_aiobs_otlp_attribute_given(otlp, name)) {
+        return NGX_CONF_OK;
     }
 
     p = ngx_pnalloc(cf->pool, name->len + 1);
@@ -365,4 +358,25 @@ ngx_http_aiobs_otlp_add_attribute(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_sprintf(p, "%V%Z", name);
 
     return NGX_CONF_OK;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_otlp_attribute_given(ngx_http_aiobs_otlp_t *otlp,
+    ngx_str_t *name)
+{
+    ngx_uint_t     i;
+    ngx_keyval_t  *attr;
+
+    attr = otlp->attributes.elts;
+
+    for (i = 0; i < otlp->attributes.nelts; i++) {
+        if (attr[i].key.len == name->len
+            && ngx_memcmp(attr[i].key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }

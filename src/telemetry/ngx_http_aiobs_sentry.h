@@ -43,7 +43,7 @@ typedef enum {
 #define ngx_http_aiobs_sentry_tries(item_kind)        ((item_kind) >> 8)
 
 
-/* flag of an item: another SDK, before us in the trace, has said how it samples */
+/* flag of an item: an SDK before us in the trace has said how it samples */
 
 #define NGX_HTTP_AIOBS_SENTRY_FROZEN  0x80
 
