@@ -274,6 +274,8 @@ ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
                       "\"aiobs_requests\" has nothing to show with "
                       "\"aiobs_recorder off\"");
     }
+
+    ngx_http_aiobs_login_warn(cf, &amcf->login);
 }
 
 

@@ -57,6 +57,16 @@ my ($rc, $out) = $t->check(conf(provider(scopes => 'openid email', client_auth =
     ca_file => '%%DIR%%/secret', timeout => '1s', refresh => '10m',
     cookie_secret => 'file:%%DIR%%/long')));
 is($rc, 0, 'everything: accepted') or diag($out);
+like($out, qr{no location with "aiobs_login google;" has "/cb"}, 'but nobody can come back');
+
+for my $location ('/c', '= /cb', '~ /cb') {
+    ($rc, $out) = $t->check(conf(provider(),
+        "location /l { aiobs_login google; } location $location { aiobs_login google; }"));
+    unlike($out, qr/no location/, "location $location: they can");
+}
+
+($rc, $out) = $t->check(conf(provider(), 'location = /c { aiobs_login google; }'));
+like($out, qr/no location/, 'another path: they cannot');
 
 for my $need (qw(issuer client_id client_secret redirect_uri)) {
     refused("without $need", conf(provider($need => undef)),

@@ -62,6 +62,10 @@ char *ngx_http_aiobs_login_merge_conf(ngx_conf_t *cf,
     ngx_http_aiobs_login_main_conf_t *main, ngx_http_aiobs_login_conf_t *conf,
     ngx_uint_t usable);
 
+/* merged: warns of providers that send people back to where no login ends */
+void ngx_http_aiobs_login_warn(ngx_conf_t *cf,
+    ngx_http_aiobs_login_main_conf_t *main);
+
 
 /* --- ngx_http_aiobs_login_provider.c --- */
 

@@ -9,6 +9,10 @@
 #include "ngx_http_aiobs_login_room.h"
 
 
+static ngx_uint_t ngx_http_aiobs_login_reaches(ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t *path);
+
+
 /* aiobs_login provider */
 
 char *
@@ -70,6 +74,8 @@ ngx_http_aiobs_login_merge_conf(ngx_conf_t *cf,
     }
 
     conf->provider = provider;
+    provider->located = 1;
+    provider->reached |= ngx_http_aiobs_login_reaches(clcf, &provider->path);
 
     if (provider->start.len == 0 && clcf->name.len && clcf->name.data[0] == '/'
         && (clcf->name.len != provider->path.len
@@ -81,6 +87,49 @@ ngx_http_aiobs_login_merge_conf(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* a pattern may */
+
+static ngx_uint_t
+ngx_http_aiobs_login_reaches(ngx_http_core_loc_conf_t *clcf, ngx_str_t *path)
+{
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        return 1;
+    }
+#endif
+
+    return clcf->name.len <= path->len
+           && (!clcf->exact_match || clcf->name.len == path->len)
+           && ngx_memcmp(clcf->name.data, path->data, clcf->name.len) == 0;
+}
+
+
+void
+ngx_http_aiobs_login_warn(ngx_conf_t *cf,
+    ngx_http_aiobs_login_main_conf_t *main)
+{
+    ngx_uint_t                         i;
+    ngx_http_aiobs_login_provider_t  **p;
+
+    if (main->providers == NULL) {
+        return;
+    }
+
+    p = main->providers->elts;
+
+    for (i = 0; i < main->providers->nelts; i++) {
+
+        if (p[i]->located && !p[i]->reached) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "no location with \"aiobs_login %V;\" has \"%V\", "
+                          "which is the path of its \"redirect_uri\": nobody "
+                          "can come back from there",
+                          &p[i]->name, &p[i]->path);
+        }
+    }
 }
 
 

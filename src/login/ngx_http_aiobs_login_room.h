@@ -46,6 +46,8 @@ struct ngx_http_aiobs_login_provider_s {
     ngx_str_t                         path;
     ngx_str_t                         cookie;   /* its name */
     ngx_str_t                         start;    /* a path, "" if unknown */
+    unsigned                          located:1;    /* by an aiobs_login */
+    unsigned                          reached:1;    /* path is, as it seems */
 };
 
 
