@@ -25,7 +25,8 @@ my %variants = variants();
 
 for my $variant (sort keys %variants) {
     my $exe = build('session_table', $variant,
-        ['agents/ngx_http_aiobs_session_table.c'], @include);
+        ['agents/ngx_http_aiobs_session_table.c',
+            'agents/ngx_http_aiobs_session_room.c'], @include);
 
     # evicted all the time; room for all; a handful; looked through in turns
     for my $case ([5000, 500, 1], [500, 5000, 0], [100, 20, 1], [100000, 9000, 1]) {
