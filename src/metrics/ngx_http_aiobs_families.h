@@ -39,7 +39,9 @@
                                        * NGX_HTTP_AIOBS_GAUGE_CHUNKS)
 
 #define NGX_HTTP_AIOBS_SERIES_SIZE    256   /* bytes on average */
-#define NGX_HTTP_AIOBS_SLOT_BYTES     65536 /* for gauges of processes */
+/* for gauges of 256 processes: as many workers as 128, and those of a reload */
+#define NGX_HTTP_AIOBS_SLOT_BYTES     (256 * NGX_HTTP_AIOBS_GAUGE_CHUNK       \
+                                       * sizeof(ngx_atomic_t))
 
 #define NGX_HTTP_AIOBS_KEY_MAX        (NGX_HTTP_AIOBS_LABELS_MAX              \
                                        * (AIOBS_LABEL_MAX + 1))

@@ -85,6 +85,8 @@ ngx_http_aiobs_metrics_up_at(ngx_http_aiobs_gauge_t *known,
 
     chunk = ngx_http_aiobs_gauge_chunk(s->gauge / NGX_HTTP_AIOBS_GAUGE_CHUNK);
     if (chunk == NULL) {
+        (void) ngx_atomic_fetch_add(
+                        &ngx_http_aiobs_registry->families[family].dropped, 1);
         return NULL;
     }
 
@@ -125,6 +127,15 @@ ngx_http_aiobs_gauge_chunk(ngx_uint_t n)
     chunk = ngx_http_aiobs_slot->chunks[n];
     if (chunk) {
         return chunk;
+    }
+
+    /* without the lock first: each request of a full zone comes here */
+
+    if (ngx_http_aiobs_registry->arena_size
+        - ngx_http_aiobs_registry->arena_used
+        < NGX_HTTP_AIOBS_GAUGE_CHUNK * sizeof(ngx_atomic_t))
+    {
+        return NULL;
     }
 
     ngx_shmtx_lock(&ngx_http_aiobs_registry_pool->mutex);

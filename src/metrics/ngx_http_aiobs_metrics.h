@@ -193,7 +193,7 @@ ngx_http_aiobs_metrics_t *ngx_http_aiobs_metrics_create(ngx_slab_pool_t *shpool,
 
 /*
  * Bytes the registry takes of a zone for that many series: 256 of each and 36
- * for exemplars, 8 to 16 of the hash table, and some 150k in all.
+ * for exemplars, 8 to 16 of the hash table, and some 350k in all.
  */
 size_t ngx_http_aiobs_metrics_size(ngx_http_aiobs_metrics_conf_t *conf,
     ngx_uint_t series);
