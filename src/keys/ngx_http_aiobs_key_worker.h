@@ -182,6 +182,9 @@ void ngx_http_aiobs_key_gather(ngx_http_aiobs_key_worker_t *w);
 /* another key of nobody */
 void ngx_http_aiobs_key_strange(ngx_http_aiobs_key_worker_t *w);
 
+
+/* --- ngx_http_aiobs_key_wait.c --- */
+
 /* NGX_BUSY: too many requests wait already */
 ngx_int_t ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *identity,
@@ -193,6 +196,8 @@ void ngx_http_aiobs_key_ask(ngx_http_aiobs_key_worker_t *w);
 /* the job is done: its keys get into the table, its requests go on */
 void ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w);
 
+
+/* --- ngx_http_aiobs_key_job.c --- */
 
 /* in the thread */
 void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
