@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_AIOBS_LAYOUT  6    /* of everything in the zone */
+#define NGX_HTTP_AIOBS_LAYOUT  7    /* of everything in the zone */
 
 
 static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,

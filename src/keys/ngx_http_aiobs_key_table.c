@@ -13,6 +13,8 @@
 
 
 static ngx_uint_t ngx_http_aiobs_key_buckets(ngx_uint_t n);
+static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_walk(
+    ngx_http_aiobs_keys_t *keys, const u_char *hash, ngx_uint_t steps);
 static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
 static ngx_int_t ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
@@ -67,8 +69,13 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
 
     keys->capacity = n;
     keys->overflow_capacity = n / 16 + 64;
-    keys->mask = buckets - 1;
+    keys->mask = buckets / NGX_HTTP_AIOBS_KEY_SLOTS - 1;
     keys->epoch = 1;
+
+    for (keys->links = 63; keys->links < n; keys->links = keys->links * 2 + 1) {
+        /* void */
+    }
+
     keys->shpool = shpool;
     keys->blobs_mask = buckets / 16 - 1;
 
@@ -92,7 +99,7 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
 }
 
 
-/* chains are short: another entry on the way costs two misses of the cache */
+/* words of all buckets; one in thirty keys or so has others on its way */
 
 static ngx_uint_t
 ngx_http_aiobs_key_buckets(ngx_uint_t n)
@@ -109,29 +116,64 @@ ngx_int_t
 ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
     time_t now, aiobs_key_t *key)
 {
-    uint32_t                     i;
-    ngx_uint_t                   steps;
     ngx_http_aiobs_key_entry_t  *e;
 
-    i = ngx_http_aiobs_load(ngx_http_aiobs_key_bucket(keys, hash));
+    e = ngx_http_aiobs_key_walk(keys, hash, NGX_HTTP_AIOBS_KEY_STEPS);
 
-    for (steps = 0; steps < NGX_HTTP_AIOBS_KEY_STEPS; steps++) {
-
-        if (i == 0 || i > keys->capacity) {
-            return NGX_DECLINED;
-        }
-
-        e = &keys->entries[i - 1];
-
-        if (aiobs_key_hash_same(e->hash, hash)) {
-            ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
-            return ngx_http_aiobs_key_read(keys, e, now, key);
-        }
-
-        i = ngx_http_aiobs_load(&e->next);
+    if (e == NULL) {
+        return NGX_DECLINED;
     }
 
-    return NGX_DECLINED;
+    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
+
+    return ngx_http_aiobs_key_read(keys, e, now, key);
+}
+
+
+/* at most so many entries are looked at; NULL: it is not among them */
+
+static ngx_http_aiobs_key_entry_t *
+ngx_http_aiobs_key_walk(ngx_http_aiobs_keys_t *keys, const u_char *hash,
+    ngx_uint_t steps)
+{
+    uint32_t                     i, link, tag, *slot, *end;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    tag = ngx_http_aiobs_key_tag(keys, hash);
+    slot = ngx_http_aiobs_key_bucket(keys, hash);
+
+    for (end = slot + NGX_HTTP_AIOBS_KEY_SLOTS; slot < end; slot++) {
+
+        for (link = ngx_http_aiobs_load(slot);
+             link && steps;
+             link = ngx_http_aiobs_load(&e->next), steps--)
+        {
+            i = ngx_http_aiobs_key_index(keys, link) - 1;
+
+            if (i >= keys->capacity) {
+                return NULL;
+            }
+
+            e = &keys->entries[i];
+
+            if ((link & ~(NGX_HTTP_AIOBS_KEY_MORE | keys->links)) == tag) {
+
+                /* what is written when it is used lies elsewhere */
+
+                __builtin_prefetch(&keys->dirty[i / 64], 1);
+
+                if (aiobs_key_hash_same(e->hash, hash)) {
+                    return e;
+                }
+            }
+
+            if (!(link & NGX_HTTP_AIOBS_KEY_MORE)) {
+                break;
+            }
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -272,32 +314,27 @@ ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys, const u_char *hash)
 
     ngx_memcpy(&n, hash, sizeof(uint32_t));
 
-    return &keys->buckets[n & keys->mask];
+    return &keys->buckets[(size_t) (n & keys->mask) * NGX_HTTP_AIOBS_KEY_SLOTS];
+}
+
+
+/* bits of the hash that do not choose the bucket, where a link has them */
+
+uint32_t
+ngx_http_aiobs_key_tag(ngx_http_aiobs_keys_t *keys, const u_char *hash)
+{
+    uint32_t  n;
+
+    ngx_memcpy(&n, hash + sizeof(uint32_t), sizeof(uint32_t));
+
+    return n & ~(NGX_HTTP_AIOBS_KEY_MORE | keys->links);
 }
 
 
 ngx_http_aiobs_key_entry_t *
 ngx_http_aiobs_key_find(ngx_http_aiobs_keys_t *keys, const u_char *hash)
 {
-    uint32_t                     i;
-    ngx_uint_t                   steps;
-    ngx_http_aiobs_key_entry_t  *e;
-
-    i = *ngx_http_aiobs_key_bucket(keys, hash);
-
-    for (steps = 0; i && i <= keys->capacity && steps < keys->capacity;
-         steps++)
-    {
-        e = &keys->entries[i - 1];
-
-        if (aiobs_key_hash_same(e->hash, hash)) {
-            return e;
-        }
-
-        i = e->next;
-    }
-
-    return NULL;
+    return ngx_http_aiobs_key_walk(keys, hash, keys->capacity);
 }
 
 

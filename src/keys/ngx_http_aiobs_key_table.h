@@ -22,6 +22,7 @@
 #define NGX_HTTP_AIOBS_KEY_INLINE    96     /* bytes of texts in an entry */
 #define NGX_HTTP_AIOBS_KEY_OVERFLOW  96     /* the rest of long ones */
 #define NGX_HTTP_AIOBS_KEY_UNKNOWNS  4096   /* a power of two */
+#define NGX_HTTP_AIOBS_KEY_SLOTS     4      /* words of a bucket */
 
 /* less than the second after which a refused key has to work */
 #define NGX_HTTP_AIOBS_KEY_UNKNOWN_MSEC  800
@@ -43,7 +44,7 @@ typedef struct {
 
 typedef struct {
     uint32_t                    version;    /* odd: being written */
-    uint32_t                    next;       /* index + 1 */
+    uint32_t                    next;       /* a link */
     u_char                      hash[AIOBS_KEY_HASH_LEN];
     uint32_t                    last_used;  /* seconds, 0: not since cached */
     uint32_t                    epoch;
@@ -69,6 +70,7 @@ struct ngx_http_aiobs_keys_s {
     uint32_t                        capacity;
     uint32_t                        overflow_capacity;
     uint32_t                        mask;           /* of buckets */
+    uint32_t                        links;          /* index in a link */
     uint32_t                        used;           /* entries ever used */
     uint32_t                        hand;           /* the clock's */
     uint32_t                        overflow_used;
@@ -87,7 +89,7 @@ struct ngx_http_aiobs_keys_s {
     aiobs_store_place_t             place;
     aiobs_store_place_t             seen;           /* by the latest lookup */
 
-    uint32_t                       *buckets;        /* index of entry + 1 */
+    uint32_t                       *buckets;        /* slots: links */
     ngx_http_aiobs_key_entry_t     *entries;
     ngx_http_aiobs_key_overflow_t  *overflow;
     uint64_t                       *dirty;          /* last_used to be saved */
@@ -144,12 +146,25 @@ void ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
 ngx_uint_t ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max);
 
-/* --- for both halves of the table; bucket and find: under the mutex --- */
+/*
+ * --- for both halves of the table; bucket and find: under the mutex ---
+ *
+ * A link has, from its low bits on, the index of an entry + 1, as many bits of
+ * the entry's hash as there is room for, and whether the entry may have a next
+ * one: entries of other keys need not be looked at.  0: there is none.  Only
+ * the last slot of a bucket has a chain behind it.
+ */
+
+#define NGX_HTTP_AIOBS_KEY_MORE  0x80000000u
+
+#define ngx_http_aiobs_key_index(keys, link)  ((link) & (keys)->links)
 
 #define ngx_http_aiobs_load(p)        __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define ngx_http_aiobs_publish(p, v)  __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 uint32_t *ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys,
+    const u_char *hash);
+uint32_t ngx_http_aiobs_key_tag(ngx_http_aiobs_keys_t *keys,
     const u_char *hash);
 ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_find(
     ngx_http_aiobs_keys_t *keys, const u_char *hash);

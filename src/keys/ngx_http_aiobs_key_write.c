@@ -16,6 +16,8 @@
 static ngx_int_t ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t **entry, const aiobs_key_t *key, int64_t seq,
     uint32_t epoch, aiobs_key_use_t *uses, ngx_uint_t *n);
+static void ngx_http_aiobs_key_link(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e);
 static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch);
@@ -26,6 +28,8 @@ static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
     ngx_http_aiobs_keys_t *keys);
 static ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use);
+static void ngx_http_aiobs_key_unlink(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e);
 static void ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
     const aiobs_key_t *changed, int64_t seq);
 static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
@@ -88,7 +92,6 @@ ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t **entry, const aiobs_key_t *key, int64_t seq,
     uint32_t epoch, aiobs_key_use_t *uses, ngx_uint_t *n)
 {
-    uint32_t                    *bucket;
     ngx_http_aiobs_key_entry_t  *e;
     ngx_http_aiobs_key_blobs_t   blobs;
 
@@ -104,9 +107,7 @@ ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
         *n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[*n]);
         ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch);
 
-        bucket = ngx_http_aiobs_key_bucket(keys, key->hash);
-        e->next = *bucket;
-        ngx_http_aiobs_publish(bucket, e - keys->entries + 1);
+        ngx_http_aiobs_key_link(keys, e);
 
         *entry = e;
 
@@ -119,6 +120,32 @@ ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
     }
 
     return NGX_OK;
+}
+
+
+/* into the first slot that is free, else before what the last one has */
+
+static void
+ngx_http_aiobs_key_link(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e)
+{
+    uint32_t    link, *slot;
+    ngx_uint_t  i;
+
+    slot = ngx_http_aiobs_key_bucket(keys, e->hash);
+
+    for (i = 1; *slot && i < NGX_HTTP_AIOBS_KEY_SLOTS; i++) {
+        slot++;
+    }
+
+    link = (e - keys->entries + 1) | ngx_http_aiobs_key_tag(keys, e->hash);
+
+    if (*slot) {
+        link |= NGX_HTTP_AIOBS_KEY_MORE;
+    }
+
+    e->next = *slot;
+    ngx_http_aiobs_publish(slot, link);
 }
 
 
@@ -250,24 +277,12 @@ static ngx_uint_t
 ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use)
 {
-    uint32_t    *link;
-    uint64_t     bit, old;
-    ngx_uint_t   i, steps;
+    uint64_t    bit, old;
+    ngx_uint_t  i;
+
+    ngx_http_aiobs_key_unlink(keys, e);
 
     i = e - keys->entries;
-    link = ngx_http_aiobs_key_bucket(keys, e->hash);
-
-    for (steps = 0; *link && *link <= keys->capacity && steps < keys->capacity;
-         steps++)
-    {
-        if (*link == i + 1) {
-            ngx_http_aiobs_publish(link, e->next);
-            break;
-        }
-
-        link = &keys->entries[*link - 1].next;
-    }
-
     bit = (uint64_t) 1 << (i % 64);
     old = __atomic_fetch_and(&keys->dirty[i / 64], ~bit, __ATOMIC_ACQ_REL);
 
@@ -286,6 +301,36 @@ ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_blobs_drop(keys, &e->blobs);
 
     return (old & bit) != 0;
+}
+
+
+static void
+ngx_http_aiobs_key_unlink(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e)
+{
+    uint32_t    i, *link, *slot, *end;
+    ngx_uint_t  steps;
+
+    steps = keys->capacity;
+    slot = ngx_http_aiobs_key_bucket(keys, e->hash);
+
+    for (end = slot + NGX_HTTP_AIOBS_KEY_SLOTS; slot < end; slot++) {
+
+        for (link = slot; *link && steps; steps--) {
+            i = ngx_http_aiobs_key_index(keys, *link) - 1;
+
+            if (i >= keys->capacity) {
+                break;
+            }
+
+            if (e == &keys->entries[i]) {
+                ngx_http_aiobs_publish(link, e->next);
+                return;
+            }
+
+            link = &keys->entries[i].next;
+        }
+    }
 }
 
 
@@ -387,7 +432,9 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
 
     if (keys->store != store) {
 
-        ngx_memzero(keys->buckets, (keys->mask + 1) * sizeof(uint32_t));
+        ngx_memzero(keys->buckets, ((size_t) keys->mask + 1)
+                                   * NGX_HTTP_AIOBS_KEY_SLOTS
+                                   * sizeof(uint32_t));
         ngx_memzero(keys->dirty,
                     (keys->capacity / 64 + 1) * sizeof(uint64_t));
         ngx_memzero(keys->unknown,
