@@ -73,6 +73,7 @@ struct ngx_http_aiobs_keys_s {
     uint32_t                        links;          /* index in a link */
     uint32_t                        used;           /* entries ever used */
     uint32_t                        hand;           /* the clock's */
+    uint32_t                        dirty_hand;     /* word to be saved next */
     uint32_t                        overflow_used;
     uint32_t                        overflow_hand;
 

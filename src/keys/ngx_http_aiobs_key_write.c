@@ -34,6 +34,8 @@ static void ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
     const aiobs_key_t *changed, int64_t seq);
 static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, ngx_uint_t active);
+static ngx_uint_t ngx_http_aiobs_key_take(ngx_http_aiobs_keys_t *keys,
+    ngx_uint_t word, aiobs_key_use_t *uses, ngx_uint_t max);
 
 
 ngx_uint_t
@@ -451,34 +453,65 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
 }
 
 
+/* from where it ended last: in a busy table the first ones are used anew */
+
 ngx_uint_t
 ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max)
 {
-    uint64_t                     bits;
-    ngx_uint_t                   i, n, bit;
-    ngx_http_aiobs_key_entry_t  *e;
+    ngx_uint_t  i, n, words;
 
     n = 0;
+    words = keys->capacity / 64 + 1;
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    for (i = 0; i < keys->capacity / 64 + 1 && n < max; i++) {
-
-        while (n < max && (bits = ngx_http_aiobs_load(&keys->dirty[i]))) {
-            bit = __builtin_ctzll(bits);
-
-            __atomic_fetch_and(&keys->dirty[i], ~((uint64_t) 1 << bit),
-                               __ATOMIC_ACQ_REL);
-
-            e = &keys->entries[i * 64 + bit];
-
-            ngx_memcpy(uses[n].hash, e->hash, AIOBS_KEY_HASH_LEN);
-            uses[n++].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
-        }
+    for (i = 0; i < words && n < max; i++) {
+        n += ngx_http_aiobs_key_take(keys, keys->dirty_hand % words, &uses[n],
+                                     max - n);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
+
+    return n;
+}
+
+
+/* the hand goes on when nothing is left of the word */
+
+static ngx_uint_t
+ngx_http_aiobs_key_take(ngx_http_aiobs_keys_t *keys, ngx_uint_t word,
+    aiobs_key_use_t *uses, ngx_uint_t max)
+{
+    uint64_t                     bits, taken;
+    ngx_uint_t                   n;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    bits = ngx_http_aiobs_load(&keys->dirty[word]);
+
+    /* those are far apart, and not in any cache */
+
+    for (taken = 0, n = 0; bits && n < max; bits &= bits - 1, n++) {
+        taken |= bits & -bits;
+        e = &keys->entries[word * 64 + __builtin_ctzll(bits)];
+        __builtin_prefetch(e->hash);
+        __builtin_prefetch(&e->last_used);
+    }
+
+    keys->dirty_hand += (bits == 0);
+
+    if (n == 0) {
+        return 0;
+    }
+
+    __atomic_fetch_and(&keys->dirty[word], ~taken, __ATOMIC_ACQ_REL);
+
+    for (n = 0; taken; taken &= taken - 1, n++) {
+        e = &keys->entries[word * 64 + __builtin_ctzll(taken)];
+
+        ngx_memcpy(uses[n].hash, e->hash, AIOBS_KEY_HASH_LEN);
+        uses[n].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
+    }
 
     return n;
 }

@@ -261,6 +261,109 @@ present(ngx_http_aiobs_keys_t *keys, uint64_t from, uint64_t n)
 }
 
 
+/*
+ * As many keys as there is room for, of short texts: all of them are found;
+ * without every third one, the others.  Returns how many are not as they
+ * should be.
+ */
+
+static uint64_t
+whole(ngx_slab_pool_t *pool, uint64_t capacity)
+{
+    uint64_t                i, wrong = 0;
+    aiobs_key_t             key;
+    aiobs_key_use_t         uses[2];
+    aiobs_store_place_t     at = { 0, 0 };
+    ngx_http_aiobs_keys_t  *keys;
+
+    keys = ngx_http_aiobs_keys_create(pool, capacity, NULL);
+
+    for (i = 0; i < capacity; i++) {
+        key_of(i, 0, &key);
+        key.user_len = key.name_len = 5;
+        (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                            3000, uses);
+    }
+
+    wrong += capacity - present(keys, 0, capacity);
+
+    for (i = 0; i < capacity; i += 3) {
+        key_of(i, 0, &key);
+        key.found = 0;
+        wrong += ngx_http_aiobs_key_table_follow(keys, pool, &at, &at, 0, &key,
+                                                 1) != NGX_OK;
+    }
+
+    for (i = 0; i < capacity; i++) {
+        wrong += present(keys, i, 1) != (i % 3 != 0);
+    }
+
+    for (i = 0; i < capacity; i += 3) {
+        key_of(i, 0, &key);
+        key.user_len = key.name_len = 5;
+        (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                            3000, uses);
+    }
+
+    return wrong + capacity - present(keys, 0, capacity);
+}
+
+
+/*
+ * Keys that are all used again and again: the use of each is taken, if not all
+ * can be taken at once.  Returns how many are not in time.
+ */
+
+static uint64_t
+starved(ngx_slab_pool_t *pool, uint64_t capacity)
+{
+    u_char                 *taken;
+    uint64_t                i, j, n, left;
+    aiobs_key_t             key;
+    aiobs_key_use_t         uses[64];
+    aiobs_store_place_t     at = { 0, 0 };
+    ngx_http_aiobs_keys_t  *keys;
+
+    keys = ngx_http_aiobs_keys_create(pool, capacity, NULL);
+    taken = calloc(capacity, 1);
+
+    for (i = 0; i < capacity; i++) {
+        key_of(i, 0, &key);
+        key.user_len = key.name_len = 5;
+        (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                            3000, uses);
+    }
+
+    for (i = 0; i < capacity / 32 + 2; i++) {
+        n = ngx_http_aiobs_key_table_uses(keys, pool, uses, 64);
+
+        while (n--) {
+
+            /* the entry's index is the key's number */
+
+            for (j = 0; j < capacity; j++) {
+                if (memcmp(keys->entries[j].hash, uses[n].hash,
+                           AIOBS_KEY_HASH_LEN) == 0)
+                {
+                    taken[j] |= uses[n].time >= 3000;
+                }
+            }
+
+            (void) ngx_http_aiobs_key_table_get(keys, uses[n].hash, 3001 + i,
+                                                &key);
+        }
+    }
+
+    for (i = 0, left = 0; i < capacity; i++) {
+        left += !taken[i];
+    }
+
+    free(taken);
+
+    return left;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -317,11 +420,14 @@ main(int argc, char **argv)
 
     lost = settle(keys, &pool, capacity);
 
-    printf("hits %d misses %d torn %lu writes %d lost %lu kept %d bytes %lu\n",
+    printf("hits %d misses %d torn %lu writes %d lost %lu kept %d wrong %lu "
+           "starved %lu bytes %lu\n",
            shared->hits > 1000, shared->misses > 0,
            (unsigned long) shared->torn, shared->writes > 1000,
            (unsigned long) lost,
            present(keys, capacity * 7, capacity) >= capacity / 16,
+           (unsigned long) whole(&pool, capacity),
+           (unsigned long) starved(&pool, capacity),
            (unsigned long) (ngx_http_aiobs_keys_size(1000000) / 1000000));
 
     return 0;
