@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * The keys API: what its routes do with one key.
+ * The keys API: keys that are shown, created and changed.
  */
 
 
@@ -15,28 +15,13 @@
 #include <strings.h>
 
 
-#define AIOBS_KEYS_API_GRACE  86400     /* seconds, by default */
-#define AIOBS_KEYS_API_GRACE_MAX  3153600000 /* a hundred years */
-
-
 static int aiobs_keys_api_only(void *data, const aiobs_key_row_t *row);
-static int aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash, int status, const char *key);
-static json_t *aiobs_keys_api_body(aiobs_keys_api_t *api, int needed);
 static int aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, json_t *body);
 static int aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, const json_t *body);
 static const char *aiobs_keys_api_form(aiobs_key_form_t *form,
     const json_t *body);
-static int aiobs_keys_api_new(char *key, char *hash);
-static int aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash, int active);
-static int aiobs_keys_api_ignore(void *data, const aiobs_key_row_t *row);
-static int aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc);
-static void aiobs_keys_api_wrong(aiobs_keys_api_t *api, const char *error);
-static void aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
-    char *actor);
 
 
 int
@@ -47,9 +32,7 @@ aiobs_keys_api_show(aiobs_keys_api_t *api, aiobs_store_t *store,
 }
 
 
-/* the key as it is stored; key: the raw one, which is shown this once */
-
-static int
+int
 aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, int status, const char *key)
 {
@@ -151,9 +134,7 @@ aiobs_keys_api_create(aiobs_keys_api_t *api, aiobs_store_t *store,
 }
 
 
-/* NULL: the problem is told */
-
-static json_t *
+json_t *
 aiobs_keys_api_body(aiobs_keys_api_t *api, int needed)
 {
     size_t   len;
@@ -331,83 +312,6 @@ aiobs_keys_api_form(aiobs_key_form_t *form, const json_t *body)
 
 
 int
-aiobs_keys_api_delete(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash)
-{
-    int            rc;
-    char           actor[32];
-    aiobs_actor_t  who;
-
-    aiobs_keys_api_who(api, &who, actor);
-
-    rc = aiobs_store_delete(store, &who, hash);
-
-    if (rc == AIOBS_STORE_OK) {
-        api->status = 204;
-        api->event = "key_deleted";
-    }
-
-    return aiobs_keys_api_gone(api, rc);
-}
-
-
-int
-aiobs_keys_api_rotate(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash)
-{
-    int            rc;
-    char           key[AIOBS_KEY_RAW_LEN + 1], actor[32];
-    char           new_hash[AIOBS_KEY_HEX_LEN + 1];
-    json_t        *body, *seconds;
-    int64_t        grace;
-    aiobs_actor_t  who;
-
-    body = aiobs_keys_api_body(api, 0);
-    if (body == NULL) {
-        return AIOBS_STORE_OK;
-    }
-
-    seconds = json_object_get(body, "grace_seconds");
-    grace = seconds ? json_integer_value(seconds) : AIOBS_KEYS_API_GRACE;
-
-    if (json_object_size(body) != (seconds != NULL)
-        || (seconds && !json_is_integer(seconds))
-        || grace < 0 || grace > AIOBS_KEYS_API_GRACE_MAX)
-    {
-        json_decref(body);
-        aiobs_keys_api_problem(api, 422, "The body may have grace_seconds, a"
-                               " whole number from 0 to 3153600000.");
-        return AIOBS_STORE_OK;
-    }
-
-    json_decref(body);
-    aiobs_keys_api_who(api, &who, actor);
-
-    rc = aiobs_keys_api_new(key, new_hash);
-
-    if (rc == AIOBS_STORE_OK) {
-        rc = aiobs_store_rotate(store, &who, hash, new_hash, grace);
-    }
-
-    if (rc == AIOBS_STORE_OK) {
-        api->event = "key_rotated";
-        api->created = 1;
-        rc = aiobs_keys_api_answer(api, store, new_hash, 201, key);
-    }
-
-    OPENSSL_cleanse(key, sizeof(key));
-
-    if (rc == AIOBS_STORE_INACTIVE) {
-        aiobs_keys_api_problem(api, 409, "This key is revoked, has expired, or"
-                               " was rotated already.");
-        return AIOBS_STORE_OK;
-    }
-
-    return aiobs_keys_api_gone(api, rc);
-}
-
-
-static int
 aiobs_keys_api_new(char *key, char *hash)
 {
     return aiobs_key_generate(key) == 0
@@ -417,53 +321,6 @@ aiobs_keys_api_new(char *key, char *hash)
 
 
 int
-aiobs_keys_api_revoke(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash)
-{
-    return aiobs_keys_api_activate(api, store, hash, 0);
-}
-
-
-int
-aiobs_keys_api_restore(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash)
-{
-    return aiobs_keys_api_activate(api, store, hash, 1);
-}
-
-
-static int
-aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash, int active)
-{
-    int            rc;
-    char           actor[32];
-    aiobs_actor_t  who;
-
-    aiobs_keys_api_who(api, &who, actor);
-
-    rc = aiobs_store_activate(store, &who, hash, NULL, active,
-                              aiobs_keys_api_ignore, NULL);
-
-    if (rc == AIOBS_STORE_OK) {
-        api->event = active ? "key_restored" : "key_revoked";
-        rc = aiobs_keys_api_answer(api, store, hash, 200, NULL);
-    }
-
-    return rc;
-}
-
-
-static int
-aiobs_keys_api_ignore(void *data, const aiobs_key_row_t *row)
-{
-    return 0;
-}
-
-
-/* it was deleted just before */
-
-static int
 aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc)
 {
     if (rc != AIOBS_STORE_NONE) {
@@ -476,7 +333,7 @@ aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc)
 }
 
 
-static void
+void
 aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
     char *actor)
 {
@@ -489,7 +346,7 @@ aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
 
 /* quotes of the error are JSON's */
 
-static void
+void
 aiobs_keys_api_wrong(aiobs_keys_api_t *api, const char *error)
 {
     char         text[512];

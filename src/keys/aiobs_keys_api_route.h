@@ -45,6 +45,26 @@ int aiobs_keys_api_revoke(aiobs_keys_api_t *api, aiobs_store_t *store,
 int aiobs_keys_api_restore(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash);
 
+/* answers with the key as it is stored; key: the raw one, shown this once */
+int aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, int status, const char *key);
+
+/* of the request, new; NULL: the problem is told */
+json_t *aiobs_keys_api_body(aiobs_keys_api_t *api, int needed);
+
+/* a raw key of AIOBS_KEY_RAW_LEN and its hash; a code of the store */
+int aiobs_keys_api_new(char *key, char *hash);
+
+/* rc, but tells of a key that was deleted just before */
+int aiobs_keys_api_gone(aiobs_keys_api_t *api, int rc);
+
+/* tells what is not fit */
+void aiobs_keys_api_wrong(aiobs_keys_api_t *api, const char *error);
+
+/* who asks; actor: 32 bytes that he is named in */
+void aiobs_keys_api_who(const aiobs_keys_api_t *api, aiobs_actor_t *who,
+    char *actor);
+
 /* what is no UTF-8 becomes "?" */
 void aiobs_keys_api_put(FILE *out, const char *json);
 
