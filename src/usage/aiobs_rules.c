@@ -173,14 +173,14 @@ aiobs_rule_bedrock(const int64_t *f, aiobs_usage_record_t *rec)
 static void
 aiobs_rule_openai(const int64_t *f, aiobs_usage_record_t *rec)
 {
-    if (rec->input == AIOBS_ABSENT && rec->output == AIOBS_ABSENT) {
-        rec->input = f[AIOBS_F_TOTAL];
-        return;
-    }
-
     if (f[AIOBS_F_XAI_COST] != AIOBS_ABSENT) {
 
         rec->cost_nanousd = f[AIOBS_F_XAI_COST] / 10;   /* ticks of 1e-10 */
+    }
+
+    if (rec->input == AIOBS_ABSENT && rec->output == AIOBS_ABSENT) {
+        rec->input = f[AIOBS_F_TOTAL];
+        return;
     }
 
     if (f[AIOBS_F_RESEARCH] != AIOBS_ABSENT
