@@ -7,6 +7,7 @@
 
 
 #include <string.h>
+#include <strings.h>
 
 #include "aiobs_answer.h"
 
@@ -29,7 +30,8 @@ static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
 static void aiobs_answer_modality(aiobs_usage_t *u, int open, int input);
 static void aiobs_answer_modality_open(aiobs_usage_t *u);
-static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name);
+static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name,
+    int number);
 static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
 
@@ -281,11 +283,11 @@ aiobs_answer_modality(aiobs_usage_t *u, int open, int input)
     if (open) {
         aiobs_answer_modality_open(u);
 
-    } else if (aiobs_answer_modality_is(u, "AUDIO")) {
+    } else if (aiobs_answer_modality_is(u, "AUDIO", 4)) {
         aiobs_value_count(u, input ? AIOBS_F_AUDIO_INPUT : AIOBS_F_AUDIO_OUTPUT,
                           u->modality_count);
 
-    } else if (aiobs_answer_modality_is(u, "IMAGE")) {
+    } else if (aiobs_answer_modality_is(u, "IMAGE", 2)) {
         aiobs_value_count(u, input ? AIOBS_F_IMAGE_INPUT : AIOBS_F_IMAGE_OUTPUT,
                           u->modality_count);
     }
@@ -300,12 +302,21 @@ aiobs_answer_modality_open(aiobs_usage_t *u)
 }
 
 
+/* a name in capitals, or not (interactions), or Google's number for it */
+
 static int
-aiobs_answer_modality_is(aiobs_usage_t *u, const char *name)
+aiobs_answer_modality_is(aiobs_usage_t *u, const char *name, int number)
 {
-    return u->modality_count != AIOBS_ABSENT
-           && u->modality_len == strlen(name)
-           && memcmp(u->modality, name, u->modality_len) == 0;
+    if (u->modality_count == AIOBS_ABSENT) {
+        return 0;
+    }
+
+    if (u->modality_len == 1) {
+        return u->modality[0] == '0' + number;
+    }
+
+    return u->modality_len == strlen(name)
+           && strncasecmp(u->modality, name, u->modality_len) == 0;
 }
 
 
@@ -319,7 +330,7 @@ aiobs_answer_ttl(aiobs_usage_t *u, int open)
     if (open) {
         aiobs_answer_modality_open(u);
 
-    } else if (aiobs_answer_modality_is(u, "1h")) {
+    } else if (aiobs_answer_modality_is(u, "1h", -1)) {
         n = u->reports >> AIOBS_F_CACHE_WRITE_1H & 1
             ? u->report[AIOBS_F_CACHE_WRITE_1H] : 0;
 

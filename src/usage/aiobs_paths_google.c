@@ -110,6 +110,22 @@ const aiobs_node_t  aiobs_gemini_answer[] = {
 
 /* --- Gemini interactions --- */
 
+static const aiobs_node_t  aiobs_interaction_modality[] = {
+    AIOBS_STRING("modality", MODALITY),
+    AIOBS_NUMBER("tokens", MODALITY_COUNT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction_input_details[] = {
+    AIOBS_GROUP("*", INPUT_DETAILS, aiobs_interaction_modality),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_interaction_output_details[] = {
+    AIOBS_GROUP("*", OUTPUT_DETAILS, aiobs_interaction_modality),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_interaction_usage[] = {
     AIOBS_NUMBER("total_input_tokens", INPUT),
     AIOBS_NUMBER("total_output_tokens", OUTPUT),
@@ -117,6 +133,8 @@ static const aiobs_node_t  aiobs_interaction_usage[] = {
     AIOBS_NUMBER("total_tool_use_tokens", TOOL_INPUT),
     AIOBS_NUMBER("total_cached_tokens", CACHE_READ),
     AIOBS_NUMBER("total_tokens", TOTAL),
+    AIOBS_PATH("input_tokens_by_modality", aiobs_interaction_input_details),
+    AIOBS_PATH("output_tokens_by_modality", aiobs_interaction_output_details),
     AIOBS_END
 };
 
@@ -147,6 +165,7 @@ static const aiobs_node_t  aiobs_interaction[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("status", STATUS),
+    AIOBS_STRING("service_tier", TIER),
     AIOBS_GROUP("usage", USAGE, aiobs_interaction_usage),
     AIOBS_END
 };
@@ -155,6 +174,7 @@ const aiobs_node_t  aiobs_interactions_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("status", STATUS),
+    AIOBS_STRING("service_tier", TIER),
     AIOBS_GROUP("usage", USAGE, aiobs_interaction_usage),
     AIOBS_PATH("interaction", aiobs_interaction),
     AIOBS_PATH("delta", aiobs_interaction_delta),

@@ -86,7 +86,9 @@ aiobs_price_tier(const char *name, size_t len)
         { "priority", AIOBS_TIER_PRIORITY },
         { "fast", AIOBS_TIER_PRIORITY },
         { "on_demand_flex", AIOBS_TIER_FLEX },          /* Vertex */
-        { "on_demand_priority", AIOBS_TIER_PRIORITY }
+        { "on_demand_priority", AIOBS_TIER_PRIORITY },
+        { "3", AIOBS_TIER_PRIORITY },           /* the same as numbers */
+        { "4", AIOBS_TIER_FLEX }
     };
 
     for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {

@@ -12,6 +12,12 @@
 #include "aiobs_json_state.h"
 
 
+/* Google gives them as numbers, too */
+
+#define AIOBS_ENUMS                                                           \
+    (1U << AIOBS_S_FINISH | 1U << AIOBS_S_MODALITY | 1U << AIOBS_S_TIER)
+
+
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
 static uint8_t aiobs_value_type(const char *p, size_t len);
@@ -49,8 +55,8 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     {
         aiobs_value_error(u, node->slot, p, len);      /* a number */
 
-    } else if (node->slot == AIOBS_S_FINISH && *p >= '0' && *p <= '9') {
-        aiobs_value_string(u, node->slot, p, len);     /* enum as int */
+    } else if ((AIOBS_ENUMS >> node->slot & 1) && *p >= '0' && *p <= '9') {
+        aiobs_value_string(u, node->slot, p, len);
     }
 }
 

@@ -111,7 +111,8 @@ sub check {
         $same->($f, $number->($r->{$f}), $number->($e->{$f}));
     }
 
-    for my $f (grep { exists $e->{$_} } qw(cache_write_1h provider cost)) {
+    for my $f (grep { exists $e->{$_} } qw(cache_write_1h audio_input
+            audio_output image_input image_output provider cost tier)) {
         $same->($f, $r->{$f}, $e->{$f});
     }
 

@@ -90,13 +90,17 @@ print(const aiobs_api_t *api, aiobs_usage_record_t *r, int splits)
 {
     printf("{\"input\":%lld,\"output\":%lld,\"cache_read\":%lld,"
            "\"cache_write\":%lld,\"cache_write_1h\":%lld,\"reasoning\":%lld,"
-           "\"audio_input\":%lld,\"audio_output\":%lld,\"cost\":%lld,"
+           "\"audio_input\":%lld,\"audio_output\":%lld,"
+           "\"image_input\":%lld,\"image_output\":%lld,\"tier\":%d,"
+           "\"cost\":%lld,"
            "\"stream\":%d,\"complete\":%d,\"midstream_error\":%d,"
            "\"content_events\":%u,\"ttft\":%d,\"splits\":%s,\"countable\":%d",
            (long long) r->input, (long long) r->output,
            (long long) r->cache_read, (long long) r->cache_write,
            (long long) r->cache_write_1h, (long long) r->reasoning,
            (long long) r->audio_input, (long long) r->audio_output,
+           (long long) r->units.image_input_tokens,
+           (long long) r->units.image_output_tokens, r->tier,
            (long long) r->cost_nanousd, r->stream, r->complete,
            r->midstream_error, r->content_events, (int) r->first_token_ms,
            splits ? "true" : "false", aiobs_api_countable(api));
