@@ -46,6 +46,7 @@ extern const aiobs_node_t  aiobs_error_object[];
 extern const aiobs_node_t  aiobs_anthropic_usage[];
 extern const aiobs_node_t  aiobs_anthropic_message[];
 extern const aiobs_node_t  aiobs_anthropic_iterations[];
+extern const aiobs_node_t  aiobs_anthropic_start[];
 extern const aiobs_node_t  aiobs_anthropic_delta[];
 extern const aiobs_node_t  aiobs_cohere_response[];
 extern const aiobs_node_t  aiobs_cohere_generations[];

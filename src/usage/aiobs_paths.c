@@ -378,6 +378,13 @@ const aiobs_node_t  aiobs_anthropic_delta[] = {
     AIOBS_END
 };
 
+/* in an event at its start: of a call without arguments nothing follows */
+
+const aiobs_node_t  aiobs_anthropic_start[] = {
+    AIOBS_TEXT("name", NULL),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_anthropic_message[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("model", MODEL),
@@ -411,6 +418,7 @@ const aiobs_node_t  aiobs_anthropic_answer[] = {
     AIOBS_GROUP("usage", MERGE, aiobs_anthropic_usage),
     AIOBS_PATH("content", aiobs_anthropic_blocks),
     AIOBS_PATH("message", aiobs_anthropic_message),
+    AIOBS_PATH("content_block", aiobs_anthropic_start),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
     AIOBS_END
@@ -450,6 +458,8 @@ const aiobs_node_t  aiobs_raw_predict_answer[] = {
     AIOBS_GROUP("usage", MERGE, aiobs_raw_usage),
     AIOBS_PATH("content", aiobs_anthropic_blocks),
     AIOBS_PATH("message", aiobs_raw_message),
+    AIOBS_PATH("content_block", aiobs_anthropic_start),
+    AIOBS_PATH("content_block", aiobs_anthropic_start),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
     AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),

@@ -54,6 +54,18 @@ static const aiobs_node_t  aiobs_converse_delta[] = {
     AIOBS_END
 };
 
+/* in an event at its start: of a call without arguments nothing follows */
+
+static const aiobs_node_t  aiobs_converse_start_tool[] = {
+    AIOBS_TEXT("name", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_converse_start[] = {
+    AIOBS_PATH("toolUse", aiobs_converse_start_tool),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_converse_tier[] = {
     AIOBS_STRING("type", TIER),
     AIOBS_END
@@ -65,6 +77,7 @@ const aiobs_node_t  aiobs_converse_answer[] = {
     AIOBS_GROUP("usage", MERGE, aiobs_converse_usage),
     AIOBS_PATH("serviceTier", aiobs_converse_tier),
     AIOBS_PATH("output", aiobs_converse_output),
+    AIOBS_PATH("start", aiobs_converse_start),
     AIOBS_PATH("delta", aiobs_converse_delta),
     AIOBS_END
 };
@@ -177,6 +190,7 @@ const aiobs_node_t  aiobs_invoke_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_GROUP("usage", MERGE, aiobs_invoke_usage),
     AIOBS_PATH("message", aiobs_invoke_message),
+    AIOBS_PATH("content_block", aiobs_anthropic_start),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
     AIOBS_PATH("content", aiobs_openai_parts),
     AIOBS_TEXT("completion", NULL),
