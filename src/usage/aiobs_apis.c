@@ -209,7 +209,13 @@ static const aiobs_api_t  aiobs_apis[] = {
       AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer, aiobs_any_request },
     { AIOBS_SUFFIX("/text/generation_stream"), "watsonx", "text_completion",
       AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer,
-      aiobs_any_request }
+      aiobs_any_request },
+    { AIOBS_SUFFIX("/v1-beta/generation/text"), "watsonx", "text_completion",
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_watsonx_answer,
+      aiobs_any_request },
+    { AIOBS_SUFFIX("/v1-beta/generation/text_stream"), "watsonx",
+      "text_completion", AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1,
+      aiobs_watsonx_answer, aiobs_any_request }
 };
 
 
