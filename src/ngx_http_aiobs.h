@@ -190,10 +190,18 @@ char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+
+/* --- ngx_http_aiobs_content.c --- */
+
 char *ngx_http_aiobs_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* at configuration: answers come from this module in the location */
 void ngx_http_aiobs_answers(ngx_conf_t *cf, ngx_http_handler_pt handler);
+
+/* the same in an "if" or a "limit_except" of such a location */
+void ngx_http_aiobs_merge_content(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf);
 
 /* whether the client is on this machine */
 ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
