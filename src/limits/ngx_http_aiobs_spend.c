@@ -50,7 +50,6 @@ static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_make(
     const ngx_http_aiobs_spend_t *spend, int64_t day);
 static uint32_t ngx_http_aiobs_sum_bucket(const ngx_http_aiobs_spend_t *spend);
 static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_spare(void);
-static void ngx_http_aiobs_sum_add(int64_t *sum, int64_t n);
 static void ngx_http_aiobs_sum_row(ngx_http_aiobs_sum_t *sum,
     aiobs_usage_row_t *row, ngx_http_aiobs_spend_text_t *text);
 
@@ -101,11 +100,19 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
     }
 
     sum->calls += spend->calls;
-    ngx_http_aiobs_sum_add(&sum->input, spend->input);
-    ngx_http_aiobs_sum_add(&sum->output, spend->output);
-    ngx_http_aiobs_sum_add(&sum->cache_read, spend->cache_read);
-    ngx_http_aiobs_sum_add(&sum->cache_write, spend->cache_write);
-    ngx_http_aiobs_sum_add(&sum->cost, spend->cost);
+
+    /* past that is nothing that was ever spent; a call is far below it */
+
+    if ((sum->input | sum->output | sum->cache_read | sum->cache_write
+         | sum->cost) >> 61 == 0)
+    {
+        sum->input += spend->input;
+        sum->output += spend->output;
+        sum->cache_read += spend->cache_read;
+        sum->cache_write += spend->cache_write;
+        sum->cost += spend->cost;
+    }
+
     sum->estimated += spend->estimated;
 
     ngx_http_aiobs_sums->pending += !sum->pending;
@@ -227,19 +234,6 @@ ngx_http_aiobs_sum_spare(void)
     *link = sum->next;
 
     return sum;
-}
-
-
-/* what does not fit is no amount that was ever spent; n: not negative */
-
-static void
-ngx_http_aiobs_sum_add(int64_t *sum, int64_t n)
-{
-    if (n > INT64_MAX / 2 - *sum) {
-        n = ngx_max(INT64_MAX / 2 - *sum, 0);
-    }
-
-    *sum += n;
 }
 
 

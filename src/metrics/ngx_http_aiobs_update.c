@@ -22,12 +22,18 @@
 typedef struct {
     uint16_t    n;                          /* bounds; 0: no histogram */
     uint16_t    exemplars;                  /* whether there are any */
+    uint16_t    sum;                        /* the value that it lies in */
     u_char      start[NGX_HTTP_AIOBS_BITS]; /* by the highest bit set */
     uint64_t    bounds[NGX_HTTP_AIOBS_BUCKETS_MAX + 1]; /* ends with infinity */
 } __attribute__((aligned(NGX_HTTP_AIOBS_UPDATE))) ngx_http_aiobs_update_t;
 
 
 static void __attribute__((noinline)) ngx_http_aiobs_update_native(
+    ngx_http_aiobs_series_t *s, const ngx_http_aiobs_update_t *u, ngx_uint_t i,
+    uint64_t n);
+
+
+static void __attribute__((noinline)) ngx_http_aiobs_update_refuse(
     ngx_http_aiobs_series_t *s, const ngx_http_aiobs_update_t *u, ngx_uint_t i,
     uint64_t n);
 
@@ -57,6 +63,7 @@ ngx_http_aiobs_update_init(ngx_http_aiobs_metrics_conf_t *conf)
         }
 
         u->n = (uint16_t) b->n;
+        u->sum = (uint16_t) (b->n + 1);
         ngx_memcpy(u->bounds, b->bounds, b->n * sizeof(b->bounds[0]));
         u->bounds[b->n] = UINT64_MAX;
 
@@ -152,8 +159,8 @@ ngx_http_aiobs_metrics_count(ngx_http_aiobs_series_t *s, uint64_t n)
 
     u = &ngx_http_aiobs_updates[s->family];
 
-    if (!ngx_http_aiobs_metrics_fits(&s->values[u->n ? u->n + 1 : 0], n)) {
-        ngx_http_aiobs_metrics_refuse(s->family, "full");
+    if (!ngx_http_aiobs_metrics_fits(&s->values[u->sum], n)) {
+        ngx_http_aiobs_update_refuse(s, u, 0, n);
         return;
     }
 
@@ -185,6 +192,14 @@ ngx_http_aiobs_metrics_count(ngx_http_aiobs_series_t *s, uint64_t n)
     if (u->exemplars) {
         ngx_http_aiobs_exemplar_add(s, i, n);
     }
+}
+
+
+static void
+ngx_http_aiobs_update_refuse(ngx_http_aiobs_series_t *s,
+    const ngx_http_aiobs_update_t *u, ngx_uint_t i, uint64_t n)
+{
+    ngx_http_aiobs_metrics_refuse(s->family, "full");
 }
 
 
