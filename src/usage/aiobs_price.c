@@ -79,20 +79,21 @@ aiobs_price_tier(const char *name, size_t len)
 
     static const struct {
         const char    *name;
+        size_t         len;
         aiobs_tier_e   tier;
     } tiers[] = {
-        { "batch", AIOBS_TIER_BATCH },
-        { "flex", AIOBS_TIER_FLEX },
-        { "priority", AIOBS_TIER_PRIORITY },
-        { "fast", AIOBS_TIER_PRIORITY },
-        { "on_demand_flex", AIOBS_TIER_FLEX },          /* Vertex */
-        { "on_demand_priority", AIOBS_TIER_PRIORITY },
-        { "3", AIOBS_TIER_PRIORITY },           /* the same as numbers */
-        { "4", AIOBS_TIER_FLEX }
+        { "batch", 5, AIOBS_TIER_BATCH },
+        { "flex", 4, AIOBS_TIER_FLEX },
+        { "priority", 8, AIOBS_TIER_PRIORITY },
+        { "fast", 4, AIOBS_TIER_PRIORITY },
+        { "on_demand_flex", 14, AIOBS_TIER_FLEX },  /* Vertex */
+        { "on_demand_priority", 18, AIOBS_TIER_PRIORITY },
+        { "3", 1, AIOBS_TIER_PRIORITY },            /* the same as numbers */
+        { "4", 1, AIOBS_TIER_FLEX }
     };
 
     for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
-        if (len == strlen(tiers[i].name)
+        if (len == tiers[i].len
             && strncasecmp(name, tiers[i].name, len) == 0)
         {
             return tiers[i].tier;

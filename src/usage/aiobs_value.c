@@ -49,9 +49,11 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     } else if (string) {
         aiobs_value_string(u, node->slot, p, len);
 
+    } else if (*p == 'n') {
+        return;                                         /* null */
+
     } else if (node->slot == AIOBS_S_ERROR_CODE
-               ? *p != 'n'
-               : node->slot == AIOBS_S_ERROR_TYPE && *p >= '0' && *p <= '9')
+               || (node->slot == AIOBS_S_ERROR_TYPE && *p >= '0' && *p <= '9'))
     {
         aiobs_value_error(u, node->slot, p, len);      /* a number */
 
