@@ -175,7 +175,7 @@ for my $name (qw(alerts recording)) {
 AiobsMonitoring::prometheus($t, 4, AiobsMonitoring::shipped('prometheus/prometheus.yml',
     [qr/_interval: \w+/, '_interval: 1s'],
     [qr/_timeout: \w+/, '_timeout: 1s'],
-    [qr/gateway:8080/, '127.0.0.1:%%PORT_1%%'],
+    [qr/gateway:9145/, '127.0.0.1:%%PORT_1%%'],
     [qr/alertmanager:9093/, '127.0.0.1:%%PORT_5%%']));
 
 sub query { return AiobsMonitoring::query($t, 4, @_) }

@@ -187,7 +187,7 @@ AiobsMonitoring::prometheus($t, 2, AiobsMonitoring::shipped('prometheus/promethe
     [qr/_timeout: \w+/, '_timeout: 1s'],
     [qr/^rule_files:\n(?:  .*\n)+/m, ''],
     [qr/^alerting:\n(?:  .*\n)+/m, ''],
-    [qr/'gateway:8080'/, "'127.0.0.1:%%PORT_1%%', 'localhost:%%PORT_1%%'"]));
+    [qr/'gateway:9145'/, "'127.0.0.1:%%PORT_1%%', 'localhost:%%PORT_1%%'"]));
 
 # --- every question ---
 
