@@ -140,7 +140,9 @@ print_key(const aiobs_key_t *key)
 static int
 row(void *data, const aiobs_key_row_t *r)
 {
-    printf("%s\n", r->json);
+    if (r->json) {
+        printf("%s\n", r->json);
+    }
 
     return 0;
 }
@@ -273,6 +275,7 @@ command(int n, char **v)
         filter.by_hash = n > 1;
         filter.after = n > 1 ? hex_of(v[1]) : NULL;
         filter.limit = n > 2 ? atoi(v[2]) : 0;
+        filter.json = 1;
         return aiobs_store_list(store, &filter, row, NULL);
     }
 

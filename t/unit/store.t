@@ -181,7 +181,7 @@ SQL
 
     my $events = sql('SELECT max(rowid) FROM key_events');
     is(store(qw(login https://i 42 mail@a 1 0 , login https://i 42 mail@a 2 60 ,
-        login https://j 42 other@a 3 0 , revoke 2 , login https://i 42 new@a 4 0)) =~ s/^\{.*\n//mr,
+        login https://j 42 other@a 3 0 , revoke 2 , login https://i 42 new@a 4 0)),
         "rotated 0\n0\nrotated 1\n0\nrotated 0\n0\n0\nrotated 0\n0\n",
         "$variant: a login makes a key, the next one rotates it, unless it works no longer");
     is(sql('SELECT issuer, sub, email, substr(hash, 1, 1) FROM aiobs_oidc_subjects ORDER BY issuer'),
