@@ -118,7 +118,7 @@ ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
 void ngx_http_aiobs_keys_refused(ngx_http_aiobs_identity_t *identity,
     ngx_str_t *request_id);
 
-/* an identified request goes on: it was suspended by blocked and aio */
+/* a request goes on, or ends: it was suspended by blocked and aio */
 void ngx_http_aiobs_keys_resume(ngx_http_request_t *r);
 
 /* what another room does with the store; its own until done is called */

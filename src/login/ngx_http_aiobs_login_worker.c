@@ -269,38 +269,15 @@ ngx_http_aiobs_login_done(ngx_event_t *ev)
 void
 ngx_http_aiobs_login_resume(ngx_http_aiobs_login_t *login)
 {
-    ngx_uint_t                      over;
-    ngx_connection_t               *c;
-    ngx_http_request_t             *r;
     ngx_http_aiobs_login_worker_t  *w;
 
     w = ngx_http_aiobs_login_worker;
-    r = login->request;
-    c = r->connection;
 
     if (--w->nwaiting == 0 && w->guard.timer_set) {
         ngx_del_timer(&w->guard);
     }
 
-    ngx_http_set_log_request(c->log, r);
-
     login->done = 1;
-    r->main->blocked--;
-    r->aio = 0;
 
-    /* it may have been terminated meanwhile, or its connection be closing */
-
-    over = r->done || c->close;
-
-#if (nginx_version >= 1025004)
-    over |= r->main->terminated;
-#endif
-
-    if (over) {
-        c->write->handler(c->write);
-        return;
-    }
-
-    r->write_event_handler(r);
-    ngx_http_run_posted_requests(c);
+    ngx_http_aiobs_keys_resume(login->request);
 }
