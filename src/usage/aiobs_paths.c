@@ -459,7 +459,6 @@ const aiobs_node_t  aiobs_raw_predict_answer[] = {
     AIOBS_PATH("content", aiobs_anthropic_blocks),
     AIOBS_PATH("message", aiobs_raw_message),
     AIOBS_PATH("content_block", aiobs_anthropic_start),
-    AIOBS_PATH("content_block", aiobs_anthropic_start),
     AIOBS_PATH("delta", aiobs_anthropic_delta),
     AIOBS_PATH("choices", aiobs_openai_choices),
     AIOBS_GROUP("error", ERROR, aiobs_error_object),
