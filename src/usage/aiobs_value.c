@@ -49,15 +49,15 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
     } else if (string) {
         aiobs_value_string(u, node->slot, p, len);
 
-    } else if (*p == 'n') {
-        return;                                         /* null */
+    } else if (*p != '-' && (*p < '0' || *p > '9')) {
+        return;                                     /* null, true, false */
 
     } else if (node->slot == AIOBS_S_ERROR_CODE
-               || (node->slot == AIOBS_S_ERROR_TYPE && *p >= '0' && *p <= '9'))
+               || node->slot == AIOBS_S_ERROR_TYPE)
     {
-        aiobs_value_error(u, node->slot, p, len);      /* a number */
+        aiobs_value_error(u, node->slot, p, len);
 
-    } else if ((AIOBS_ENUMS >> node->slot & 1) && *p >= '0' && *p <= '9') {
+    } else if (AIOBS_ENUMS >> node->slot & 1) {
         aiobs_value_string(u, node->slot, p, len);
     }
 }
@@ -185,7 +185,7 @@ aiobs_value_well(const char *p, size_t len)
 }
 
 
-/* a code says more than a type */
+/* a code says more than a type, and that more than a status */
 
 static void
 aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
@@ -197,7 +197,9 @@ aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
     u->strings |= 1U << slot;
     u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
 
-    if (slot == AIOBS_S_ERROR_TYPE && u->error_code) {
+    if (slot == AIOBS_S_ERROR_TYPE
+        && (u->error_code || (u->error_len && *p >= '0' && *p <= '9')))
+    {
         return;
     }
 
