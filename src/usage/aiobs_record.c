@@ -53,7 +53,9 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     rec->complete = u->ended || u->final;
     rec->midstream_error = u->status < 300
                            && (u->midstream_error
-                               || (u->error_code && aiobs_answer_empty(u)));
+                               || (u->error_code
+                                   && u->api->text == AIOBS_ESTIMATE_BOTH
+                                   && aiobs_answer_empty(u)));
     rec->first_token_ms = u->first_token_ms;
     rec->last_token_ms = u->last_token_ms;
     rec->content_events = u->content_events;
