@@ -209,6 +209,39 @@ $t->post(1, '/v1/responses', '{"model":"m-1","input":"x","stream":true,"metadata
 is($t->log_of("b$n")->{usage_source}, 'estimated', 'a stream that breaks is estimated');
 is(metric($estimated), 1, 'and counted as such');
 
+$n++;
+$t->post(1, '/of/whom', '{"model":"m-1","input":"x","stream":true,"metadata":"resp_completed_8"}',
+    'Content-Type', 'application/json', 'X-Request-ID', "b$n");
+is($t->log_of("b$n")->{usage_source}, 'estimated', 'and one whose path says nothing');
+is(metric($estimated), 2, 'is counted, too');
+
+# what looks like an order, and is none
+
+sub answered {
+    my ($path, $status, $answer) = @_;
+    $n++;
+    $t->post(1, $path, '{"model":"m-1","input":"x"}', 'Content-Type', 'application/json',
+        'X-Request-ID', "b$n", 'X-Status', $status, 'X-Answer', $answer);
+    return $t->log_of("b$n")->{usage_source};
+}
+
+my $none = 'llm_usage_source_total{endpoint="all",source="none"}';
+my $nones = metric($none);
+my $ids = '"request_id":"ticket-1"';
+is(answered('/v1/embeddings', 200, qq({$ids,"data":[{"embedding":[0.1]}]})), 'none', 'embeddings without a report');
+is(answered('/v1/chat/completions', 200, qq({$ids,"choices":[{"message":{"content":""},"finish_reason":"stop"}]})),
+    'none', 'an answer with nothing in it');
+is(answered('/v1/chat/completions', 400, qq({$ids,"message":"no"})), 'none', 'a refusal');
+is(metric($none) - $nones, 3, 'are counted as without figures');
+
+is(answered('/v1/chat/completions', 200, '{"id":"ticket-1","status":"created","choices":[{"message":{"content":"hi"}}],'
+    . '"usage":{"prompt_tokens":10,"completion_tokens":20}}'), 'reported', 'a status beside figures');
+
+$n++;
+$t->get(1, '/v1/chat/deferred-completion/ticket-1', 'X-Request-ID', "b$n", 'X-Status', 200, 'X-Answer',
+    '{"id":"c","model":"m-1","usage":{"prompt_tokens":10,"completion_tokens":20}}');
+is($t->log_of("b$n")->{event}, 'request', 'none of them is waited for');
+
 # many more than are remembered: old ones are forgotten, nothing else
 
 my $before = metric($tokens);

@@ -9,8 +9,8 @@
 #include "ngx_http_aiobs_counts.h"
 
 
-static void ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
-    aiobs_request_record_t *asked);
+static void ngx_http_aiobs_recognise(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, aiobs_request_record_t *asked);
 static void ngx_http_aiobs_background(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
@@ -57,7 +57,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     attempts = ngx_http_aiobs_attempts(r, &last);
 
     if (ctx->llm && aiobs_api_by_body(ctx->api)) {
-        ngx_http_aiobs_recognise(ctx, asked);
+        ngx_http_aiobs_recognise(r, ctx, asked);
 
         if (ctx->called) {
             ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts,
@@ -95,7 +95,7 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 /* a path that says nothing: it was a call if the answer is that of a model */
 
 static void
-ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
+ngx_http_aiobs_recognise(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     aiobs_request_record_t *asked)
 {
     const aiobs_api_t  *api;
@@ -116,6 +116,8 @@ ngx_http_aiobs_recognise(ngx_http_aiobs_ctx_t *ctx,
 
     ctx->api = api;
     ctx->called = 1;
+
+    ngx_http_aiobs_background(r, ctx);
 }
 
 

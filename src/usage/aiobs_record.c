@@ -30,7 +30,8 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 
     rec->failure = u->failure;
     rec->model_len = u->model_len;
-    rec->pending = (u->status_len || u->ticket) && aiobs_answer_pending(u);
+    rec->pending = u->status < 300 && (u->status_len || u->ticket)
+                   && aiobs_answer_pending(u);
     rec->id_len = u->ticket && !rec->pending ? 0 : u->id_len;
     rec->error_len = u->error_len;
 
@@ -62,7 +63,7 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
 }
 
 
-/* work that has not come to its end, or an order that says nothing else */
+/* work that has not come to its end, or a chat's order that says nothing else */
 
 static int
 aiobs_answer_pending(aiobs_usage_t *u)
@@ -70,18 +71,25 @@ aiobs_answer_pending(aiobs_usage_t *u)
     const char  **word;
 
     static const char  *words[] = {
-        "queued", "in_progress",        /* Responses, interactions */
         "created",                      /* Perplexity, in capitals */
         "starting", "processing",       /* Replicate */
+        "queued", "in_progress",        /* Responses, interactions */
         NULL
     };
 
     if (u->status_len == 0) {
         return u->ticket && !u->midstream_error && !u->error_len
-               && aiobs_answer_empty(u);
+               && u->reasons == 0 && aiobs_answer_empty(u)
+               && (u->api->text == AIOBS_ESTIMATE_BOTH || !u->api->countable);
     }
 
-    for (word = words; *word; word++) {
+    word = words;
+
+    if (u->reported && u->api->countable && u->api->rule == AIOBS_RULE_OPENAI) {
+        word += 3;                      /* of another's, with its figures */
+    }
+
+    for ( /* void */ ; *word; word++) {
         if (u->status_len == strlen(*word)
             && strncasecmp(u->status_text, *word, u->status_len) == 0)
         {
