@@ -179,7 +179,7 @@ void aiobs_events_feed(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 void aiobs_events_finish(aiobs_usage_t *u);
 
-/* the event under way counts for nothing */
+/* the event under way has no figures; what it did to others is to be undone */
 void aiobs_events_drop(aiobs_usage_t *u);
 
 

@@ -142,6 +142,11 @@ aiobs_aws_begin(void *data, const aiobs_eventstream_headers_t *headers)
 
     if (strcmp(headers->message_type, "event") != 0) {
         u->midstream_error = 1;
+
+        if (u->part != AIOBS_FRAMING_UNKNOWN) {
+            aiobs_events_drop(u);           /* nothing of it will follow */
+        }
+
         u->error_len = strlen(headers->event_type);
         memcpy(u->error, headers->event_type, u->error_len);
     }
@@ -152,6 +157,10 @@ static void
 aiobs_aws_payload(void *data, const uint8_t *p, size_t len)
 {
     aiobs_usage_t *u = data;
+
+    if (u->part != AIOBS_FRAMING_UNKNOWN && u->payload != AIOBS_PAYLOAD_PART) {
+        return;                     /* the reader is amidst the other body */
+    }
 
     switch (u->payload) {
 
@@ -182,8 +191,9 @@ aiobs_aws_end(void *data, int valid)
         aiobs_aws_take_back(u);
     }
 
-    if (u->payload == AIOBS_PAYLOAD_PART) {
-
+    if (u->payload == AIOBS_PAYLOAD_PART
+        || u->part != AIOBS_FRAMING_UNKNOWN)
+    {
         /* its documents end where they do; of mere text it is one itself */
 
         if (u->part == AIOBS_FRAMING_NONE && u->content) {
@@ -211,14 +221,14 @@ aiobs_aws_end(void *data, int valid)
 static void
 aiobs_aws_take_back(aiobs_usage_t *u)
 {
+    if (u->payload == AIOBS_PAYLOAD_PART) {
+        aiobs_events_drop(u);
+    }
+
     memcpy(u->figures, u->before, sizeof(u->before));
     u->reported = u->reported_before;
     u->final = u->final_before;
     u->midstream_error = u->error_before;
-
-    if (u->payload == AIOBS_PAYLOAD_PART) {
-        aiobs_events_drop(u);
-    }
 }
 
 

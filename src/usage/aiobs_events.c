@@ -32,6 +32,7 @@ static void aiobs_events_rest(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 static const uint8_t *aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
+static void aiobs_events_waiting(aiobs_usage_t *u);
 static const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
 static void aiobs_events_apply(aiobs_usage_t *u, aiobs_shape_t *s,
@@ -164,25 +165,17 @@ aiobs_events_carried(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 void
 aiobs_events_finish(aiobs_usage_t *u)
 {
-    size_t  n;
-
-    if (u->shapes && u->shapes->carried) {
-        n = u->shapes->carried;
-        u->shapes->carried = 0;
-        aiobs_sse_feed(&u->sse, u->shapes->carry, n);
-    }
-
+    aiobs_events_waiting(u);
     aiobs_sse_finish(&u->sse);
 }
 
 
+/* its text counts, as it would if it had not waited */
+
 void
 aiobs_events_drop(aiobs_usage_t *u)
 {
-    if (u->shapes) {
-        u->shapes->carried = 0;
-    }
-
+    aiobs_events_waiting(u);
     aiobs_events_init(u);
     aiobs_json_reset(&u->json);
 
@@ -192,6 +185,19 @@ aiobs_events_drop(aiobs_usage_t *u)
     u->in_event = 0;
     u->no_json = 0;
     u->error_event = 0;
+}
+
+
+static void
+aiobs_events_waiting(aiobs_usage_t *u)
+{
+    size_t  n;
+
+    if (u->shapes && u->shapes->carried) {
+        n = u->shapes->carried;
+        u->shapes->carried = 0;
+        aiobs_sse_feed(&u->sse, u->shapes->carry, n);
+    }
 }
 
 

@@ -64,6 +64,10 @@ for my $i (0 .. 2) {
 }
 
 is(told(join('', part($hi), part($final), torn(part($hi))), $path), 'reported 3 4 0', 'a torn text');
+is(told(substr(part($hi x 2 . $hi =~ s/\}\]\}\n\n//r), 0, -1), $path), 'estimated 1000000 4 0',
+    'text of an event that is cut is text all the same');
+is(told(join('', part($hi), $pieces[0], $usage, @pieces[1, 2]), $path), 'reported 3 4 0', 'no other event goes between');
+is(told(join('', part($hi), $pieces[0], $failure), $path), 'estimated 1000000 2 1', 'an error ends the event under way');
 is(told(part('hi') . part(' there'), $path), 'estimated 1000000 2 0', 'text as it stands');
 is(told(part('{"generated_') . part('text":"hi there"}'), $path), 'estimated 1000000 2 0', 'one document');
 
