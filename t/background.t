@@ -215,6 +215,18 @@ $t->post(1, '/of/whom', '{"model":"m-1","input":"x","stream":true,"metadata":"re
 is($t->log_of("b$n")->{usage_source}, 'estimated', 'and one whose path says nothing');
 is(metric($estimated), 2, 'is counted, too');
 
+# a path that ends in an id that is not the answer's takes nothing from it
+
+order('resp_completed_9', '');
+my $had = metric($tokens);
+$n++;
+$t->get(1, '/v1/responses/resp_completed_1%3Fx=/responses/resp_completed_9', 'X-Request-ID', "b$n",
+    'X-Status', 200, 'X-Answer', response('resp_completed_1', 'completed', 1));
+is($t->log_of("b$n")->{event}, 'request', 'an answer of another id');
+is(metric($tokens), $had, 'counts nothing');
+fetch('resp_completed_9');
+is(metric($tokens), $had + 10, 'and the one ordered counts');
+
 # what looks like an order, and is none
 
 sub answered {

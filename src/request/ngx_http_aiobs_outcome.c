@@ -16,7 +16,7 @@ static void ngx_http_aiobs_background(ngx_http_request_t *r,
 static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_fetched(ngx_http_request_t *r,
-    aiobs_usage_record_t *rec);
+    ngx_http_aiobs_ctx_t *ctx, aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
@@ -162,7 +162,7 @@ ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (r->headers_out.status == NGX_HTTP_OK && !rec->pending
         && (rec->source == AIOBS_SOURCE_REPORTED || ctx->last_buf)
-        && ngx_http_aiobs_fetched(r, rec))
+        && ngx_http_aiobs_fetched(r, ctx, rec))
     {
         ctx->called = 1;
         ctx->fetched = 1;
@@ -174,10 +174,14 @@ ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-/* whether it was ordered here: its id, or the one it was asked for by */
+/*
+ * Whether it was ordered here: its id, or the one it was asked for by.  A
+ * path is the client's, who could name what was not answered.
+ */
 
 static ngx_uint_t
-ngx_http_aiobs_fetched(ngx_http_request_t *r, aiobs_usage_record_t *rec)
+ngx_http_aiobs_fetched(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    aiobs_usage_record_t *rec)
 {
     u_char  *p, *last;
 
@@ -185,6 +189,10 @@ ngx_http_aiobs_fetched(ngx_http_request_t *r, aiobs_usage_record_t *rec)
         && ngx_http_aiobs_background_take(r, rec->id, rec->id_len))
     {
         return 1;
+    }
+
+    if (rec->id_len && !aiobs_api_renames(ctx->api)) {
+        return 0;
     }
 
     last = r->uri.data + r->uri.len;

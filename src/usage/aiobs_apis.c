@@ -258,9 +258,12 @@ static const aiobs_api_t  aiobs_fetched[] = {
     AIOBS_OPENAI("/responses/*", "chat", 0, 0),
     AIOBS_OPENAI("/async/chat/completions/*", "chat", 0, 0),    /* Perplexity */
     AIOBS_OPENAI("/async/sonar/*", "chat", 0, 0),
-    AIOBS_OPENAI("/chat/deferred-completion/*", "chat", 0, 0),  /* xAI */
     AIOBS_REPLICATE("/predictions/*", 0),
-    AIOBS_INTERACTIONS("/interactions/*", 0)
+    AIOBS_INTERACTIONS("/interactions/*", 0),
+
+    /* xAI, the last: its answers have ids that they were not ordered with */
+
+    AIOBS_OPENAI("/chat/deferred-completion/*", "chat", 0, 0)
 };
 
 #define AIOBS_FETCHED  (sizeof(aiobs_fetched) / sizeof(aiobs_fetched[0]))
@@ -421,6 +424,13 @@ int
 aiobs_api_fetches(const aiobs_api_t *api)
 {
     return api >= aiobs_fetched && api < aiobs_fetched + AIOBS_FETCHED;
+}
+
+
+int
+aiobs_api_renames(const aiobs_api_t *api)
+{
+    return api == &aiobs_fetched[AIOBS_FETCHED - 1];
 }
 
 
