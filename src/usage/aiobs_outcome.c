@@ -150,7 +150,8 @@ aiobs_outcome_mark(const aiobs_form_t *form, aiobs_outcome_t *o,
 
     static const uint32_t  kept = 1U << AIOBS_S_MODEL | 1U << AIOBS_S_ID
                                   | 1U << AIOBS_S_FINISH
-                                  | 1U << AIOBS_S_STATUS;
+                                  | 1U << AIOBS_S_STATUS
+                                  | 1U << AIOBS_S_TICKET;
 
     memset(fit, 0, sizeof(aiobs_fit_t));
     fit->whole = 1;
