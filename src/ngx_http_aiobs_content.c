@@ -36,6 +36,14 @@ void
 ngx_http_aiobs_merge_content(ngx_http_core_loc_conf_t *clcf,
     ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf)
 {
+    if (conf->content && clcf->handler != conf->content) {
+
+        /* a directive of another module came later, and answers */
+
+        conf->content = NULL;
+        conf->metrics = 0;
+    }
+
     if (prev->content == NULL || !clcf->noname || clcf->handler) {
         return;
     }

@@ -55,6 +55,7 @@ server {
 
     location /other { aiobs_metrics; if ($arg_if) { return 204; } }
     location /empty { aiobs_keys_api; if ($arg_if) { proxy_pass http://127.0.0.1:%%PORT_3%%; } }
+    location /taken { aiobs_metrics; empty_gif; limit_except POST { allow all; } }
     location /metrics/below { aiobs_metrics; location /metrics/below/none { } }
 }
 EOF
@@ -99,6 +100,9 @@ unlike($t->get(1, '/metrics')->{body}, qr{^http_requests_total\{handler="/metric
 
 is($t->get(1, '/other?if=1')->{status}, 204, 'an "if" may answer otherwise');
 is($t->get(1, '/empty?if=1', @key)->{status}, 204, 'by another handler');
+is($t->get(1, '/taken')->{status}, 404, 'what another module took does not come back in "limit_except"');
+is($t->request(1, 'POST', '/taken', [], '')->{status}, 405, 'nor beside it');
+like($t->get(1, '/metrics')->{body}, qr{^http_requests_total\{handler="/taken"}m, 'and its requests are counted');
 is($t->get(1, '/metrics/below/none')->{status}, 404, 'a nested location is its own');
 
 $t->done;
