@@ -239,7 +239,7 @@ my @bad = (
     ['header x file:long;', qr/longer than 4096 bytes/, 'a long file'],
     (map { ["endpoint \"$_\";", qr/invalid endpoint "\Q$_\E"/, $_] } 'http://h:0', 'http://h:65536', 'http://h:', 'http://h:port', 'grpc://h:-1',
         'http://h:80:80/', 'http:///v1', 'http://a b/', 'http://h/a b', 'http://h/#a', 'http://[::1', 'http://[::1]4318',
-        'http://[h]:1', 'http://[]', 'http://::1:4318', 'http://unix:/run/otlp', 'unix:/run/otlp', 'http://a,b', "http://h/\x01", "http://h\xff/"),
+        'http://[h]:1', 'http://[]', 'http://[fe80::1%]', 'http://[%25eth0]', 'http://::1:4318', 'http://unix:/run/otlp', 'unix:/run/otlp', 'http://a,b', "http://h/\x01", "http://h\xff/"),
     ['endpoint http://?a=1;', qr/invalid endpoint "http:\/\/"/, 'arguments without a host'],
     ['endpoint http://h\\x/;', qr/invalid endpoint/, 'a host with a backslash'],
     ['endpoint "http://me:s3cret@h:99999/a?key=s3cret";', qr/invalid endpoint "\.\.\.\@h:99999\/a" of/, 'credentials with a wrong port'],
@@ -258,7 +258,7 @@ refused("aiobs_otlp { $_->[0] }", $_->[1], $_->[2]) for @bad;
 refused('aiobs_otlp { } aiobs_otlp { }', qr/"aiobs_otlp" directive is duplicate/, 'two blocks');
 refused("aiobs_otlp { resource \"\xff=1\"; }", qr/not UTF-8/, 'a name that is not UTF-8');
 
-for my $url ('HTTP://h', 'http://a_b.example.com.:65535/x?y=1', 'grpcs://[::1]:4317', 'grpc://[fe80::1]', 'https://me:s3cret@10.0.0.1:1/') {
+for my $url ('HTTP://h', 'http://a_b.example.com.:65535/x?y=1', 'grpcs://[::1]:4317', 'grpc://[fe80::1]', 'http://[fe80::1%25eth0]:4318', 'https://me:s3cret@10.0.0.1:1/') {
     my ($rc, $out) = $t->check("aiobs_otlp { endpoint $url; }\n$server");
     is($rc, 0, "$url: taken") or diag($out);
 }

@@ -203,12 +203,21 @@ ngx_http_aiobs_export_host(u_char *host, u_char *end)
 static u_char *
 ngx_http_aiobs_export_name(u_char *host, u_char *end)
 {
-    u_char  *p, address[16];
+    u_char  *p, *last, address[16];
 
     if (host < end && *host == '[') {
         p = ngx_strlchr(host, end, ']');
 
-        return p && ngx_inet6_addr(host + 1, p - host - 1, address) == NGX_OK
+        if (p == NULL) {
+            return NULL;
+        }
+
+        /* one of a link names its interface: [fe80::1%25eth0] */
+
+        last = ngx_strlchr(host, p, '%');
+        last = last && last + 1 < p ? last : p;
+
+        return ngx_inet6_addr(host + 1, last - host - 1, address) == NGX_OK
                ? p + 1 : NULL;
     }
 
