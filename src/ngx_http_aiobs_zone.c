@@ -13,6 +13,9 @@
 
 #define NGX_HTTP_AIOBS_LAYOUT  7    /* of everything in the zone */
 
+/* bytes: gauges of all processes alone take half of it */
+#define NGX_HTTP_AIOBS_ZONE_MIN  (128 * ngx_pagesize)
+
 
 static ngx_int_t ngx_http_aiobs_capacity(ngx_str_t *value, const char *name,
     ngx_int_t max, ngx_uint_t *n);
@@ -42,11 +45,11 @@ ngx_http_aiobs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     size = ngx_parse_size(&value[1]);
 
-    if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
+    if (size == NGX_ERROR || size < (ssize_t) NGX_HTTP_AIOBS_ZONE_MIN) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid size \"%V\" of \"aiobs_zone\": a size such "
                            "as \"32m\" is expected, %uzk at least", &value[1],
-                           64 * ngx_pagesize / 1024);
+                           NGX_HTTP_AIOBS_ZONE_MIN / 1024);
         return NGX_CONF_ERROR;
     }
 

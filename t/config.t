@@ -59,7 +59,7 @@ my @cases = (
         qr/"series=number", "keys=number" and "sessions=number" of at most 100000 are accepted/],
     ['a capacity of aiobs_zone twice', 'aiobs_zone 32m keys=5 keys=6;', server(), qr/"keys=6".*each once/],
     ['more sessions than there can be', 'aiobs_zone 320m sessions=100001;', server(), qr/"sessions=100001".*at most 100000/],
-    ['a zone smaller than any', 'aiobs_zone 8k;', server(), qr/invalid size "8k".*, 256k at least/],
+    ['a zone smaller than any', 'aiobs_zone 8k;', server(), qr/invalid size "8k".*, 512k at least/],
     ['a recorder larger than the zone', 'aiobs on; aiobs_recorder 50000;', server(),
         qr/too small: .* need \d+k with what "aiobs_recorder" keeps/],
     ['aiobs_zone twice', 'aiobs_zone 32m; aiobs_zone 16m;', server(), qr/duplicate/],
