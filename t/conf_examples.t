@@ -65,6 +65,16 @@ for my $file (@examples) {
 
     my $out = `$t->{nginx} -t -c $dir/$name 2>&1`;
     is($?, 0, "$name is accepted") or diag($out);
+    unlike($out, qr/\[warn\]/, 'without a warning');
+}
+
+# those of the image serve metrics where Prometheus is told to look, and nowhere else
+
+my ($scraped) = Aiobs::slurp("$root/prometheus/prometheus.yml") =~ /'gateway:(\d+)'/;
+
+for my $file (glob "$root/docker/*.conf") {
+    my %port = map { /listen (\d+)/ ? ("$1" => /aiobs_metrics/ ? 1 : 0) : () } split /^    server \{/m, Aiobs::slurp($file);
+    is_deeply([grep { $port{$_} } keys %port], [$scraped], "$file: metrics have a port of their own");
 }
 
 my $readme = Aiobs::slurp("$root/README.md");
