@@ -56,7 +56,7 @@
     " CAST(a.endpoints AS TEXT) AS endpoints,"                                \
     " CAST(a.labels AS TEXT) AS labels, "                                     \
     AIOBS_SQL_LIMITS("a")                                                     \
-    " FROM (SELECT rowid AS id FROM api_keys " which " LIMIT ?4 OFFSET ?5) i"   \
+    " FROM (SELECT rowid AS id FROM api_keys " which " LIMIT ?4 OFFSET ?5) i" \
     " CROSS JOIN api_keys k ON k.rowid = i.id"                                \
     " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash)"
 

@@ -122,7 +122,8 @@ ngx_int_t ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,
  */
 ngx_uint_t ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, const aiobs_key_t *key,
-    const aiobs_store_place_t *at, uint32_t epoch, time_t now, aiobs_key_use_t *uses);
+    const aiobs_store_place_t *at, uint32_t epoch, time_t now,
+    aiobs_key_use_t *uses);
 
 /* where the table is in the history of the store */
 void ngx_http_aiobs_key_table_place(ngx_http_aiobs_keys_t *keys,

@@ -228,8 +228,8 @@ ngx_uint_t ngx_http_aiobs_metrics_chosen(ngx_http_aiobs_family_e family);
  * room the series whose labels are all "other" takes it, and
  * aiobs_series_dropped_total counts every such update.  Adding 0 makes the
  * series.  A counter never goes back: what it has no room for is not added,
- * see ngx_http_aiobs_metrics_fits().  Seconds are given in microseconds, dollars in billionths,
- * everything else as it is.
+ * see ngx_http_aiobs_metrics_fits().  Seconds are given in microseconds,
+ * dollars in billionths, everything else as it is.
  */
 void ngx_http_aiobs_metrics_add(ngx_http_aiobs_family_e family,
     const ngx_str_t *labels, uint64_t n);
