@@ -37,7 +37,8 @@ server {
 }
 EOF
 
-$t->start("aiobs_zone 64m series=100000;$conf", main => $main, workers => 2);
+# a session of its own, as a daemon has it: pids of other tests are no workers of it
+$t->start("aiobs_zone 64m series=100000;$conf", main => $main, workers => 2, session => 1);
 
 two_workers();
 inserts();

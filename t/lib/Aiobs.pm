@@ -46,7 +46,7 @@ use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
-use POSIX qw(WNOHANG _exit);
+use POSIX qw(WNOHANG _exit setsid);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -168,7 +168,7 @@ sub start {
     $self->write_conf($http, %opt) if defined $http;
     $self->{nginx_pid} = $self->spawn([$self->{nginx}, '-c',
         "$self->{dir}/nginx.conf", '-g', 'daemon off;'],
-        log => "$self->{dir}/nginx.out");
+        log => "$self->{dir}/nginx.out", session => $opt{session});
 
     my $ok = wait_for(sub {
         return 1 if -s "$self->{dir}/nginx.pid" && $self->listening;
@@ -509,6 +509,7 @@ sub spawn {
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
+        setsid() if $opt{session};
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $opt{log} || "$self->{dir}/spawn.log";
         open STDERR, '>&', \*STDOUT;
