@@ -371,7 +371,8 @@ sub settled {
 
 sub full_zone {
     my ($m, $rss, $used);
-    my ($worker) = $full->workers;
+    my $worker;
+    ok(Aiobs::wait_for(sub { ($worker) = $full->workers; return defined $worker }, 20), 'a worker is there');
     my @families = qw(llm_tokens llm_call_duration_seconds);
 
     for my $round (1 .. 2) {
