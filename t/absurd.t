@@ -98,7 +98,7 @@ call($t, 1, $alice, usage => [1e12, 1e12]);
 ok(wait_for(sub { cost() == 9223372036854775807 }, 10), 'a sum stays where 64 bits end') or diag(cost());
 
 for my $by (qw(user key model day)) {
-    my $out = `$Bin/../objs/aiobs-keys spend --db \Q${\ $t->dir}\E/keys.db --by $by --json 2>&1`;
+    my $out = `${\ Aiobs::objs()}/aiobs-keys spend --db \Q${\ $t->dir}\E/keys.db --by $by --json 2>&1`;
     my $rows = eval { decode_json($out) };
     ok($rows && $rows->[0]{cost_usd} > 9e12, "and can be read by $by") or diag($out);
 }
