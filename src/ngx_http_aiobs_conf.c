@@ -11,6 +11,10 @@
 #include "telemetry/ngx_http_aiobs_sentry.h"
 
 
+static void ngx_http_aiobs_merge_values(ngx_http_aiobs_loc_conf_t *prev,
+    ngx_http_aiobs_loc_conf_t *conf);
+static void ngx_http_aiobs_merge_names(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf);
 static const char *ngx_http_aiobs_own_directive(
     ngx_http_aiobs_loc_conf_t *conf);
 static void ngx_http_aiobs_prices_cleanup(void *data);
@@ -132,39 +136,14 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
-    if (conf->enable == NGX_CONF_UNSET) {
-        conf->switched_off = prev->switched_off;
-    }
-
     own = ngx_http_aiobs_own_directive(conf);
 
-    ngx_conf_merge_value(conf->enable, prev->enable, 0);
-    ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
-    ngx_conf_merge_value(conf->stream_usage, prev->stream_usage, 0);
-    ngx_conf_merge_size_value(conf->stream_usage_limit,
-                              prev->stream_usage_limit, 16 * 1024 * 1024);
-    ngx_http_aiobs_log_merge_conf(&prev->log, &conf->log);
-    ngx_http_aiobs_privacy_merge_conf(&prev->privacy, &conf->privacy);
-    ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
-                                 NGX_CONF_BITMASK_SET);
-
-    ngx_http_aiobs_trace_merge_conf(&prev->trace, &conf->trace);
+    ngx_http_aiobs_merge_values(prev, conf);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     ngx_http_aiobs_merge_content(clcf, prev, conf);
-
-    conf->handler = clcf->name;
-
-    if (conf->handler.len == 0) {
-        ngx_str_set(&conf->handler, "none");
-    }
-
-    if (conf->endpoint.len == 0) {
-        conf->endpoint = prev->endpoint.len && !prev->endpoint_default
-                         ? prev->endpoint : conf->handler;
-        conf->endpoint_default = (conf->endpoint.data == conf->handler.data);
-    }
+    ngx_http_aiobs_merge_names(clcf, prev, conf);
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_aiobs_module);
 
@@ -199,6 +178,50 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     return ngx_http_aiobs_agents_merge_conf(cf, &amcf->agents, &prev->agents,
                                             &conf->agents, &conf->endpoint,
                                             conf->enable);
+}
+
+
+/* what is inherited as it is */
+
+static void
+ngx_http_aiobs_merge_values(ngx_http_aiobs_loc_conf_t *prev,
+    ngx_http_aiobs_loc_conf_t *conf)
+{
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->switched_off = prev->switched_off;
+    }
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
+    ngx_conf_merge_value(conf->stream_usage, prev->stream_usage, 0);
+    ngx_conf_merge_size_value(conf->stream_usage_limit,
+                              prev->stream_usage_limit, 16 * 1024 * 1024);
+    ngx_http_aiobs_log_merge_conf(&prev->log, &conf->log);
+    ngx_http_aiobs_privacy_merge_conf(&prev->privacy, &conf->privacy);
+    ngx_conf_merge_bitmask_value(conf->forward, prev->forward,
+                                 NGX_CONF_BITMASK_SET);
+
+    ngx_http_aiobs_trace_merge_conf(&prev->trace, &conf->trace);
+}
+
+
+/* what the location is called in metrics, logs and keys' lists */
+
+static void
+ngx_http_aiobs_merge_names(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf)
+{
+    conf->handler = clcf->name;
+
+    if (conf->handler.len == 0) {
+        ngx_str_set(&conf->handler, "none");
+    }
+
+    if (conf->endpoint.len == 0) {
+        conf->endpoint = prev->endpoint.len && !prev->endpoint_default
+                         ? prev->endpoint : conf->handler;
+        conf->endpoint_default = (conf->endpoint.data == conf->handler.data);
+    }
 }
 
 
