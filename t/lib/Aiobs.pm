@@ -665,7 +665,11 @@ END {
 
         for my $self (@all) {
             kill KILL => keys %{$self->{pids}};
-            kill KILL => $self->{nginx_pid} if $self->{nginx_pid};
+            next if !$self->{nginx_pid};
+
+            # its workers would outlive it
+            my @workers = eval { $self->workers };
+            kill KILL => $self->{nginx_pid}, @workers;
         }
 
         $? = $status || 255;        # the file did not reach its end
