@@ -145,6 +145,10 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
         ngx_http_aiobs_llm_arrive(r, ctx, lcf);
     }
 
+    if (lcf->fast_headers) {
+        ngx_http_aiobs_head_expect(r);
+    }
+
     return NGX_DECLINED;
 }
 
@@ -456,6 +460,7 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_aiobs_head_init_process();
     ngx_http_aiobs_log_init_process(amcf->shared->torn);
 
     ngx_http_aiobs_recorder_init_process(amcf->recorder.capacity

@@ -121,6 +121,7 @@ typedef struct {
     ngx_flag_t                  keys_api;       /* the keys API is here */
     ngx_flag_t                  keys_api_remote;
     ngx_uint_t                  llm;            /* aiobs_dialect_e */
+    ngx_flag_t                  fast_headers;
     ngx_flag_t                  stream_usage;
     size_t                      stream_usage_limit;
     ngx_str_t                   endpoint;       /* label values */

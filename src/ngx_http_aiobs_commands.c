@@ -42,6 +42,13 @@ ngx_command_t  ngx_http_aiobs_commands[] = {
       offsetof(ngx_http_aiobs_loc_conf_t, enable),
       NULL },
 
+    { ngx_string("aiobs_fast_headers"),
+      NGX_HTTP_AIOBS_ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_aiobs_loc_conf_t, fast_headers),
+      NULL },
+
     { ngx_string("aiobs_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_aiobs_zone,

@@ -115,6 +115,7 @@ ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf)
     lcf->enable = NGX_CONF_UNSET;
     ngx_http_aiobs_keys_create_conf(lcf);
     lcf->llm = NGX_CONF_UNSET_UINT;
+    lcf->fast_headers = NGX_CONF_UNSET;
     lcf->stream_usage = NGX_CONF_UNSET;
     lcf->stream_usage_limit = NGX_CONF_UNSET_SIZE;
     ngx_http_aiobs_agents_create_conf(&lcf->agents);
@@ -193,6 +194,7 @@ ngx_http_aiobs_merge_values(ngx_http_aiobs_loc_conf_t *prev,
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_uint_value(conf->llm, prev->llm, AIOBS_DIALECT_OFF);
+    ngx_conf_merge_value(conf->fast_headers, prev->fast_headers, 1);
     ngx_conf_merge_value(conf->stream_usage, prev->stream_usage, 0);
     ngx_conf_merge_size_value(conf->stream_usage_limit,
                               prev->stream_usage_limit, 16 * 1024 * 1024);
