@@ -67,6 +67,20 @@ aiobs_head_name_portable(const uint8_t *p)
 }
 
 
+/* of ASCII letters */
+
+static inline void
+aiobs_head_lowcase_portable(uint8_t *dst, const uint8_t *name)
+{
+    unsigned  i;
+
+    for (i = 0; i < AIOBS_HEAD_NAME; i++) {
+        dst[i] = name[i] | (uint8_t) (name[i] >= 'A' && name[i] <= 'Z'
+                                      ? 0x20 : 0);
+    }
+}
+
+
 /* to the first NUL, CR or LF; last if there is none */
 
 static inline const uint8_t *
@@ -128,6 +142,29 @@ aiobs_head_name_sse2(const uint8_t *p)
 }
 
 
+static inline __m128i
+aiobs_head_low(__m128i v)
+{
+    __m128i  upper;
+
+    upper = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)),
+                          _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1)));
+
+    return _mm_or_si128(v, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+}
+
+
+static inline void
+aiobs_head_lowcase_sse2(uint8_t *dst, const uint8_t *name)
+{
+    _mm_storeu_si128((__m128i *) dst,
+                  aiobs_head_low(_mm_loadu_si128((const __m128i *) name)));
+    _mm_storeu_si128((__m128i *) (dst + AIOBS_HEAD_LANE),
+                  aiobs_head_low(_mm_loadu_si128(
+                              (const __m128i *) (name + AIOBS_HEAD_LANE))));
+}
+
+
 /* few bytes are as low as CR: tabs, and some that are in no good answer */
 
 static inline const uint8_t *
@@ -157,15 +194,17 @@ aiobs_head_value_sse2(const uint8_t *p, const uint8_t *last)
     return aiobs_head_value_portable(p, last);
 }
 
-#define aiobs_head_same   aiobs_head_same_sse2
-#define aiobs_head_name   aiobs_head_name_sse2
-#define aiobs_head_value  aiobs_head_value_sse2
+#define aiobs_head_same     aiobs_head_same_sse2
+#define aiobs_head_name     aiobs_head_name_sse2
+#define aiobs_head_lowcase  aiobs_head_lowcase_sse2
+#define aiobs_head_value    aiobs_head_value_sse2
 
 #else
 
-#define aiobs_head_same   aiobs_head_same_portable
-#define aiobs_head_name   aiobs_head_name_portable
-#define aiobs_head_value  aiobs_head_value_portable
+#define aiobs_head_same     aiobs_head_same_portable
+#define aiobs_head_name     aiobs_head_name_portable
+#define aiobs_head_lowcase  aiobs_head_lowcase_portable
+#define aiobs_head_value    aiobs_head_value_portable
 
 #endif
 

@@ -27,15 +27,14 @@
 #define NGX_HTTP_AIOBS_HEAD_WAYS   4
 
 
-/* a name as it is written, what nginx makes of it, and whom it is for */
+/* a name as it is written, and whom it is for: one line of a cache */
 
 typedef struct {
     u_char                       name[AIOBS_HEAD_NAME];
-    u_char                       lowcase[AIOBS_HEAD_NAME];
-    uint32_t                     mask;      /* a bit for each byte; 0: unused */
     ngx_uint_t                   hash;
     ngx_http_upstream_header_t  *header;    /* NULL: for nobody */
-} ngx_http_aiobs_head_name_t;
+    uint32_t                     mask;      /* a bit for each byte; 0: unused */
+} __attribute__((aligned(64))) ngx_http_aiobs_head_name_t;
 
 
 static ngx_int_t ngx_http_aiobs_head_content(ngx_http_request_t *r);
@@ -277,7 +276,7 @@ ngx_http_aiobs_head_give(ngx_http_request_t *r, aiobs_head_line_t *line,
         /* a lane more is there, the next name goes over it */
 
         h->lowcase_key = lowcase;
-        ngx_memcpy(lowcase, name[i]->lowcase, AIOBS_HEAD_NAME);
+        aiobs_head_lowcase(lowcase, name[i]->name);
         lowcase += h->key.len;
 
         u->buffer.pos += line[i].value + line[i].value_len + 2 - line[i].name;
@@ -367,14 +366,12 @@ static ngx_http_aiobs_head_name_t *
 ngx_http_aiobs_head_learn(ngx_hash_t *known, aiobs_head_line_t *line,
     ngx_http_aiobs_head_name_t *set, uint32_t mask)
 {
-    u_char                       c;
-    u_char                       lowcase[AIOBS_HEAD_NAME];
+    u_char                       c, lowcase[AIOBS_HEAD_NAME];
     ngx_uint_t                   i, hash, full;
     ngx_http_aiobs_head_name_t  *name;
 
     static ngx_uint_t  next;
 
-    ngx_memzero(lowcase, AIOBS_HEAD_NAME);
     hash = 0;
 
     for (i = 0; i < line->name_len; i++) {
@@ -398,7 +395,6 @@ ngx_http_aiobs_head_learn(ngx_hash_t *known, aiobs_head_line_t *line,
     name = full ? &set[next++ % NGX_HTTP_AIOBS_HEAD_WAYS] : &set[i];
 
     ngx_memcpy(name->name, line->name, AIOBS_HEAD_NAME);
-    ngx_memcpy(name->lowcase, lowcase, AIOBS_HEAD_NAME);
     name->mask = mask;
     name->hash = hash;
     name->header = ngx_hash_find(known, hash, lowcase, line->name_len);

@@ -94,6 +94,7 @@ static int
 check(const uint8_t *p, size_t len)
 {
     size_t              next, name = 0, value = 0, end = 0;
+    uint8_t             low[2][AIOBS_HEAD_NAME];
     const uint8_t      *got, *last;
     aiobs_head_line_t   line;
 
@@ -108,8 +109,14 @@ check(const uint8_t *p, size_t len)
         return 0;
     }
 
+    if (len >= AIOBS_HEAD_NAME) {
+        aiobs_head_lowcase(low[0], p);
+        aiobs_head_lowcase_portable(low[1], p);
+    }
+
     if (len >= AIOBS_HEAD_NAME
-        && (aiobs_head_name(p) != aiobs_head_name_portable(p)
+        && (memcmp(low[0], low[1], AIOBS_HEAD_NAME) != 0
+            || aiobs_head_name(p) != aiobs_head_name_portable(p)
             || aiobs_head_same(p, last - AIOBS_HEAD_NAME)
                != aiobs_head_same_portable(p, last - AIOBS_HEAD_NAME)))
     {
