@@ -87,6 +87,7 @@ my %head = (
         . "Refresh: 5; url=http://127.0.0.1:%PORT%/later\r\nSet-Cookie: a=b; domain=127.0.0.1; path=/\r\n$len$rest",
     accel => "$ok$date${json}X-Accel-Limit-Rate: 100000\r\nX-Accel-Buffering: no\r\nX-Accel-Charset: utf-8\r\n"
         . "X-Accel-Expires: 5\r\nX-Accel-Redirect: /redirected\r\n$len$rest",
+    onward => "$ok$date${json}X-Accel-Redirect: /onward\r\n$len$rest",
     caching => "$ok$date$json${len}Cache-Control: no-store\r\nCache-Control: private, max-age=5\r\nPragma: no-cache\r\n"
         . "Expires: Thu, 01 Jan 1970 00:00:00 GMT\r\nLast-Modified: Tue, 03 Nov 2020 03:00:00 GMT\r\n"
         . "Link: <a>; rel=next\r\nLink: <b>; rel=prev\r\nAccept-Ranges: bytes\r\nContent-Encoding: identity\r\n$rest",
@@ -119,18 +120,24 @@ my $logged = join ' ', map { "\$$_" } qw(status upstream_status upstream_http_se
     upstream_http_cache_control upstream_http_link upstream_response_length upstream_bytes_received
     aiobs_provider_request_id aiobs_input_tokens aiobs_output_tokens aiobs_error_type);
 
+my @places = ('', qw(/off /http1 /hide /page /named /next /cache));
+
 my $locations = join '', map { my ($name, $more) = @$_; map { <<EOF } qw(fast slow) }
     location /$_$name { aiobs_fast_headers @{[$_ eq 'fast' ? 'on' : 'off']}; error_log $dir/$_.error;
-        access_log $dir/$_.log heads; $more $upstream }
+        access_log $dir/$_.log heads; $more @{[$more =~ /proxy_pass / ? '' : $upstream]} }
 EOF
     ['', ''], ['/off', 'proxy_buffering off;'], ['/http1', 'proxy_http_version 1.1;'],
     ['/hide', 'proxy_hide_header Set-Cookie; proxy_pass_header Server; proxy_pass_header Date; '
         . 'proxy_ignore_headers X-Accel-Redirect Cache-Control Vary;'],
     ['/page', 'proxy_intercept_errors on; error_page 401 429 500 502 = /redirected;'],
+    ['/named', 'proxy_intercept_errors on; error_page 401 429 500 502 = @again;'],
+    ['/next', 'proxy_next_upstream http_500 http_429 invalid_header; rewrite ^ /v1/chat/completions break; '
+        . 'proxy_pass http://both;'],
     ['/cache', 'proxy_cache heads; proxy_cache_key $http_x_case$uri; proxy_cache_valid any 1m; add_header X-Cache $upstream_cache_status;'];
 
 $t->start(<<EOF);
 log_format heads escape=json '\$http_x_case|$logged';
+upstream both { server 127.0.0.1:%%PORT_0%% max_fails=0; server 127.0.0.1:%%PORT_0%% max_fails=0; }
 proxy_cache_path $dir/cache keys_zone=heads:1m;
 server {
     listen 127.0.0.1:%%PORT_1%%;
@@ -138,6 +145,8 @@ server {
     aiobs_llm openai;
 $locations
     location /inherited { proxy_hide_header X-Last; $upstream }
+    location /onward { internal; proxy_set_header X-Answer usual; $upstream }
+    location \@again { proxy_set_header X-Answer usual; $upstream }
     location /redirected { return 200 "redirected\\n"; }
 }
 EOF
@@ -167,7 +176,7 @@ sub plain {
 sub files { return map { my $file = "$dir/$_[0].$_"; -e $file ? plain(Aiobs::slurp($file)) =~ s/^\d+\|//mgr : '' } qw(log error) }
 
 for my $name (sort keys %head) {
-    for my $place ('', '/off', '/http1', '/hide', '/page', '/cache') {
+    for my $place (@places) {
         my %got = map { $_ => plain(asked("/$_$place", $name)->{raw}) } qw(fast slow);
         is($got{fast}, $got{slow}, "$name $place: the answer");
         my %again = map { $_ => plain(asked("/$_$place", $name)->{raw}) } qw(fast slow);
@@ -175,7 +184,7 @@ for my $name (sort keys %head) {
     }
 }
 
-cmp_ok(scalar(() = (files($_))[0] =~ /\n/g), '>', 10 * keys %head, "$_: they are logged") for qw(fast slow);
+cmp_ok(scalar(() = (files($_))[0] =~ /\n/g), '>', 12 * keys %head, "$_: they are logged") for qw(fast slow);
 is((files('fast'))[$_], (files('slow'))[$_], (qw(log error))[$_] . ': the same') for 0, 1;
 cmp_ok(length((files('fast'))[1]), '>', 1000, 'nginx had complaints');
 
