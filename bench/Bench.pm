@@ -178,6 +178,7 @@ sub features {
         off => ['bare', '', ''],
         ids => ['bare', 'aiobs on;', ''],
         usage => ['bare', 'aiobs on;', $llm],
+        noheads => ['bare', 'aiobs on; aiobs_fast_headers off;', $llm],
         metrics => ['bare', "aiobs on; $prices", $llm],
         auth => ['usage', 'aiobs on;', $auth . $llm],
         limits => ['auth', "aiobs on; $prices", $auth . $llm, $limits],
