@@ -227,6 +227,47 @@ is(metric($tokens), $had, 'counts nothing');
 fetch('resp_completed_9');
 is(metric($tokens), $had + 10, 'and the one ordered counts');
 
+# cancelled: what was made until then may be reported there, or when it is fetched
+
+sub cancel {
+    my ($path, $answer) = @_;
+    $n++;
+    $t->post(1, "$path/cancel", '', 'X-Request-ID', "b$n", 'X-Status', 200, 'X-Answer', $answer);
+    $l = $t->log_of("b$n");
+    return "$l->{event} " . ($l->{input_tokens} // '');
+}
+
+order('resp_completed_10', '');
+$had = metric($tokens);
+my $ended = '/v1/responses/resp_completed_10';
+is(cancel('/v1/responses/resp_completed_11', response('resp_completed_11', 'cancelled', 1)), 'request ',
+    'cancelled, but not ordered here');
+is(cancel($ended, response('resp_completed_10', 'in_progress')), 'request ', 'not cancelled yet');
+is(cancel($ended, response('resp_completed_10', 'cancelled')), 'request ', 'cancelled without a report');
+is(cancel($ended, response('resp_completed_10', 'cancelled', 1)), 'llm_called 10', 'cancelled with one');
+is($l->{finish_reason}, 'cancelled', 'which says so');
+is(cancel($ended, response('resp_completed_10', 'cancelled', 1)), 'request ', 'cancelled again');
+fetch('resp_completed_10');
+is(metric($tokens), $had + 10, 'counted once');
+
+order('resp_completed_12', '');
+cancel('/v1/responses/resp_completed_12', response('resp_completed_12', 'cancelled'));
+fetch('resp_completed_12');
+is(metric($tokens), $had + 20, 'a report that comes with a later fetch counts');
+
+for (['/v1/predictions', '{"id":"p2","status":"starting"}', '{"id":"p2","model":"m-1","status":"canceled",'
+            . '"metrics":{"input_token_count":10,"output_token_count":20}}'],
+    ['/v1beta/interactions', '{"id":"i2","status":"in_progress"}', '{"id":"i2","model":"m-1","status":"cancelled",'
+            . '"usage":{"total_input_tokens":10,"total_output_tokens":20}}'])
+{
+    my ($id) = $_->[1] =~ /"id":"(\w+)"/;
+    $n++;
+    $t->post(1, $_->[0], '{"input":"x","background":true}', 'Content-Type', 'application/json',
+        'X-Request-ID', "b$n", 'X-Status', 200, 'X-Answer', $_->[1]);
+    is(cancel("$_->[0]/$id", $_->[2]), 'llm_called 10', "$_->[0]: cancelled");
+    is(cancel("$_->[0]/$id", $_->[2]), 'request ', "$_->[0]: once");
+}
+
 # what looks like an order, and is none
 
 sub answered {

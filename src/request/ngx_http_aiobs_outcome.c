@@ -161,7 +161,8 @@ ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     aiobs_usage_finish(ctx->usage, ctx->last_buf, AIOBS_ABSENT, rec);
 
     if (r->headers_out.status == NGX_HTTP_OK && !rec->pending
-        && (rec->source == AIOBS_SOURCE_REPORTED || ctx->last_buf)
+        && (rec->source == AIOBS_SOURCE_REPORTED
+            || (ctx->last_buf && !aiobs_api_ends(ctx->api)))
         && ngx_http_aiobs_fetched(r, ctx, rec))
     {
         ctx->called = 1;
@@ -371,7 +372,10 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     }
 
     if (ctx->answer.midstream_error) {
-        return "stream_error";
+        return ctx->answer.error_len
+               ? aiobs_error_type(NGX_HTTP_OK, ctx->answer.error,
+                                  ctx->answer.error_len)
+               : "stream_error";
     }
 
     if (ctx->upstream_header && !ctx->last_buf) {

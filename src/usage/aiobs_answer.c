@@ -34,6 +34,8 @@ static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name,
     int number);
 static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
+static inline int aiobs_answer_type_is(const aiobs_usage_t *u,
+    const char *type);
 
 
 static const aiobs_json_handler_t  aiobs_answer_handler = {
@@ -50,6 +52,13 @@ aiobs_answer_init(aiobs_usage_t *u)
     u->modality_count = AIOBS_ABSENT;
 
     aiobs_estimate_init(&u->estimate);
+    aiobs_answer_root(u);
+}
+
+
+void
+aiobs_answer_root(aiobs_usage_t *u)
+{
     aiobs_json_init(&u->json, u->api->answer, &aiobs_answer_handler, u);
 }
 
@@ -113,10 +122,8 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         break;
 
     case AIOBS_G_ERROR:
-        if (open) {
-            u->error_code = 0;
-            u->midstream_error = 1;
-        }
+        u->in_error = open;
+        u->error_code = open ? 0 : u->error_code;
         break;
 
     case AIOBS_G_COUNT_INPUT:
@@ -362,10 +369,16 @@ aiobs_answer_document(void *data, int begin)
         u->plain_here = 0;
         u->pending_len = 0;
         u->type_len = 0;
+        u->in_error = 0;
+        u->item_made = 0;
         return;
     }
 
     u->documents++;
+
+    if (u->item_made && aiobs_answer_type_is(u, "response.output_item.done")) {
+        u->content = 1;
+    }
 
     if (u->pending_len) {
 
@@ -399,12 +412,21 @@ aiobs_answer_document(void *data, int begin)
         u->final = 1;
     }
 
-    if (u->type_len == sizeof("message_stop") - 1
-        && memcmp(u->type_text, "message_stop", u->type_len) == 0)
-    {
+    if (aiobs_answer_type_is(u, "message_stop")) {
         u->ended = 1;
 
-    } else if (u->type_len == 5 && memcmp(u->type_text, "error", 5) == 0) {
+    } else if (aiobs_answer_type_is(u, "error")) {
         u->midstream_error = 1;         /* its event may have no name */
     }
+}
+
+
+static inline int
+aiobs_answer_type_is(const aiobs_usage_t *u, const char *type)
+{
+    size_t  len;
+
+    len = strlen(type);
+
+    return u->type_len == len && memcmp(u->type_text, type, len) == 0;
 }

@@ -69,6 +69,8 @@ struct aiobs_usage_s {
     uint8_t             failure;
     uint8_t             bom;
     uint8_t             part;           /* the framing inside of AWS's */
+    uint8_t             part_field;     /* the name of an event's field ... */
+    uint8_t             part_len;       /* ... of which that much was seen */
     uint8_t             done;           /* bytes of "[DONE]" */
 
     uint64_t            now_ms;
@@ -110,12 +112,14 @@ struct aiobs_usage_s {
     unsigned            error_event:1;
     unsigned            midstream_error:1;
     unsigned            error_code:1;   /* "error" is a code, not a type */
+    unsigned            in_error:1;     /* of the document, its values come */
     unsigned            content:1;      /* the document has some */
     unsigned            figures_here:1; /* "report" has, or had, some */
     unsigned            usage_here:1;   /* the document has a report */
     unsigned            plain_here:1;   /* one, that replaces, of kept figures */
     unsigned            item_search:1;  /* the item under way is a search */
     unsigned            item_other:1;   /* that did something else */
+    unsigned            item_made:1;    /* an event's item is made by the model */
     unsigned            ticket:1;       /* "id" is only where to ask again */
     unsigned            payload:2;      /* AIOBS_PAYLOAD_*, of the message */
     unsigned            in_message:1;   /* "before" is that of the one under way */
@@ -156,6 +160,13 @@ void aiobs_usage_fail(aiobs_usage_t *u, int failure);
 /* a document has to be whole where its frame ends */
 void aiobs_usage_document_end(aiobs_usage_t *u);
 
+/* sets the framing by the first byte that is no white space; where that is */
+const uint8_t *aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last, uint8_t *framing);
+
+
+/* --- aiobs_part.c --- */
+
 /* a piece of a body that came in AWS's messages; its end */
 void aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len);
 void aiobs_usage_part_end(aiobs_usage_t *u, int complete);
@@ -186,6 +197,9 @@ void aiobs_events_drop(aiobs_usage_t *u);
 /* --- aiobs_answer.c: the documents --- */
 
 void aiobs_answer_init(aiobs_usage_t *u);
+
+/* u->api is another: its documents are to be read, none has begun */
+void aiobs_answer_root(aiobs_usage_t *u);
 
 
 /* --- aiobs_record.c: what they come to --- */

@@ -39,6 +39,13 @@
     { AIOBS_SUFFIX(suffix), "sap", operation, AIOBS_DIALECT_OPENAI,           \
       AIOBS_RULE_OPENAI, 1, text, aiobs_sap_answer, aiobs_any_request }
 
+/* Cohere's of a gateway may have one of its paths */
+
+#define AIOBS_KOBOLD(suffix)                                                  \
+    { AIOBS_SUFFIX(suffix), "koboldcpp", "text_completion",                   \
+      AIOBS_DIALECT_OPENAI, AIOBS_RULE_COHERE, 1, 1, aiobs_kobold_answer,     \
+      aiobs_any_request }
+
 /* whatever the model of an endpoint answers */
 
 #define AIOBS_SAGEMAKER(suffix)                                               \
@@ -123,6 +130,7 @@ static const aiobs_api_t  aiobs_apis[] = {
                 aiobs_images_answer),
     AIOBS_MEDIA("/images", "image_generation", aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
+    AIOBS_OPENAI("/decisions", "decision", 1, 0),
     AIOBS_OPENAI("/ocr", "ocr", 1, 0),
     AIOBS_OPENAI("/classify", "classification", 1, 0),
     AIOBS_OPENAI("/threads/*/messages", "", 0, 0),      /* nobody answers */
@@ -170,6 +178,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_COHERE("/v1/chat", "chat", 1, 1),
     AIOBS_COHERE("/v2/embed", "embeddings", 1, AIOBS_PROMPT),
     AIOBS_COHERE("/v1/embed", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_KOBOLD("/api/v1/generate"),
     AIOBS_COHERE("/v1/generate", "text_completion", 1, 1),
     AIOBS_COHERE("/v1/summarize", "text_completion", 1, 1),
     AIOBS_COHERE("/v2/rerank", "rerank", 1, 0),
@@ -183,6 +192,8 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_OLLAMA("/api/chat", "chat", 1, 1),
     AIOBS_OLLAMA("/api/generate", "text_completion", 1, 1),
     AIOBS_OLLAMA("/api/embed", "embeddings", 1, AIOBS_PROMPT),
+    AIOBS_KOBOLD("/api/latest/generate"),
+    AIOBS_KOBOLD("/api/extra/generate/stream"),
     { AIOBS_SUFFIX("/generate"), "huggingface", "text_completion", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_NONE, 1, 0, aiobs_tgi_answer, aiobs_any_request },
     { AIOBS_SUFFIX("/generate_stream"), "huggingface", "text_completion",
@@ -252,6 +263,18 @@ static const aiobs_api_t  aiobs_by_body[] = {
 };
 
 
+/*
+ * Bedrock's InvokeInlineAgent: a path that others have, too.  Unless it is
+ * said that it is Bedrock, it is if an AWS event stream is answered.
+ */
+
+static const aiobs_api_t  aiobs_inline_agent[] = {
+    { AIOBS_SUFFIX("/agents/*"), "openai", "", AIOBS_DIALECT_AUTO,
+      AIOBS_RULE_OPENAI, 0, 0, aiobs_any_answer, aiobs_any_request },
+    AIOBS_BEDROCK("/agents/*", "invoke_agent", 1, 1, aiobs_agent_answer)
+};
+
+
 /* GET .../ID: an answer made before, by whoever asks for it */
 
 static const aiobs_api_t  aiobs_fetched[] = {
@@ -267,6 +290,17 @@ static const aiobs_api_t  aiobs_fetched[] = {
 };
 
 #define AIOBS_FETCHED  (sizeof(aiobs_fetched) / sizeof(aiobs_fetched[0]))
+
+
+/* POST .../ID/cancel: no more of it is made; what was, may be reported */
+
+static const aiobs_api_t  aiobs_ended[] = {
+    AIOBS_OPENAI("/responses/*/cancel", "chat", 0, 0),
+    AIOBS_REPLICATE("/predictions/*/cancel", 0),
+    AIOBS_INTERACTIONS("/interactions/*/cancel", 0)
+};
+
+#define AIOBS_ENDED  (sizeof(aiobs_ended) / sizeof(aiobs_ended[0]))
 
 
 const aiobs_api_t *
@@ -307,10 +341,23 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
         }
     }
 
-    if (found == NULL && method_len == 4 && memcmp(method, "POST", 4) == 0
-        && aiobs_api_makes(path, path_len))
-    {
-        return &aiobs_by_body[dialect];
+    if (found == NULL && method_len == 4 && memcmp(method, "POST", 4) == 0) {
+
+        if ((dialect == AIOBS_DIALECT_AUTO || dialect == AIOBS_DIALECT_BEDROCK)
+            && aiobs_api_match(&aiobs_inline_agent[0], path, path_len))
+        {
+            return &aiobs_inline_agent[dialect == AIOBS_DIALECT_BEDROCK];
+        }
+
+        for (i = 0; i < AIOBS_ENDED; i++) {
+            if (aiobs_api_match(&aiobs_ended[i], path, path_len)) {
+                return &aiobs_ended[i];
+            }
+        }
+
+        if (aiobs_api_makes(path, path_len)) {
+            return &aiobs_by_body[dialect];
+        }
     }
 
     if (found == NULL || method_len != 4 || memcmp(method, "POST", 4) != 0) {
@@ -360,6 +407,13 @@ aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks)
     }
 
     return NULL;
+}
+
+
+const aiobs_api_t *
+aiobs_api_aws(const aiobs_api_t *api)
+{
+    return api == &aiobs_inline_agent[0] ? &aiobs_inline_agent[1] : api;
 }
 
 
@@ -423,7 +477,15 @@ aiobs_api_countable(const aiobs_api_t *api)
 int
 aiobs_api_fetches(const aiobs_api_t *api)
 {
-    return api >= aiobs_fetched && api < aiobs_fetched + AIOBS_FETCHED;
+    return (api >= aiobs_fetched && api < aiobs_fetched + AIOBS_FETCHED)
+           || aiobs_api_ends(api);
+}
+
+
+int
+aiobs_api_ends(const aiobs_api_t *api)
+{
+    return api >= aiobs_ended && api < aiobs_ended + AIOBS_ENDED;
 }
 
 

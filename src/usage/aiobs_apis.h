@@ -90,6 +90,9 @@ enum {
                                 /* "null": it did not */
     AIOBS_S_OBJECT,             /* OpenAI: what the document is */
     AIOBS_S_TICKET,             /* an id, if there is none: to ask again by */
+    AIOBS_S_ERROR_OTHER,        /* whatever else an error says */
+    AIOBS_S_CALL,               /* Responses: the type of an event's item */
+    AIOBS_S_SERVICE_TIER,       /* Gemini's, whose numbers are others */
 
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
@@ -197,6 +200,7 @@ extern const aiobs_node_t  aiobs_dashscope_answer[];
 extern const aiobs_node_t  aiobs_replicate_answer[];
 extern const aiobs_node_t  aiobs_deepinfra_answer[];
 extern const aiobs_node_t  aiobs_lmstudio_answer[];
+extern const aiobs_node_t  aiobs_kobold_answer[];
 extern const aiobs_node_t  aiobs_sagemaker_answer[];
 extern const aiobs_node_t  aiobs_agent_answer[];
 extern const aiobs_node_t  aiobs_sap_answer[];
@@ -212,6 +216,9 @@ int64_t aiobs_amount(const char *text, size_t len);
 
 /* by AIOBS_MARK_*: the API of that dialect (AUTO: any), NULL: none */
 const aiobs_api_t *aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks);
+
+/* the API that it is if an AWS event stream is answered; most: the same */
+const aiobs_api_t *aiobs_api_aws(const aiobs_api_t *api);
 
 /* --- aiobs_api_path.c --- */
 

@@ -243,9 +243,7 @@ aiobs_aws_finish(aiobs_usage_t *u, int complete)
         aiobs_usage_fail(u, AIOBS_FAILURE_FRAMING);
     }
 
-    if (u->part != AIOBS_FRAMING_UNKNOWN) {
-        aiobs_usage_part_end(u, complete);
-    }
+    aiobs_usage_part_end(u, complete);
 }
 
 

@@ -17,6 +17,7 @@ typedef struct {
 } aiobs_error_t;
 
 
+static const char *aiobs_error_named(const char *error, size_t len);
 static const char *aiobs_error_of_status(int status);
 
 
@@ -28,6 +29,10 @@ static const aiobs_error_t  aiobs_errors[] = {
     { "billing_error", "quota_exhausted" },
     { "content_filter", "content_filter" },
     { "content_policy_violation", "content_filter" },
+    { "image_content_policy_violation", "content_filter" },
+    { "moderation_blocked", "content_filter" },
+    { "data_inspection_failed", "content_filter" },     /* Alibaba */
+    { "DataInspectionFailed", "content_filter" },
     { "overloaded_error", "overloaded" },
     { "rate_limit_error", "rate_limited" },
     { "rate_limit_exceeded", "rate_limited" },
@@ -48,11 +53,26 @@ static const aiobs_error_t  aiobs_errors[] = {
 const char *
 aiobs_error_type(int status, const char *error, size_t len)
 {
-    const aiobs_error_t  *e;
+    const char  *type;
 
-    if (status < 400) {
-        return len ? "stream_error" : "";
+    type = aiobs_error_named(error, len);
+
+    if (status >= 400) {
+        return type ? type : aiobs_error_of_status(status);
     }
+
+    if (type && strcmp(type, "content_filter") == 0) {
+        return type;                    /* the answer is what it is about */
+    }
+
+    return len ? "stream_error" : "";
+}
+
+
+static const char *
+aiobs_error_named(const char *error, size_t len)
+{
+    const aiobs_error_t  *e;
 
     for (e = aiobs_errors; e->code; e++) {
         if (len == strlen(e->code) && memcmp(error, e->code, len) == 0) {
@@ -60,7 +80,7 @@ aiobs_error_type(int status, const char *error, size_t len)
         }
     }
 
-    return aiobs_error_of_status(status);
+    return NULL;
 }
 
 

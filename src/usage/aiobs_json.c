@@ -393,5 +393,5 @@ aiobs_json_child(aiobs_json_t *j, const char *key, size_t len)
         }
     }
 
-    return NULL;
+    return node && node->type != AIOBS_NODE_PATH ? node : NULL;
 }

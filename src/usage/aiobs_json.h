@@ -39,9 +39,9 @@ typedef enum {
 typedef struct aiobs_node_s  aiobs_node_t;
 
 /*
- * A list of nodes ends with one without a key.  The key "*" is any element of
- * an array; one that begins with "~", which is not counted in its length, has
- * letters of either case.  A node may have children whatever its type: the
+ * A list of nodes ends with one without a key, which is that of all other keys
+ * if it is no PATH.  The key "*" is any element of an array; one that begins
+ * with "~", which is not counted in its length, has letters of either case.  A node may have children whatever its type: the
  * value decides.
  */
 

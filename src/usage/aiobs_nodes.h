@@ -30,6 +30,8 @@
     { key, sizeof(key) - 1, AIOBS_NODE_GROUP, AIOBS_G_ ## slot, children }
 #define AIOBS_FLAG(key, slot)                                                 \
     { key, sizeof(key) - 1, AIOBS_NODE_FLAG, AIOBS_S_ ## slot, NULL }
+#define AIOBS_OTHERS(slot, children)                                          \
+    { NULL, 0, AIOBS_NODE_STRING, AIOBS_S_ ## slot, children }
 #define AIOBS_END                                                             \
     { NULL, 0, AIOBS_NODE_PATH, 0, NULL }
 

@@ -144,12 +144,18 @@ static const aiobs_node_t  aiobs_error_details[] = {
     AIOBS_END
 };
 
+/* of some in every answer, and empty in good ones */
+
+static const aiobs_node_t  aiobs_error_others[1] = {
+    AIOBS_OTHERS(ERROR_OTHER, aiobs_error_others)
+};
+
 const aiobs_node_t  aiobs_error_object[] = {
     AIOBS_STRING("type", ERROR_TYPE),
     AIOBS_STRING("code", ERROR_CODE),
     AIOBS_STRING("status", ERROR_TYPE),         /* Google */
     AIOBS_PATH("details", aiobs_error_details),
-    AIOBS_END
+    AIOBS_OTHERS(ERROR_OTHER, aiobs_error_others)
 };
 
 static const aiobs_node_t  aiobs_openai_groq[] = {
@@ -225,6 +231,7 @@ static const aiobs_node_t  aiobs_openai_done_operation[] = {
 };
 
 static const aiobs_node_t  aiobs_openai_done_item[] = {
+    AIOBS_STRING("type", CALL),
     AIOBS_MEDIA_TEXT("arguments"),
     AIOBS_PATH("action", aiobs_openai_done_action),
     AIOBS_PATH("operation", aiobs_openai_done_operation),
@@ -374,6 +381,7 @@ const aiobs_node_t  aiobs_anthropic_delta[] = {
     AIOBS_TEXT("text", NULL),
     AIOBS_TEXT("thinking", NULL),
     AIOBS_TEXT("partial_json", NULL),
+    AIOBS_TEXT("content", NULL),                /* of a compaction */
     AIOBS_STRING("stop_reason", FINISH),
     AIOBS_END
 };

@@ -35,7 +35,7 @@ const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_NUMBER("cachedContentTokenCount", CACHE_READ),
     AIOBS_NUMBER("totalTokenCount", TOTAL),
     AIOBS_STRING("trafficType", TIER),                  /* Vertex */
-    AIOBS_STRING("serviceTier", TIER),
+    AIOBS_STRING("serviceTier", SERVICE_TIER),
     AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
     AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
     AIOBS_END
@@ -46,8 +46,28 @@ static const aiobs_node_t  aiobs_gemini_blob[] = {
     AIOBS_END
 };
 
+/* arguments that come in pieces, of Vertex */
+
+static const aiobs_node_t  aiobs_gemini_arg[] = {
+    AIOBS_TEXT("stringValue", NULL),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_gemini_args[] = {
+    AIOBS_PATH("*", aiobs_gemini_arg),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_gemini_call[] = {
     AIOBS_TEXT("name", NULL),
+    AIOBS_PATH("partialArgs", aiobs_gemini_args),
+    AIOBS_END
+};
+
+/* of a tool that Google runs */
+
+static const aiobs_node_t  aiobs_gemini_tool[] = {
+    AIOBS_MEDIA_TEXT("toolType"),
     AIOBS_END
 };
 
@@ -61,6 +81,7 @@ static const aiobs_node_t  aiobs_gemini_part[] = {
     AIOBS_PATH("inlineData", aiobs_gemini_blob),
     AIOBS_PATH("functionCall", aiobs_gemini_call),
     AIOBS_PATH("executableCode", aiobs_gemini_code),
+    AIOBS_PATH("toolCall", aiobs_gemini_tool),
     AIOBS_END
 };
 

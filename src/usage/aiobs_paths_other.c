@@ -179,6 +179,43 @@ const aiobs_node_t  aiobs_lmstudio_answer[] = {
 };
 
 
+/* --- KoboldCpp, where a gateway may have Cohere's --- */
+
+static const aiobs_node_t  aiobs_kobold_result[] = {
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("tool_calls", aiobs_openai_tools),
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_NUMBER("prompt_tokens", INPUT),
+    AIOBS_NUMBER("completion_tokens", OUTPUT),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_kobold_results[] = {
+    AIOBS_GROUP("*", CHOICE, aiobs_kobold_result),
+    AIOBS_END
+};
+
+/* that it is busy, with any status */
+
+static const aiobs_node_t  aiobs_kobold_detail[] = {
+    AIOBS_STRING("type", ERROR_TYPE),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_kobold_answer[] = {
+    AIOBS_PATH("results", aiobs_kobold_results),
+    AIOBS_TEXT("token", NULL),                  /* of a stream */
+    AIOBS_STRING("finish_reason", FINISH),
+    AIOBS_PATH("detail", aiobs_kobold_detail),
+    AIOBS_STRING("id", ID),                     /* Cohere */
+    AIOBS_PATH("generations", aiobs_cohere_generations),
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
+    AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_END
+};
+
+
 /* --- Ollama: the report is the document itself --- */
 
 static const aiobs_node_t  aiobs_ollama_call[] = {

@@ -178,7 +178,11 @@ const aiobs_node_t  aiobs_any_request[] = {
     AIOBS_PATH("texts", aiobs_request_parts),
     AIOBS_PATH("chat_history", aiobs_request_parts),    /* Cohere v1 */
     AIOBS_TEXT("preamble", NULL),
-    AIOBS_TEXT("inputText", NULL),                      /* Titan */
+    AIOBS_TEXT("inputText", NULL),                      /* Titan, agents */
+    AIOBS_STRING("foundationModel", MODEL),             /* inline agents */
+    AIOBS_TEXT("instruction", NULL),
+    AIOBS_NUMBER("max_length", MAX_TOKENS),             /* KoboldCpp */
+    AIOBS_TEXT("memory", NULL),
     AIOBS_RAW("tools"),
     AIOBS_RAW("toolConfig"),                            /* Converse */
     AIOBS_PATH("request", aiobs_request_wrapped),

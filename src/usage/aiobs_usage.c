@@ -20,8 +20,6 @@ static void aiobs_usage_content_type(aiobs_usage_t *u, const char *value,
 static void aiobs_usage_plain(void *data, const uint8_t *p, size_t len);
 static const uint8_t *aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last);
-static const uint8_t *aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p,
-    const uint8_t *last, uint8_t *framing);
 static void aiobs_usage_recognise(aiobs_usage_t *u);
 static void aiobs_usage_source(aiobs_usage_t *u, int complete,
     int64_t text_tokens, aiobs_usage_record_t *rec);
@@ -244,6 +242,12 @@ aiobs_usage_content_type(aiobs_usage_t *u, const char *value, size_t len)
             && (len == n || value[n] == ';' || value[n] == ' '))
         {
             u->type = t->type;
+
+            if (t->type == AIOBS_TYPE_AWS) {
+                u->api = aiobs_api_aws(u->api);
+                aiobs_answer_root(u);
+            }
+
             return;
         }
     }
@@ -303,7 +307,7 @@ aiobs_usage_detect(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last)
 }
 
 
-static const uint8_t *
+const uint8_t *
 aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last,
     uint8_t *framing)
 {
@@ -343,59 +347,6 @@ aiobs_usage_first(aiobs_usage_t *u, const uint8_t *p, const uint8_t *last,
     }
 
     return p;
-}
-
-
-/* what is neither is text as it stands: of models that stream nothing else */
-
-void
-aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len)
-{
-    const uint8_t  *last;
-
-    static const aiobs_node_t  text = {
-        "", 0, AIOBS_NODE_TEXT, AIOBS_T_TEXT, NULL
-    };
-
-    last = p + len;
-
-    if (u->part == AIOBS_FRAMING_UNKNOWN) {
-        p = aiobs_usage_first(u, p, last, &u->part);
-    }
-
-    switch (u->part) {
-
-    case AIOBS_FRAMING_SSE:
-        aiobs_events_feed(u, p, last);
-        break;
-
-    case AIOBS_FRAMING_JSON:
-        aiobs_json_feed(&u->json, p, last - p);
-        break;
-
-    case AIOBS_FRAMING_NONE:
-        if (!u->content) {
-            u->json.handler->document(u, 1);
-        }
-
-        u->json.handler->text(u, &text, p, last - p);
-        break;
-
-    default:
-        break;
-    }
-}
-
-
-void
-aiobs_usage_part_end(aiobs_usage_t *u, int complete)
-{
-    if (u->part == AIOBS_FRAMING_SSE) {
-        aiobs_events_finish(u);
-
-    } else if (complete) {
-        aiobs_usage_document_end(u);
-    }
 }
 
 

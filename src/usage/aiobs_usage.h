@@ -189,6 +189,9 @@ int aiobs_api_countable(const aiobs_api_t *api);
 /* whether it fetches an answer that a call before has ordered */
 int aiobs_api_fetches(const aiobs_api_t *api);
 
+/* or whether it ends one: what it reports is final, that it reports nothing not */
+int aiobs_api_ends(const aiobs_api_t *api);
+
 /* whether that has another id than the one that the path asks for it by */
 int aiobs_api_renames(const aiobs_api_t *api);
 

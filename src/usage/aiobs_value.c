@@ -21,6 +21,7 @@
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
 static uint8_t aiobs_value_type(const char *p, size_t len);
+static int aiobs_value_made(const char *p, size_t len);
 static uint8_t aiobs_value_object(const char *p, size_t len);
 static int aiobs_value_well(const char *p, size_t len);
 static void aiobs_value_error(aiobs_usage_t *u, int slot, const char *p,
@@ -41,13 +42,20 @@ aiobs_value_scalar(void *data, const aiobs_node_t *node, const char *p,
         aiobs_value_number(u, node->slot, p, len, string);
 
     } else if (node->type == AIOBS_NODE_GROUP) {
-        u->midstream_error |= (string && len && node->slot == AIOBS_G_ERROR);
+        u->midstream_error |= (node->slot == AIOBS_G_ERROR
+                               && (string ? len != 0 : *p == 't'));
 
     } else if (node->type != AIOBS_NODE_STRING) {
         return;
 
+    } else if (node->slot == AIOBS_S_ERROR_OTHER) {
+        u->midstream_error |= (string ? len && !aiobs_value_well(p, len)
+                               : *p != 'n' && *p != 'f'
+                                 && !aiobs_value_well(p, len));
+
     } else if (string) {
-        aiobs_value_string(u, node->slot, p, len);
+        aiobs_value_string(u, node->slot == AIOBS_S_SERVICE_TIER
+                              ? AIOBS_S_TIER : node->slot, p, len);
 
     } else if (*p != '-' && (*p < '0' || *p > '9')) {
         return;                                     /* null, true, false */
@@ -132,6 +140,10 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
                           && memcmp(p, "web_search_call", len) == 0);
         break;
 
+    case AIOBS_S_CALL:
+        u->item_made = aiobs_value_made(p, len);
+        break;
+
     case AIOBS_S_ACTION:
         u->item_other = (len != 6 || memcmp(p, "search", len) != 0);
         break;
@@ -147,6 +159,17 @@ static uint8_t
 aiobs_value_type(const char *p, size_t len)
 {
     return len >= 7 && memcmp(p, "message", 7) == 0 ? AIOBS_MARK_ANTHROPIC : 0;
+}
+
+
+/* items that a model makes and that have no deltas, or none that are text */
+
+static int
+aiobs_value_made(const char *p, size_t len)
+{
+    return (len > 5 && memcmp(p + len - 5, "_call", 5) == 0)
+           || (len == 10 && memcmp(p, "compaction", len) == 0)
+           || (len == 7 && memcmp(p, "program", len) == 0);
 }
 
 
@@ -195,7 +218,7 @@ aiobs_value_error(aiobs_usage_t *u, int slot, const char *p, size_t len)
     }
 
     u->strings |= 1U << slot;
-    u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE);
+    u->midstream_error |= (slot == AIOBS_S_ERROR_TYPE || u->in_error);
 
     if (slot == AIOBS_S_ERROR_TYPE
         && (u->error_code || (u->error_len && *p >= '0' && *p <= '9')))
