@@ -41,6 +41,20 @@ Aiobs::spew($t->dir . '/prices.json', <<'EOF');
               "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
               "cache_creation_input_token_cost": 3e-06,
               "cache_creation_input_token_cost_above_1hr": 5e-06 },
+  "claude": { "litellm_provider": "anthropic", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "provider_specific_entry": { "us": 1.1, "fast": 2 } },
+  "astra":  { "litellm_provider": "openai", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "input_cost_per_token_ultrafast": 6e-06, "output_cost_per_token_ultrafast": 1.2e-05,
+              "input_cost_per_token_decisions": 1e-06, "output_cost_per_token_decisions": 0 },
+  "latest": { "alias_of": "astra" },
+  "heard":  { "litellm_provider": "gemini", "mode": "chat",
+              "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+              "input_cost_per_audio_token": 3e-06, "input_cost_per_video_token": 7e-06,
+              "cache_read_input_token_cost": 1e-07, "cache_read_input_audio_token_cost": 3e-07,
+              "output_cost_per_video_token": 2e-05,
+              "input_cost_per_token_priority": 4e-06, "input_cost_per_token_flex": 5e-07 },
   "pics":   { "litellm_provider": "openai", "mode": "image_generation",
               "input_cost_per_token": 1e-06, "input_cost_per_image_token": 2e-06,
               "output_cost_per_image_token": 4e-05 },
@@ -139,6 +153,37 @@ is(priced('/v1beta/models/both:generateContent', "{$g" . '"trafficType":"ON_DEMA
     0.00014, 'the tier of Vertex');
 is(priced('/v1beta/models/both:generateContent', "{$g" . '"totalTokenCount":140}}',
     'X-Gemini-Service-Tier:flex'), 0.00014, "the tier in Gemini's header");
+my $h = '"candidates":[{"content":{"parts":[{"text":"x"}]}}],"modelVersion":"heard",'
+    . '"usageMetadata":{"promptTokenCount":110,"candidatesTokenCount":0,';
+is(priced('/v1beta/models/heard:generateContent', "{$h" . '"cachedContentTokenCount":90,'
+    . '"promptTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"AUDIO","tokenCount":100}],'
+    . '"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":80},{"modality":"TEXT","tokenCount":10}]}}'),
+    0.000085, 'audio that the cache had');
+is(priced('/v1beta/interactions', '{"id":"i","model":"heard","status":"completed","usage":{"total_input_tokens":110,'
+    . '"total_output_tokens":0,"total_cached_tokens":90,"input_tokens_by_modality":[{"modality":"text","tokens":10},'
+    . '{"modality":"audio","tokens":100}],"cached_tokens_by_modality":[{"modality":"audio","tokens":80},'
+    . '{"modality":"text","tokens":10}]}}'), 0.000085, 'the same of an interaction');
+is(priced('/v1beta/models/heard:generateContent', '{"modelVersion":"heard","usageMetadata":{"promptTokenCount":110,'
+    . '"candidatesTokenCount":20,"promptTokensDetails":[{"modality":"VIDEO","tokenCount":100}],'
+    . '"candidatesTokensDetails":[{"modality":3,"tokenCount":15}]}}'), 0.00102, 'video');
+is(priced('/v1beta/models/heard:generateContent', "{$h" . qq("serviceTier":$_->[0]}})), $_->[1],
+    "the tier of Gemini: $_->[0]") for ['"priority"', 0.00044], ['"flex"', 0.000055], [3, 0.00011];
+is(priced('/v1beta/models/heard:generateContent', "{$h" . '"trafficType":3}}'), 0.00044,
+    'the tier of Vertex as a number');
+
+for (['', 0.0001], ['"speed":"fast","inference_geo":"us",', 0.00022], ['"speed":"standard",', 0.0001],
+    ['"inference_geo":"us",', 0.00011], ['"inference_geo":"global",', 0.0001])
+{
+    is(priced('/v1/messages', qq({"type":"message","model":"claude","usage":{$_->[0]"input_tokens":100,)
+        . '"output_tokens":0}}'), $_->[1], "Anthropic: $_->[0]");
+}
+
+is(priced('/v1/responses', '{"id":"r","status":"completed","model":"astra","service_tier":"ultrafast",'
+    . '"usage":{"input_tokens":10,"output_tokens":10}}'), 0.00018, 'ultrafast');
+is(priced('/v1/responses', '{"id":"r","status":"completed","model":"latest",'
+    . '"usage":{"input_tokens":10,"output_tokens":10}}'), 0.00003, 'an entry that stands for another');
+is(priced('/v1/decisions', '{"id":"d","object":"decision","model":"astra",'
+    . '"usage":{"input_tokens":10,"output_tokens":10}}'), 0.00001, 'decisions');
 is(priced('/model/tiers/converse', '{"serviceTier":{"type":"priority"},"usage":{'
     . '"inputTokens":10,"outputTokens":0}}'), 0.00002, 'the tier of Converse');
 is(priced('/model/tiers/invoke', '{"usage":{"input_tokens":10,"output_tokens":0}}',

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# What is billed other than by tokens - searches, images, seconds, characters -
+# What is billed other than by tokens - searches, images, seconds, characters, pages -
 # and by which of its tiers an answer says that it was made.
 
 use strict;
@@ -42,6 +42,8 @@ my %answers = (
         . '"input_tokens_details":{"text_tokens":10,"image_tokens":40}}}',
     rerank => '{"id":"r","results":[{"index":0,"relevance_score":0.9}],'
         . '"meta":{"billed_units":{"search_units":3}}}',
+    pages => '{"pages":[{"index":0,"markdown":"# x \\"pages_processed\\":9"}],"model":"reader",'
+        . '"usage_info":{"pages_processed":3,"doc_size_bytes":100}}',
     predict => '{"predictions":[{"embeddings":{"values":[0.1]}}],'
         . '"metadata":{"billableCharacterCount":12}}',
     anthropic => '{"id":"msg_1","type":"message","model":"searcher","content":[],'
@@ -69,6 +71,8 @@ Aiobs::spew($t->dir . '/prices.json', <<'E');
   "painter": { "litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.04 },
   "gpt-image": { "litellm_provider": "openai", "input_cost_per_token": 5e-06,
                  "input_cost_per_image_token": 1e-05, "output_cost_per_token": 4e-05 },
+  "reader": { "litellm_provider": "mistral", "mode": "ocr", "ocr_cost_per_page": 0.004,
+              "annotation_cost_per_page": 0.005 },
   "ranker": { "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002 },
   "searcher": { "litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
                 "input_cost_per_token_flex": 5e-07, "output_cost_per_token_flex": 1e-06,
@@ -145,6 +149,11 @@ is(units('gpt-image', 'images'), undef, 'images by tokens are no units');
 $l = call('/v2/rerank', 'rerank', '{"model":"ranker","query":"q","documents":["a"]}');
 is($l->{cost_usd}, 0.006, 'rerank: search units');
 is(units('ranker', 'searches'), 3, 'rerank: searches');
+
+$l = call('/v1/ocr', 'pages', '{"model":"reader","document":{}}');
+is($l->{cost_usd}, 0.012, 'OCR: by the page');
+is(units('reader', 'pages'), 3, 'OCR: pages');
+is("$l->{usage_source} " . ($l->{input_tokens} // ''), 'none ', 'OCR: no tokens');
 
 call('/v1/projects/p/locations/l/publishers/google/models/gecko:predict', 'predict', '{}');
 is(units('other', 'characters'), 12, 'Vertex: billable characters');

@@ -172,6 +172,10 @@ ngx_http_aiobs_count_units(ngx_http_aiobs_counts_call_t *call,
         ngx_http_aiobs_count_unit(call, 3, "characters",
                                   units->characters_input * 1000);
     }
+
+    if (units->pages) {
+        ngx_http_aiobs_count_unit(call, 4, "pages", units->pages * 1000);
+    }
 }
 
 

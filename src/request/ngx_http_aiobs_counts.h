@@ -17,7 +17,7 @@
 #define NGX_HTTP_AIOBS_COUNTS_HTTP     8    /* methods and statuses */
 #define NGX_HTTP_AIOBS_COUNTS_CALLS    8    /* APIs and models */
 #define NGX_HTTP_AIOBS_COUNTS_DETAILS  5    /* subsets of tokens */
-#define NGX_HTTP_AIOBS_COUNTS_UNITS    4
+#define NGX_HTTP_AIOBS_COUNTS_UNITS    5
 
 
 typedef struct {

@@ -499,5 +499,6 @@ ngx_http_aiobs_units(aiobs_usage_record_t *rec)
 {
     return rec->units.queries || rec->units.searches
            || rec->units.images_input || rec->units.images_output
-           || rec->units.milliseconds || rec->units.characters_input;
+           || rec->units.milliseconds || rec->units.characters_input
+           || rec->units.pages;
 }

@@ -16,7 +16,8 @@
 
 #define AIOBS_SHAPE_GROUPS                                                    \
     (1U << AIOBS_G_CHOICE | 1U << AIOBS_G_USAGE                               \
-     | 1U << AIOBS_G_INPUT_DETAILS | 1U << AIOBS_G_OUTPUT_DETAILS)
+     | 1U << AIOBS_G_INPUT_DETAILS | 1U << AIOBS_G_OUTPUT_DETAILS            \
+     | 1U << AIOBS_G_CACHED_DETAILS)
 
 
 static void aiobs_answer_text(void *data, const aiobs_node_t *node,
@@ -28,7 +29,7 @@ static void aiobs_answer_add(aiobs_usage_t *u);
 static void aiobs_answer_listed(aiobs_usage_t *u);
 static void aiobs_answer_choice(aiobs_usage_t *u, int open);
 static void aiobs_answer_reason(aiobs_usage_t *u, int choice);
-static void aiobs_answer_modality(aiobs_usage_t *u, int open, int input);
+static void aiobs_answer_modality(aiobs_usage_t *u, int group, int open);
 static void aiobs_answer_modality_open(aiobs_usage_t *u);
 static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name,
     int number);
@@ -159,7 +160,7 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         break;
 
     default:
-        aiobs_answer_modality(u, open, node->slot == AIOBS_G_INPUT_DETAILS);
+        aiobs_answer_modality(u, node->slot, open);
         break;
     }
 }
@@ -285,18 +286,42 @@ aiobs_answer_reason(aiobs_usage_t *u, int choice)
 
 
 static void
-aiobs_answer_modality(aiobs_usage_t *u, int open, int input)
+aiobs_answer_modality(aiobs_usage_t *u, int group, int open)
 {
+    int  i;
+
+    static const struct {
+        const char  *name;
+        uint8_t      number;
+        uint8_t      input;
+        uint8_t      output;
+    } modalities[] = {
+        { "AUDIO", 4, AIOBS_F_AUDIO_INPUT, AIOBS_F_AUDIO_OUTPUT },
+        { "IMAGE", 2, AIOBS_F_IMAGE_INPUT, AIOBS_F_IMAGE_OUTPUT },
+        { "VIDEO", 3, AIOBS_F_VIDEO_INPUT, AIOBS_F_VIDEO_OUTPUT }
+    };
+
     if (open) {
         aiobs_answer_modality_open(u);
+        return;
+    }
 
-    } else if (aiobs_answer_modality_is(u, "AUDIO", 4)) {
-        aiobs_value_count(u, input ? AIOBS_F_AUDIO_INPUT : AIOBS_F_AUDIO_OUTPUT,
-                          u->modality_count);
+    for (i = 0; i < 3; i++) {
 
-    } else if (aiobs_answer_modality_is(u, "IMAGE", 2)) {
-        aiobs_value_count(u, input ? AIOBS_F_IMAGE_INPUT : AIOBS_F_IMAGE_OUTPUT,
-                          u->modality_count);
+        if (!aiobs_answer_modality_is(u, modalities[i].name,
+                                      modalities[i].number))
+        {
+            continue;
+        }
+
+        if (group != AIOBS_G_CACHED_DETAILS) {
+            aiobs_value_count(u, group == AIOBS_G_INPUT_DETAILS
+                                 ? modalities[i].input : modalities[i].output,
+                              u->modality_count);
+
+        } else if (i == 0) {
+            aiobs_value_count(u, AIOBS_F_AUDIO_CACHED, u->modality_count);
+        }
     }
 }
 

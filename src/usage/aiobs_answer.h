@@ -121,6 +121,8 @@ struct aiobs_usage_s {
     unsigned            item_other:1;   /* that did something else */
     unsigned            item_made:1;    /* an event's item is made by the model */
     unsigned            ticket:1;       /* "id" is only where to ask again */
+    unsigned            fast:1;         /* as in the record */
+    unsigned            geo_us:1;
     unsigned            payload:2;      /* AIOBS_PAYLOAD_*, of the message */
     unsigned            in_message:1;   /* "before" is that of the one under way */
 

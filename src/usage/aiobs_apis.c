@@ -130,8 +130,8 @@ static const aiobs_api_t  aiobs_apis[] = {
                 aiobs_images_answer),
     AIOBS_MEDIA("/images", "image_generation", aiobs_images_answer),
     AIOBS_OPENAI("/moderations", "moderation", 1, 0),
-    AIOBS_OPENAI("/decisions", "decision", 1, 0),
-    AIOBS_OPENAI("/ocr", "ocr", 1, 0),
+    AIOBS_MEDIA("/decisions", "decision", aiobs_decisions_answer),
+    AIOBS_MEDIA("/ocr", "ocr", aiobs_ocr_answer),
     AIOBS_OPENAI("/classify", "classification", 1, 0),
     AIOBS_OPENAI("/threads/*/messages", "", 0, 0),      /* nobody answers */
     AIOBS_ANTHROPIC("/messages", "chat", 1, 1),

@@ -47,7 +47,11 @@ enum {
     AIOBS_F_HEADER_CACHE_WRITE,
     AIOBS_F_IMAGE_INPUT,        /* tokens of images, subsets */
     AIOBS_F_IMAGE_OUTPUT,
-    AIOBS_F_IMAGES_INPUT,       /* other units than tokens */
+    AIOBS_F_VIDEO_INPUT,
+    AIOBS_F_VIDEO_OUTPUT,
+    AIOBS_F_AUDIO_CACHED,       /* of those read from the cache */
+    AIOBS_F_PAGES,              /* other units than tokens */
+    AIOBS_F_IMAGES_INPUT,
     AIOBS_F_QUERIES,
     AIOBS_F_SEARCHES,
     AIOBS_F_CITATIONS,          /* Perplexity: read by a Deep Research */
@@ -93,6 +97,8 @@ enum {
     AIOBS_S_ERROR_OTHER,        /* whatever else an error says */
     AIOBS_S_CALL,               /* Responses: the type of an event's item */
     AIOBS_S_SERVICE_TIER,       /* Gemini's, whose numbers are others */
+    AIOBS_S_SPEED,              /* Anthropic's, at a price each */
+    AIOBS_S_GEO,
 
     AIOBS_S_STREAM,             /* of a request: flags */
     AIOBS_S_INCLUDE_USAGE,
@@ -114,6 +120,7 @@ enum {
     AIOBS_G_ITERATIONS,         /* sums begin anew */
     AIOBS_G_INPUT_DETAILS,      /* Gemini: by modality */
     AIOBS_G_OUTPUT_DETAILS,
+    AIOBS_G_CACHED_DETAILS,
     AIOBS_G_CACHE_DETAILS,      /* Converse: cache writes by their ttl */
     AIOBS_G_CACHE_DETAIL,
     AIOBS_G_COUNT_INPUT,        /* an element is a token of the prompt */
@@ -182,6 +189,8 @@ struct aiobs_api_s {
 extern const aiobs_node_t  aiobs_openai_answer[];
 extern const aiobs_node_t  aiobs_images_answer[];
 extern const aiobs_node_t  aiobs_audio_answer[];
+extern const aiobs_node_t  aiobs_ocr_answer[];
+extern const aiobs_node_t  aiobs_decisions_answer[];
 extern const aiobs_node_t  aiobs_anthropic_answer[];
 extern const aiobs_node_t  aiobs_gemini_answer[];
 extern const aiobs_node_t  aiobs_interactions_answer[];

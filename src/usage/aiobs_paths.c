@@ -299,6 +299,36 @@ const aiobs_node_t  aiobs_images_answer[] = {
 };
 
 
+/* --- questions answered by a choice or a score, at rates of their own --- */
+
+const aiobs_node_t  aiobs_decisions_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_GROUP("usage", USAGE, aiobs_openai_usage),
+    AIOBS_STRING("service_tier", TIER),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_END
+};
+
+
+/* --- OCR, billed by the page --- */
+
+static const aiobs_node_t  aiobs_ocr_usage[] = {
+    AIOBS_NUMBER("pages_processed", PAGES),
+    AIOBS_END
+};
+
+const aiobs_node_t  aiobs_ocr_answer[] = {
+    AIOBS_STRING("id", ID),
+    AIOBS_STRING("model", MODEL),
+    AIOBS_GROUP("usage_info", MERGE, aiobs_ocr_usage),
+    AIOBS_GROUP("usage", MERGE, aiobs_openai_usage),
+    AIOBS_GROUP("error", ERROR, aiobs_error_object),
+    AIOBS_STRING("code", ERROR_CODE),
+    AIOBS_END
+};
+
+
 /* --- transcriptions: of some models their length, beside the text --- */
 
 const aiobs_node_t  aiobs_audio_answer[] = {
@@ -362,6 +392,8 @@ const aiobs_node_t  aiobs_anthropic_usage[] = {
     AIOBS_GROUP("iterations", ITERATIONS, aiobs_anthropic_iterations),
     AIOBS_PATH("server_tool_use", aiobs_anthropic_tools),
     AIOBS_STRING("service_tier", TIER),
+    AIOBS_STRING("speed", SPEED),
+    AIOBS_STRING("inference_geo", GEO),
     AIOBS_NUMBER("cost", COST),                 /* OpenRouter */
     AIOBS_END
 };

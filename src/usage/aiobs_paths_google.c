@@ -27,6 +27,11 @@ static const aiobs_node_t  aiobs_gemini_output_details[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_gemini_cached_details[] = {
+    AIOBS_GROUP("*", CACHED_DETAILS, aiobs_gemini_modality),
+    AIOBS_END
+};
+
 const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_NUMBER("promptTokenCount", INPUT),
     AIOBS_NUMBER("candidatesTokenCount", OUTPUT),
@@ -38,6 +43,7 @@ const aiobs_node_t  aiobs_gemini_usage[] = {
     AIOBS_STRING("serviceTier", SERVICE_TIER),
     AIOBS_PATH("promptTokensDetails", aiobs_gemini_input_details),
     AIOBS_PATH("candidatesTokensDetails", aiobs_gemini_output_details),
+    AIOBS_PATH("cacheTokensDetails", aiobs_gemini_cached_details),
     AIOBS_END
 };
 
@@ -147,6 +153,11 @@ static const aiobs_node_t  aiobs_interaction_output_details[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_interaction_cached_details[] = {
+    AIOBS_GROUP("*", CACHED_DETAILS, aiobs_interaction_modality),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_interaction_usage[] = {
     AIOBS_NUMBER("total_input_tokens", INPUT),
     AIOBS_NUMBER("total_output_tokens", OUTPUT),
@@ -156,6 +167,7 @@ static const aiobs_node_t  aiobs_interaction_usage[] = {
     AIOBS_NUMBER("total_tokens", TOTAL),
     AIOBS_PATH("input_tokens_by_modality", aiobs_interaction_input_details),
     AIOBS_PATH("output_tokens_by_modality", aiobs_interaction_output_details),
+    AIOBS_PATH("cached_tokens_by_modality", aiobs_interaction_cached_details),
     AIOBS_END
 };
 

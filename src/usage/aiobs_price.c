@@ -43,9 +43,9 @@ static void aiobs_price_things(aiobs_price_sum_t *s,
 static void aiobs_price_units(aiobs_price_sum_t *s, unsigned kind,
     int64_t thousandths);
 static void aiobs_price_input(aiobs_price_sum_t *s,
-    const aiobs_usage_record_t *rec, int64_t images);
+    const aiobs_usage_record_t *rec, const aiobs_units_t *units);
 static void aiobs_price_output(aiobs_price_sum_t *s,
-    const aiobs_usage_record_t *rec, int64_t images);
+    const aiobs_usage_record_t *rec, const aiobs_units_t *units);
 
 
 /* what stands in for a rate that an entry does not have */
@@ -61,6 +61,9 @@ static const uint8_t  aiobs_price_fallback[AIOBS_RATE_LAST] = {
     [AIOBS_RATE_AUDIO_OUTPUT] = AIOBS_RATE_OUTPUT,
     [AIOBS_RATE_IMAGE_TOKEN_INPUT] = AIOBS_RATE_INPUT,
     [AIOBS_RATE_IMAGE_TOKEN_OUTPUT] = AIOBS_RATE_OUTPUT,
+    [AIOBS_RATE_VIDEO_TOKEN_INPUT] = AIOBS_RATE_INPUT,
+    [AIOBS_RATE_VIDEO_TOKEN_OUTPUT] = AIOBS_RATE_OUTPUT,
+    [AIOBS_RATE_CACHE_READ_AUDIO] = AIOBS_RATE_CACHE_READ,
     [AIOBS_RATE_IMAGE_INPUT] = AIOBS_RATE_NONE,
     [AIOBS_RATE_IMAGE_OUTPUT] = AIOBS_RATE_IMAGE_INPUT,
     [AIOBS_RATE_REQUEST] = AIOBS_RATE_NONE,
@@ -68,7 +71,8 @@ static const uint8_t  aiobs_price_fallback[AIOBS_RATE_LAST] = {
     [AIOBS_RATE_SEARCH] = AIOBS_RATE_NONE,
     [AIOBS_RATE_SECOND] = AIOBS_RATE_NONE,
     [AIOBS_RATE_CHARACTER_INPUT] = AIOBS_RATE_NONE,
-    [AIOBS_RATE_CHARACTER_OUTPUT] = AIOBS_RATE_NONE
+    [AIOBS_RATE_CHARACTER_OUTPUT] = AIOBS_RATE_NONE,
+    [AIOBS_RATE_PAGE] = AIOBS_RATE_NONE
 };
 
 
@@ -86,6 +90,9 @@ aiobs_price_tier(const char *name, size_t len)
         { "flex", 4, AIOBS_TIER_FLEX },
         { "priority", 8, AIOBS_TIER_PRIORITY },
         { "fast", 4, AIOBS_TIER_PRIORITY },
+        { "ultrafast", 9, AIOBS_TIER_ULTRAFAST },
+        { "balanced", 8, AIOBS_TIER_BALANCED },
+        { "decisions", 9, AIOBS_TIER_DECISIONS },
         { "on_demand_flex", 14, AIOBS_TIER_FLEX },  /* Vertex */
         { "on_demand_priority", 18, AIOBS_TIER_PRIORITY },
         { "3", 1, AIOBS_TIER_PRIORITY },            /* the same as numbers */
@@ -199,13 +206,22 @@ aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
         s.standard = price->standard;
     }
 
-    aiobs_price_input(&s, rec, units->image_input_tokens);
-    aiobs_price_output(&s, rec, units->image_output_tokens);
+    aiobs_price_input(&s, rec, units);
+    aiobs_price_output(&s, rec, units);
+
+    if (rec->fast && price->fast) {
+        s.attousd = (s.attousd * price->fast + 500) / 1000;
+    }
+
+    if (rec->geo_us && price->geo_us) {
+        s.attousd = (s.attousd * price->geo_us + 500) / 1000;
+    }
+
     aiobs_price_units(&s, AIOBS_RATE_REQUEST, AIOBS_ATTO_PER_FEMTO);
 
     if (units->images_input | units->images_output | units->queries
         | units->searches | units->milliseconds | units->characters_input
-        | units->characters_output)
+        | units->characters_output | units->pages)
     {
         aiobs_price_things(&s, units);
     }
@@ -226,11 +242,13 @@ aiobs_price_cost(const aiobs_price_t *price, const aiobs_usage_record_t *rec,
 }
 
 
+/* audio of the prompt that the cache had is none of the rest */
+
 static void
 aiobs_price_input(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
-    int64_t images)
+    const aiobs_units_t *units)
 {
-    int64_t  rest, read, write, write_1h, audio;
+    int64_t  rest, read, heard, write, write_1h, audio, images, video;
 
     if (rec->input < 0) {
         return;
@@ -238,25 +256,29 @@ aiobs_price_input(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
 
     rest = rec->input;
     read = aiobs_price_part(rec->cache_read, &rest);
+    heard = aiobs_price_part(units->audio_cached_tokens, &read);
     write = aiobs_price_part(rec->cache_write, &rest);
     write_1h = aiobs_price_part(rec->cache_write_1h, &write);
-    audio = aiobs_price_part(rec->audio_input, &rest);
-    images = aiobs_price_part(images, &rest);
+    audio = aiobs_price_part(rec->audio_input - heard, &rest);
+    images = aiobs_price_part(units->image_input_tokens, &rest);
+    video = aiobs_price_part(units->video_input_tokens, &rest);
 
     aiobs_price_tokens(s, AIOBS_RATE_INPUT, rest);
     aiobs_price_tokens(s, AIOBS_RATE_CACHE_READ, read);
+    aiobs_price_tokens(s, AIOBS_RATE_CACHE_READ_AUDIO, heard);
     aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE, write);
     aiobs_price_tokens(s, AIOBS_RATE_CACHE_WRITE_1H, write_1h);
     aiobs_price_tokens(s, AIOBS_RATE_AUDIO_INPUT, audio);
     aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_INPUT, images);
+    aiobs_price_tokens(s, AIOBS_RATE_VIDEO_TOKEN_INPUT, video);
 }
 
 
 static void
 aiobs_price_output(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
-    int64_t images)
+    const aiobs_units_t *units)
 {
-    int64_t  rest, reasoning, audio;
+    int64_t  rest, reasoning, audio, images, video;
 
     if (rec->output < 0) {
         return;
@@ -265,12 +287,14 @@ aiobs_price_output(aiobs_price_sum_t *s, const aiobs_usage_record_t *rec,
     rest = rec->output;
     reasoning = aiobs_price_part(rec->reasoning, &rest);
     audio = aiobs_price_part(rec->audio_output, &rest);
-    images = aiobs_price_part(images, &rest);
+    images = aiobs_price_part(units->image_output_tokens, &rest);
+    video = aiobs_price_part(units->video_output_tokens, &rest);
 
     aiobs_price_tokens(s, AIOBS_RATE_OUTPUT, rest);
     aiobs_price_tokens(s, AIOBS_RATE_REASONING, reasoning);
     aiobs_price_tokens(s, AIOBS_RATE_AUDIO_OUTPUT, audio);
     aiobs_price_tokens(s, AIOBS_RATE_IMAGE_TOKEN_OUTPUT, images);
+    aiobs_price_tokens(s, AIOBS_RATE_VIDEO_TOKEN_OUTPUT, video);
 }
 
 
@@ -307,6 +331,7 @@ aiobs_price_things(aiobs_price_sum_t *s, const aiobs_units_t *units)
                       aiobs_price_thousand(units->characters_input));
     aiobs_price_units(s, AIOBS_RATE_CHARACTER_OUTPUT,
                       aiobs_price_thousand(units->characters_output));
+    aiobs_price_units(s, AIOBS_RATE_PAGE, aiobs_price_thousand(units->pages));
 }
 
 

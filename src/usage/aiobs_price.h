@@ -65,9 +65,12 @@ aiobs_tier_e aiobs_price_tier(const char *name, size_t len);
  * the record's whole input exceeds, and of these the one of the tier, else the
  * standard one, as LiteLLM does; reasoning takes the tier's rate of output
  * before its own standard one.  Subsets without a rate of their own (cache,
- * reasoning, audio, images) cost what the rest of the input or output costs,
- * output without one what its image tokens cost.
- * Subsets that exceed their whole are cut: cache first, then audio, images.
+ * reasoning, audio, images, video) cost what the rest of the input or output
+ * costs, output without one what its image tokens cost, cached audio what the
+ * rest of the cache does.  Tokens at Anthropic's speed "fast", or kept in the
+ * US, cost as many times that as the entry says.
+ * Subsets that exceed their whole are cut: cache first, then audio, images,
+ * video.
  */
 int64_t aiobs_price_cost(const aiobs_price_t *price,
     const aiobs_usage_record_t *rec, const aiobs_units_t *units,

@@ -25,6 +25,9 @@ typedef enum {
     AIOBS_RATE_AUDIO_OUTPUT,
     AIOBS_RATE_IMAGE_TOKEN_INPUT,
     AIOBS_RATE_IMAGE_TOKEN_OUTPUT,
+    AIOBS_RATE_VIDEO_TOKEN_INPUT,
+    AIOBS_RATE_VIDEO_TOKEN_OUTPUT,
+    AIOBS_RATE_CACHE_READ_AUDIO,
     AIOBS_RATE_IMAGE_INPUT,
     AIOBS_RATE_IMAGE_OUTPUT,
     AIOBS_RATE_REQUEST,
@@ -33,6 +36,7 @@ typedef enum {
     AIOBS_RATE_SECOND,
     AIOBS_RATE_CHARACTER_INPUT,
     AIOBS_RATE_CHARACTER_OUTPUT,
+    AIOBS_RATE_PAGE,
     AIOBS_RATE_LAST
 } aiobs_rate_e;
 
@@ -50,6 +54,11 @@ struct aiobs_price_s {
     const aiobs_rate_t  *rates;
     uint32_t             name_len;
     uint32_t             nrates;
+
+    /* what its tokens cost then, in thousandths; 0: as much */
+
+    uint16_t             fast;
+    uint16_t             geo_us;
 
     /* what aiobs_price_index() makes of the rates */
 

@@ -48,6 +48,15 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     }
 
     rec->tier = u->tier;
+    rec->fast = u->fast;
+    rec->geo_us = u->geo_us;
+
+    if (u->api->answer == aiobs_decisions_answer
+        && rec->tier == AIOBS_TIER_STANDARD)
+    {
+        rec->tier = AIOBS_TIER_DECISIONS;
+    }
+
     aiobs_apply_units(u->figures, u->status < 300 ? u->images : 0,
                       u->status < 300 ? u->searches : 0, rec);
 

@@ -91,6 +91,9 @@ aiobs_apply_units(const int64_t *f, int64_t images, int64_t searches,
 
     units->image_input_tokens = aiobs_unit(f[AIOBS_F_IMAGE_INPUT]);
     units->image_output_tokens = aiobs_unit(f[AIOBS_F_IMAGE_OUTPUT]);
+    units->video_input_tokens = aiobs_unit(f[AIOBS_F_VIDEO_INPUT]);
+    units->video_output_tokens = aiobs_unit(f[AIOBS_F_VIDEO_OUTPUT]);
+    units->audio_cached_tokens = aiobs_unit(f[AIOBS_F_AUDIO_CACHED]);
     units->queries = aiobs_unit(f[AIOBS_F_QUERIES]);
     units->searches = aiobs_unit(f[AIOBS_F_SEARCHES]) + searches;
     units->images_input = aiobs_unit(f[AIOBS_F_IMAGES_INPUT]);
@@ -104,6 +107,7 @@ aiobs_apply_units(const int64_t *f, int64_t images, int64_t searches,
     }
 
     units->images_output = images;
+    units->pages = aiobs_unit(f[AIOBS_F_PAGES]);
     units->characters_input = aiobs_unit(f[AIOBS_F_CHARACTERS]);
 
     if (f[AIOBS_F_MILLISECONDS] != AIOBS_ABSENT) {

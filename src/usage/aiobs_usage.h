@@ -79,7 +79,10 @@ typedef enum {
     AIOBS_TIER_STANDARD = 0,
     AIOBS_TIER_BATCH,
     AIOBS_TIER_FLEX,
-    AIOBS_TIER_PRIORITY
+    AIOBS_TIER_PRIORITY,
+    AIOBS_TIER_BALANCED,
+    AIOBS_TIER_ULTRAFAST,
+    AIOBS_TIER_DECISIONS        /* not said, but what the API is for */
 } aiobs_tier_e;
 
 
@@ -92,6 +95,9 @@ typedef enum {
 typedef struct {
     int64_t  image_input_tokens;    /* subsets of the record's input, output */
     int64_t  image_output_tokens;
+    int64_t  video_input_tokens;
+    int64_t  video_output_tokens;
+    int64_t  audio_cached_tokens;   /* subset of cache_read */
     int64_t  images_input;
     int64_t  images_output;
     int64_t  queries;               /* rerank: search units */
@@ -99,6 +105,7 @@ typedef struct {
     int64_t  milliseconds;          /* of audio or video, in or out */
     int64_t  characters_input;
     int64_t  characters_output;
+    int64_t  pages;                 /* read by OCR */
 } aiobs_units_t;
 
 
@@ -135,6 +142,8 @@ typedef struct {
     unsigned          complete:1;       /* the API's own end was seen */
     unsigned          midstream_error:1; /* an error event inside a 2xx */
     unsigned          pending:1;        /* queued or in progress: no figures */
+    unsigned          fast:1;           /* Anthropic: at the speed "fast" */
+    unsigned          geo_us:1;         /* Anthropic: kept in the US */
 
     /* times as given to aiobs_usage_feed(), 0: no content was seen */
     uint64_t          first_token_ms;

@@ -135,6 +135,14 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         u->tier = (uint8_t) aiobs_price_tier(p, len);
         break;
 
+    case AIOBS_S_SPEED:
+        u->fast = (len == 4 && memcmp(p, "fast", 4) == 0);
+        break;
+
+    case AIOBS_S_GEO:
+        u->geo_us = (len == 2 && strncasecmp(p, "us", 2) == 0);
+        break;
+
     case AIOBS_S_ITEM:
         u->item_search = (len == 15
                           && memcmp(p, "web_search_call", len) == 0);

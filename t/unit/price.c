@@ -5,7 +5,7 @@
  * Driver of price.t: "price FILE", or "price -m FILE" with each allocation of
  * the reader failing in turn.  A line of standard input: provider, model, tier,
  * then input, output, cache_read, cache_write, cache_write_1h, reasoning,
- * audio_input, audio_output and the members of aiobs_units_t, 17 numbers.  A
+ * audio_input, audio_output and the members of aiobs_units_t, 23 numbers.  A
  * line of output: the name of the entry found, or "-", and nano-USD.
  */
 
@@ -69,7 +69,7 @@ costs(const aiobs_prices_t *prices)
 {
     int                    n, i;
     char                   line[2048], provider[64], tier[64], *p, *model;
-    long long              v[17];
+    long long              v[23];
     aiobs_units_t          units;
     const aiobs_price_t   *price;
     aiobs_usage_record_t   rec;
@@ -82,7 +82,7 @@ costs(const aiobs_prices_t *prices)
             exit(2);
         }
 
-        for (p = line + n, i = 0; i < 17; i++) {
+        for (p = line + n, i = 0; i < 23; i++) {
             v[i] = strtoll(p, &p, 10);
         }
 
@@ -96,7 +96,10 @@ costs(const aiobs_prices_t *prices)
         rec.audio_input = v[6];
         rec.audio_output = v[7];
         units = (aiobs_units_t) { v[8], v[9], v[10], v[11], v[12], v[13],
-                                  v[14], v[15], v[16] };
+                                  v[14], v[15], v[16], v[17], v[18], v[19],
+                                  v[20] };
+        rec.fast = v[21];
+        rec.geo_us = v[22];
 
         /* no NUL after it: the sanitizer sees what reads on */
         n = strlen(model);

@@ -23,8 +23,9 @@ my $dir = tempdir(CLEANUP => 1);
 my $json = JSON::PP->new->canonical->pretty->allow_bignum;
 my @numbers = qw(input output cache_read cache_write cache_write_1h reasoning
     audio_input audio_output image_input_tokens image_output_tokens
+    video_input_tokens video_output_tokens audio_cached_tokens
     images_input images_output queries searches milliseconds
-    characters_input characters_output);
+    characters_input characters_output pages fast geo_us);
 my %variants = variants();
 my $exe;
 
@@ -184,6 +185,24 @@ sub examples {
             0.005, search_context_cost_per_query =>
             { search_context_size_medium => 0.01 } },
         tiny => { input_cost_per_token => 5e-10 },
+        claude => { input_cost_per_token => 5e-6, output_cost_per_token => 2.5e-5,
+            cache_read_input_token_cost => 5e-7,
+            search_context_cost_per_query => { search_context_size_medium => 0.01 },
+            provider_specific_entry => { us => 1.1, fast => 2 } },
+        odd => { input_cost_per_token => 5e-6, provider_specific_entry => { us => -1, fast => 9 } },
+        latest => { alias_of => 'claude' },
+        astra => { input_cost_per_token => 1e-5, output_cost_per_token => 5e-5,
+            input_cost_per_token_ultrafast => 6e-5, output_cost_per_token_ultrafast => 3e-4,
+            input_cost_per_token_above_272k_tokens_ultrafast => 1.2e-4,
+            cache_creation_input_token_cost_above_12hr => 2.5e-5 },
+        luna => { input_cost_per_token => 1e-7, output_cost_per_token => 5e-7,
+            input_cost_per_token_decisions => 2e-7, output_cost_per_token_decisions => 0 },
+        sail => { input_cost_per_token => 2.5e-6, input_cost_per_token_balanced => 2e-6 },
+        ocr => { ocr_cost_per_page => 0.004, annotation_cost_per_page => 0.005 },
+        video => { input_cost_per_token => 2e-7, input_cost_per_video_token => 1.2e-5,
+            output_cost_per_token => 9e-6, output_cost_per_video_token => 1.2e-5 },
+        heard => { input_cost_per_token => 3e-7, input_cost_per_audio_token => 1e-6,
+            cache_read_input_token_cost => 3e-8, cache_read_input_audio_token_cost => 1e-7 },
     );
 
     my @wanted = (
@@ -222,6 +241,29 @@ sub examples {
             80_000_000],
         ['image', '-', { input => 5, output => 0 }, -1],
         ['search', '-', { input => 10, searches => 1 }, 15_010_000],
+        ['claude', '-', { input => 1000, output => 100, searches => 1 }, 17_500_000],
+        ['claude', '-', { input => 1000, output => 100, searches => 1, fast => 1 }, 25_000_000],
+        ['claude', '-', { input => 1000, output => 100, searches => 1, geo_us => 1 }, 18_250_000],
+        ['claude', '-', { input => 1000, cache_read => 500, fast => 1, geo_us => 1 }, 6_050_000],
+        ['odd', '-', { input => 1000, fast => 1, geo_us => 1 }, 5_000_000],
+        ['sonnet', '-', { input => 1000, fast => 1, geo_us => 1 }, 3_000_000],
+        ['latest', '-', { input => 1000, geo_us => 1 }, 5_500_000],
+        ['astra', 'ultrafast', { input => 1000, output => 100 }, 90_000_000],
+        ['astra', 'ultrafast', { input => 300_000 }, 36_000_000_000],
+        ['astra', '-', { input => 1000, cache_write => 1000 }, 10_000_000],
+        ['luna', 'decisions', { input => 1000, output => 7 }, 200_000],
+        ['luna', '-', { input => 1000, output => 7 }, 103_500],
+        ['sail', 'balanced', { input => 1000 }, 2_000_000],
+        ['ocr', '-', { input => -1, output => -1, pages => 3 }, 12_000_000],
+        ['video', '-', { input => 1000, video_input_tokens => 400, output => 100,
+            video_output_tokens => 60 }, 6_000_000],
+        ['sonnet', '-', { input => 1000, video_input_tokens => 400 }, 3_000_000],
+        ['heard', '-', { input => 1100, audio_input => 1000, cache_read => 800,
+            audio_cached_tokens => 800 }, 310_000],
+        ['heard', '-', { input => 1100, audio_input => 1000, cache_read => 900,
+            audio_cached_tokens => 800 }, 283_000],
+        ['gpt', '-', { input => 1000, audio_input => 500, cache_read => 200,
+            audio_cached_tokens => 100 }, 1_250_000],
     );
 
     my ($out) = ask($json->encode(\%models), map { request('openai', $_->[0],
@@ -255,9 +297,10 @@ sub random_costs {
     for my $i (1 .. $n) {
         my $model = $models{"m$i"} = random_model();
         my @v = map { int rand 3 ? int 10 ** rand 7 : 0 } @numbers;
-        my $tier = (qw(default batch flex priority))[rand 4];
+        my $tier = (qw(default batch flex priority ultrafast))[rand 5];
         my %r;
         @r{@numbers} = @v;
+        $_ = int rand 2 for @r{qw(fast geo_us)};
         push @requests, request('openai', "m$i", tier => $tier, %r);
         push @wanted, expected($model, $tier, \%r);
     }
@@ -289,12 +332,16 @@ BEGIN {
         audio_output => 'output_cost_per_audio_token',
         image_input_tokens => 'input_cost_per_image_token',
         image_output_tokens => 'output_cost_per_image_token',
+        video_input_tokens => 'input_cost_per_video_token',
+        video_output_tokens => 'output_cost_per_video_token',
+        audio_cached_tokens => 'cache_read_input_audio_token_cost',
         images_input => 'input_cost_per_image',
         images_output => 'output_cost_per_image',
         request => 'input_cost_per_request', queries => 'input_cost_per_query',
         milliseconds => 'output_cost_per_second',
         characters_input => 'input_cost_per_character',
-        characters_output => 'output_cost_per_character');
+        characters_output => 'output_cost_per_character',
+        pages => 'ocr_cost_per_page');
 }
 
 
@@ -304,12 +351,14 @@ sub random_model {
 
     for my $field (values %field) {
         for my $above ('', '_above_128k_tokens', '_above_200k_tokens') {
-            for my $tier ('', '_batches', '_flex', '_priority') {
+            for my $tier ('', '_batches', '_flex', '_priority', '_ultrafast') {
                 $model{ rand() < .5 ? "$field$above$tier" : "$field$tier$above" }
                     = price() if rand() < .15;
             }
         }
     }
+
+    $model{provider_specific_entry} = { fast => 2.5, us => 1.1 } if rand() < .5;
 
     return \%model;
 }
@@ -331,10 +380,14 @@ sub expected {
     my $read = $part->($r->{cache_read});
     my $write = $part->($r->{cache_write});
     my $hour = $r->{cache_write_1h} > $write ? $write : $r->{cache_write_1h};
-    my $audio = $part->($r->{audio_input});
+    my $heard = $r->{audio_cached_tokens} > $read ? $read : $r->{audio_cached_tokens};
+    my $audio = $part->($r->{audio_input} > $heard ? $r->{audio_input} - $heard : 0);
     my $image = $part->($r->{image_input_tokens});
+    my $video = $part->($r->{video_input_tokens});
 
-    $sum += $rate->('cache_read', 'input') * $read
+    $sum += $rate->('cache_read', 'input') * ($read - $heard)
+        + $rate->('audio_cached_tokens', 'cache_read', 'input') * $heard
+        + $rate->('video_input_tokens', 'input') * $video
         + $rate->('cache_write_1h', 'cache_write', 'input') * $hour
         + $rate->('cache_write', 'input') * ($write - $hour)
         + $rate->('audio_input', 'input') * $audio
@@ -345,6 +398,7 @@ sub expected {
     my $reasoning = $part->($r->{reasoning});
     $audio = $part->($r->{audio_output});
     $image = $part->($r->{image_output_tokens});
+    $video = $part->($r->{video_output_tokens});
 
     # a tier's rate of output comes before a standard one of reasoning
 
@@ -355,12 +409,19 @@ sub expected {
     $sum += $thought * $reasoning
         + $rate->('audio_output', 'output') * $audio
         + $rate->('image_output_tokens', 'output') * $image
-        + $rate->('output') * $rest
-        + $rate->('request')
+        + $rate->('video_output_tokens', 'output') * $video
+        + $rate->('output') * $rest;
+
+    if (my $times = $model->{provider_specific_entry}) {
+        $sum *= Math::BigRat->new('5/2') if $r->{fast};
+        $sum *= Math::BigRat->new('11/10') if $r->{geo_us};
+    }
+
+    $sum += $rate->('request')
         + $rate->('images_output', 'images_input') * $r->{images_output}
         + $rate->('milliseconds') * $r->{milliseconds} / 1000;
     $sum += $rate->($_) * $r->{$_}
-        for qw(images_input queries characters_input characters_output);
+        for qw(images_input queries characters_input characters_output pages);
 
     return ($sum * Math::BigRat->new('1000000000') + Math::BigRat->new('1/2'))
         ->bfloor->bstr;
@@ -413,11 +474,14 @@ sub real_file {
     for (@names) {
         my ($name, $cost) = split ' ', shift @found;
         my $m = $models->{$_};
+        $m = $models->{$m->{alias_of}} if $m->{alias_of};
         my $input = $m->{input_cost_per_token_above_512k_tokens}
             // $m->{input_cost_per_token_above_272k_tokens}
             // $m->{input_cost_per_token_above_256k_tokens}
             // $m->{input_cost_per_token_above_200k_tokens}
             // $m->{input_cost_per_token_above_128k_tokens}
+            // $m->{input_cost_per_token_above_100k_tokens}
+            // $m->{input_cost_per_token_above_32k_tokens}
             // $m->{input_cost_per_token};
         next if !defined $input || $m->{tiered_pricing}
             || $m->{input_cost_per_request};

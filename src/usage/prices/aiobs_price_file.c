@@ -18,6 +18,7 @@
 
 #define AIOBS_FEMTO_PER_USD   1e15
 #define AIOBS_USD_MAX         1000      /* a unit */
+#define AIOBS_FACTOR_MAX      8
 
 #define AIOBS_SEARCH_FIELD    "search_context_size_medium"
 
@@ -47,6 +48,8 @@ static aiobs_prices_t *aiobs_prices_build(json_t *root);
 static void aiobs_prices_fill(aiobs_prices_t *prices, json_t *root,
     aiobs_rate_t *rates, char *names);
 static int aiobs_price_is_model(const char *name, const json_t *entry);
+static json_t *aiobs_price_entry(json_t *root, json_t *entry);
+static uint16_t aiobs_price_factor(const json_t *entry, const char *name);
 static int aiobs_price_read(aiobs_price_reader_t *reader, json_t *entry);
 static int aiobs_price_read_field(aiobs_price_reader_t *reader,
     const char *name, json_t *value);
@@ -71,6 +74,9 @@ static const aiobs_price_field_t  aiobs_price_fields[] = {
     { "output_cost_per_audio_token", AIOBS_RATE_AUDIO_OUTPUT },
     { "input_cost_per_image_token", AIOBS_RATE_IMAGE_TOKEN_INPUT },
     { "output_cost_per_image_token", AIOBS_RATE_IMAGE_TOKEN_OUTPUT },
+    { "input_cost_per_video_token", AIOBS_RATE_VIDEO_TOKEN_INPUT },
+    { "output_cost_per_video_token", AIOBS_RATE_VIDEO_TOKEN_OUTPUT },
+    { "cache_read_input_audio_token_cost", AIOBS_RATE_CACHE_READ_AUDIO },
     { "input_cost_per_image", AIOBS_RATE_IMAGE_INPUT },
     { "output_cost_per_image", AIOBS_RATE_IMAGE_OUTPUT },
     { "input_cost_per_request", AIOBS_RATE_REQUEST },
@@ -80,7 +86,8 @@ static const aiobs_price_field_t  aiobs_price_fields[] = {
     { "output_cost_per_second", AIOBS_RATE_SECOND },
     { "input_cost_per_audio_per_second", AIOBS_RATE_SECOND },
     { "input_cost_per_character", AIOBS_RATE_CHARACTER_INPUT },
-    { "output_cost_per_character", AIOBS_RATE_CHARACTER_OUTPUT }
+    { "output_cost_per_character", AIOBS_RATE_CHARACTER_OUTPUT },
+    { "ocr_cost_per_page", AIOBS_RATE_PAGE }
 };
 
 #define AIOBS_FIELDS  (sizeof(aiobs_price_fields)                             \
@@ -90,8 +97,14 @@ static const aiobs_price_field_t  aiobs_price_fields[] = {
 static const aiobs_price_suffix_t  aiobs_price_suffixes[] = {
     { "_batches", AIOBS_TIER_BATCH },
     { "_flex", AIOBS_TIER_FLEX },
-    { "_priority", AIOBS_TIER_PRIORITY }
+    { "_priority", AIOBS_TIER_PRIORITY },
+    { "_balanced", AIOBS_TIER_BALANCED },
+    { "_ultrafast", AIOBS_TIER_ULTRAFAST },
+    { "_decisions", AIOBS_TIER_DECISIONS }
 };
+
+#define AIOBS_SUFFIXES  (sizeof(aiobs_price_suffixes)                         \
+                         / sizeof(aiobs_price_suffix_t))
 
 
 aiobs_prices_t *
@@ -175,6 +188,7 @@ aiobs_prices_build(json_t *root)
 
     json_object_foreach(root, name, entry) {
         memset(&reader, 0, sizeof(reader));
+        entry = aiobs_price_entry(root, entry);
 
         if (aiobs_price_is_model(name, entry)
             && aiobs_price_read(&reader, entry) == 0 && reader.nrates > 0)
@@ -227,6 +241,7 @@ aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
         }
 
         memset(&reader, 0, sizeof(reader));
+        entry = aiobs_price_entry(root, entry);
 
         if (!aiobs_price_is_model(name, entry)
             || aiobs_price_read(&reader, entry) != 0)
@@ -248,6 +263,8 @@ aiobs_prices_fill(aiobs_prices_t *prices, json_t *root, aiobs_rate_t *rates,
         price->name_len = strlen(name);
         price->rates = rates;
         price->nrates = reader.nrates;
+        price->fast = aiobs_price_factor(entry, "fast");
+        price->geo_us = aiobs_price_factor(entry, "us");
         aiobs_price_index(price);
 
         memcpy(names, name, price->name_len);
@@ -270,6 +287,35 @@ aiobs_price_is_model(const char *name, const json_t *entry)
 {
     return name[0] != '\0' && json_is_object(entry)
            && strcmp(name, "sample_spec") != 0;
+}
+
+
+/* a name may stand for another's entry */
+
+static json_t *
+aiobs_price_entry(json_t *root, json_t *entry)
+{
+    json_t      *other;
+    const char  *name;
+
+    name = json_string_value(json_object_get(entry, "alias_of"));
+    other = (name == NULL) ? NULL : json_object_get(root, name);
+
+    return json_is_object(other) ? other : entry;
+}
+
+
+/* in thousandths; 0: there is none, or none that is meant */
+
+static uint16_t
+aiobs_price_factor(const json_t *entry, const char *name)
+{
+    double  n;
+
+    n = json_number_value(json_object_get(
+            json_object_get(entry, "provider_specific_entry"), name));
+
+    return (n > 0 && n <= AIOBS_FACTOR_MAX) ? n * 1000 + 0.5 : 0;
 }
 
 
@@ -407,7 +453,7 @@ aiobs_price_parse_suffixes(const char *p, aiobs_rate_t *rate)
             continue;
         }
 
-        for (i = 0; i < 3; i++) {
+        for (i = 0; i < AIOBS_SUFFIXES; i++) {
             n = strlen(aiobs_price_suffixes[i].name);
 
             if (strncmp(p, aiobs_price_suffixes[i].name, n) == 0) {
@@ -415,7 +461,7 @@ aiobs_price_parse_suffixes(const char *p, aiobs_rate_t *rate)
             }
         }
 
-        if (i == 3 || rate->tier != AIOBS_TIER_STANDARD) {
+        if (i == AIOBS_SUFFIXES || rate->tier != AIOBS_TIER_STANDARD) {
             return 0;
         }
 
