@@ -26,6 +26,8 @@
 
 #define AIOBS_CHOICES     8         /* whose finish reasons are told */
 #define AIOBS_REASON_MAX  32
+#define AIOBS_TYPE_MAX    48        /* longer than those looked for */
+#define AIOBS_MODALITY_MAX  16
 #define AIOBS_SHAPE_NEVER (1U << 31)    /* in "strings": to be read again */
 
 
@@ -140,8 +142,8 @@ struct aiobs_usage_s {
     char                model[AIOBS_MODEL_MAX];
     char                id[AIOBS_ID_MAX];
     char                status_text[AIOBS_REASON_MAX];
-    char                type_text[AIOBS_ID_MAX];
-    char                modality[AIOBS_REASON_MAX];
+    char                type_text[AIOBS_TYPE_MAX];
+    char                modality[AIOBS_MODALITY_MAX];
     char                error[AIOBS_ERROR_MAX];
 
     /* AWS event streams: the chunks of Invoke are in base64 in an envelope */

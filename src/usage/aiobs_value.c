@@ -117,7 +117,8 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_TYPE:
-        aiobs_value_set(u->type_text, &u->type_len, AIOBS_ID_MAX, p, len);
+        aiobs_value_set(u->type_text, &u->type_len, AIOBS_TYPE_MAX, p,
+                        len);
 
         u->marks |= aiobs_value_type(p, len);
         break;
@@ -127,7 +128,7 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_MODALITY:
-        aiobs_value_set(u->modality, &u->modality_len, AIOBS_REASON_MAX, p,
+        aiobs_value_set(u->modality, &u->modality_len, AIOBS_MODALITY_MAX, p,
                         len);
         break;
 
