@@ -172,6 +172,7 @@ static const aiobs_api_t  aiobs_apis[] = {
     AIOBS_BEDROCK("/retrieveAndGenerate", "chat", 1, 1, aiobs_agent_answer),
     AIOBS_BEDROCK("/retrieveAndGenerateStream", "chat", 1, 1,
                   aiobs_agent_answer),
+    AIOBS_BEDROCK("/agenticRetrieveStream", "chat", 1, 1, aiobs_agent_answer),
     { AIOBS_SUFFIX("/api/v1/chat"), "lmstudio", "chat", AIOBS_DIALECT_OPENAI,
       AIOBS_RULE_COHERE, 1, 1, aiobs_lmstudio_answer, aiobs_any_request },
     AIOBS_COHERE("/v2/chat", "chat", 1, 1),

@@ -47,8 +47,19 @@ static const aiobs_node_t  aiobs_converse_tool[] = {
     AIOBS_END
 };
 
+static const aiobs_node_t  aiobs_converse_image_source[] = {
+    AIOBS_MEDIA_TEXT("bytes"),
+    AIOBS_END
+};
+
+static const aiobs_node_t  aiobs_converse_image[] = {
+    AIOBS_PATH("source", aiobs_converse_image_source),
+    AIOBS_END
+};
+
 static const aiobs_node_t  aiobs_converse_delta[] = {
     AIOBS_TEXT("text", NULL),
+    AIOBS_PATH("image", aiobs_converse_image),
     AIOBS_PATH("reasoningContent", aiobs_openai_part),
     AIOBS_PATH("toolUse", aiobs_converse_tool),
     AIOBS_END

@@ -176,11 +176,18 @@ static const aiobs_node_t  aiobs_interaction_summary[] = {
     AIOBS_END
 };
 
+/* calls of tools that Google runs come whole */
+
+static const aiobs_node_t  aiobs_interaction_words[1] = {
+    { NULL, 0, AIOBS_NODE_TEXT, AIOBS_T_MEDIA, aiobs_interaction_words }
+};
+
 static const aiobs_node_t  aiobs_interaction_delta[] = {
     AIOBS_TEXT("text", NULL),
-    AIOBS_TEXT("arguments", NULL),
+    AIOBS_TEXT("arguments", aiobs_interaction_words),
     AIOBS_PATH("content", aiobs_interaction_summary),   /* of thoughts */
     AIOBS_MEDIA_TEXT("data"),
+    AIOBS_MEDIA_TEXT("uri"),
     AIOBS_END
 };
 

@@ -21,7 +21,7 @@ static const char  *paths[] = {
     "/generate", "/v1beta/interactions", "/text/generation_stream",
     "/m:predict", "/unknown", "/endpoints/e/invocations-response-stream",
     "/agents/a/agentAliases/b/sessions/c/text", "/v1/inference/o/m",
-    "/api/v1/chat"
+    "/api/v1/chat", "/agents/s", "/api/v1/generate", "/v1/ocr", "/v1/decisions"
 };
 
 static const char  *types[] = {
