@@ -237,6 +237,7 @@ const aiobs_node_t  aiobs_any_answer[] = {
     AIOBS_PATH("outputs", aiobs_any_entries),
     AIOBS_STRING("done_reason", FINISH),        /* Ollama */
     AIOBS_NUMBER("prompt_eval_count", INPUT),
+    AIOBS_NUMBER("prompt_eval_cached_count", CACHE_READ),
     AIOBS_NUMBER("eval_count", OLLAMA_OUTPUT),
     AIOBS_PATH("details", aiobs_any_details),
     AIOBS_STRING("Id", ID),

@@ -244,6 +244,7 @@ const aiobs_node_t  aiobs_ollama_answer[] = {
     AIOBS_STRING("model", MODEL),
     AIOBS_STRING("done_reason", FINISH),
     AIOBS_NUMBER("prompt_eval_count", INPUT),
+    AIOBS_NUMBER("prompt_eval_cached_count", CACHE_READ),
     AIOBS_NUMBER("eval_count", OUTPUT),
     AIOBS_PATH("message", aiobs_ollama_message),
     AIOBS_TEXT("response", NULL),
