@@ -109,6 +109,16 @@ for my $args ('status=6xx', 'status=x', 'limit=0', 'limit=501', 'min_duration=x'
     ok($t->json($r)->{error}, "$args: says so");
 }
 
+# what is mistyped filters nothing, and is not taken for a filter
+
+for my $args ('typo=1', 'status=500&user', 'statu=500', 'user=a&user=b', 'status=500&Status=404', '=x', 'user=%', 'user=a%2', 'id=%zz', 'model=%u0041') {
+    $r = $t->get(0, "/requests?$args");
+    is($r->{status}, 400, "$args: refused");
+    like($t->json($r)->{error}, qr{min_duration=.* accepted|no escape such as}, "$args: says what is accepted");
+}
+
+is($t->get(0, "/requests?$_")->{status}, 200, "?$_: taken") for '', '&', 'status=&user=&model=&min_duration=&limit=5&', 'USER=alice', 'user=%25', 'user=a%00b';
+
 is($t->request(0, 'POST', '/requests', [], '')->{status}, 405, 'only GET and HEAD');
 $r = $t->request(0, 'HEAD', '/requests', []);
 is("$r->{status} $r->{body}", '200 ', 'HEAD has no body');

@@ -10,8 +10,13 @@
 #include "ngx_http_aiobs_requests.h"
 
 
+static ngx_int_t ngx_http_aiobs_requests_known(ngx_str_t *args,
+    const char **error);
+static ngx_int_t ngx_http_aiobs_requests_name(ngx_str_t *name,
+    ngx_uint_t *seen);
+static ngx_int_t ngx_http_aiobs_requests_escapes(u_char *p, u_char *last);
 static ngx_int_t ngx_http_aiobs_requests_arg(ngx_http_request_t *r,
-    const char *name, ngx_str_t *arg);
+    const char *name, ngx_str_t *arg, ngx_uint_t form);
 static ngx_int_t ngx_http_aiobs_requests_status(ngx_http_request_t *r,
     ngx_http_aiobs_requests_filter_t *filter);
 static ngx_int_t ngx_http_aiobs_requests_numbers(ngx_http_request_t *r,
@@ -28,11 +33,24 @@ ngx_int_t
 ngx_http_aiobs_requests_filter(ngx_http_request_t *r,
     ngx_http_aiobs_requests_filter_t *filter, const char **error)
 {
+    if (ngx_http_aiobs_requests_known(&r->args, error) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    *error = "format is json or html";
+
+    if (ngx_http_aiobs_requests_format(r, filter) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
     *error = "an argument is longer than 200 bytes";
 
-    if (ngx_http_aiobs_requests_arg(r, "id", &filter->id) != NGX_OK
-        || ngx_http_aiobs_requests_arg(r, "user", &filter->user) != NGX_OK
-        || ngx_http_aiobs_requests_arg(r, "model", &filter->model) != NGX_OK)
+    if (ngx_http_aiobs_requests_arg(r, "id", &filter->id, 0) != NGX_OK
+        || ngx_http_aiobs_requests_arg(r, "user", &filter->user, filter->html)
+           != NGX_OK
+        || ngx_http_aiobs_requests_arg(r, "model", &filter->model,
+                                       filter->html)
+           != NGX_OK)
     {
         return NGX_DECLINED;
     }
@@ -45,13 +63,7 @@ ngx_http_aiobs_requests_filter(ngx_http_request_t *r,
 
     *error = "min_duration is seconds such as 1.5; limit is from 1 to 500";
 
-    if (ngx_http_aiobs_requests_numbers(r, filter) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    *error = "format is json or html";
-
-    return ngx_http_aiobs_requests_format(r, filter);
+    return ngx_http_aiobs_requests_numbers(r, filter);
 }
 
 
@@ -109,9 +121,109 @@ ngx_http_aiobs_requests_match_flight(ngx_http_aiobs_requests_filter_t *filter,
 }
 
 
+/* what is mistyped would find everything, which nobody wants to be told */
+
+static ngx_int_t
+ngx_http_aiobs_requests_known(ngx_str_t *args, const char **error)
+{
+    u_char      *p, *end, *last, *value;
+    ngx_str_t    name;
+    ngx_uint_t   seen;
+
+    seen = 0;
+    last = args->data + args->len;
+
+    for (p = args->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        end = end ? end : last;
+
+        if (p == end) {
+            continue;
+        }
+
+        value = ngx_strlchr(p, end, '=');
+
+        name.data = p;
+        name.len = (value ? value : end) - p;
+
+        *error = "an argument is unknown, twice there or without a value: "
+                 "id=, status=, user=, model=, min_duration=, limit= and "
+                 "format= are accepted";
+
+        if (value == NULL
+            || ngx_http_aiobs_requests_name(&name, &seen) != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+
+        *error = "a percent sign in an argument is no escape such as %20; "
+                 "the sign itself is %25";
+
+        if (ngx_http_aiobs_requests_escapes(value, end) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_requests_name(ngx_str_t *name, ngx_uint_t *seen)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("id"),
+        ngx_string("status"),
+        ngx_string("user"),
+        ngx_string("model"),
+        ngx_string("min_duration"),
+        ngx_string("limit"),
+        ngx_string("format"),
+        ngx_null_string
+    };
+
+    for (i = 0; names[i].len; i++) {
+
+        if (name->len != names[i].len
+            || ngx_strncasecmp(name->data, names[i].data, name->len) != 0)
+        {
+            continue;
+        }
+
+        if (*seen & 1U << i) {
+            return NGX_DECLINED;
+        }
+
+        *seen |= 1U << i;
+
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_requests_escapes(u_char *p, u_char *last)
+{
+    for ( /* void */ ; p < last; p++) {
+        if (*p == '%' && (last - p < 3 || ngx_hextoi(p + 1, 2) == NGX_ERROR)) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* form: a browser has sent it, and says "+" for a space */
+
 static ngx_int_t
 ngx_http_aiobs_requests_arg(ngx_http_request_t *r, const char *name,
-    ngx_str_t *arg)
+    ngx_str_t *arg, ngx_uint_t form)
 {
     u_char     *dst, *src;
     ngx_str_t   value;
@@ -131,7 +243,15 @@ ngx_http_aiobs_requests_arg(ngx_http_request_t *r, const char *name,
         return NGX_DECLINED;
     }
 
-    src = value.data;
+    ngx_memcpy(arg->data, value.data, value.len);
+
+    for (src = arg->data; form && src < arg->data + value.len; src++) {
+        if (*src == '+') {
+            *src = ' ';
+        }
+    }
+
+    src = arg->data;
     dst = arg->data;
 
     ngx_unescape_uri(&dst, &src, value.len, 0);
