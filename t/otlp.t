@@ -41,6 +41,13 @@ $t->upstream(0, sub {
     return $t->answer($c, 200, ['Content-Type', 'application/json', 'x-request-id', 'req_9'], $answer)
         if $u =~ m{/chat/completions} && $req->{body} !~ /stream/;
 
+    if ($u =~ m{^/leave} || $req->{body} =~ /leave/) {
+        $c->syswrite("HTTP/1.1 $1 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n$first")
+            if "$u $req->{body}" =~ /after=(\d+)/;
+        select undef, undef, undef, 1;
+        return;
+    }
+
     return $t->answer($c, 500, [], 'no') if $u eq '/fail';
     return $t->answer($c, 404, [], 'no') if $u eq '/none';
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $u eq '/short';
@@ -89,6 +96,9 @@ server {
     location /plain/v1/ { aiobs_trace on ratio=1 gen_ai=off; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
+    location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /posted { post_action /after; return 200 ok; }
+    location = /after { internal; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /error { aiobs_trace on ratio=0 error=on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location /off { aiobs_trace off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -380,6 +390,36 @@ is_deeply([map { @$_{qw(status)}, $_->{attrs}{'error.type'} } kind($found, 3)], 
 
 $t->get(1, '/fail', 'X-Request-ID', 'fail');
 is_deeply([map { $_->{status}, $_->{attrs}{'error.type'} } @{spans_of('fail')}], [2, 500, 2, 500], '500: of both');
+
+$t->get(1, '/posted', 'X-Request-ID', 'posted');
+attributes((kind(spans_of('posted'), 2))[0], 'post_action changes nothing of it', 'network.protocol.version' => '1.1',
+    'http.response.status_code' => 200, 'error.type' => undef);
+
+# a client that leaves: an error of the answer to it, none of the call that is called off
+
+for my $case (['/leave', '', undef, 0, undef], ['/leave?after=200', '', 200, 0, undef], ['/leave?after=404', '', 404, 2, '404'],
+    ['/plain/v1/chat/completions', 'leave', undef, 0, undef], ['/v1/chat/completions', 'leave after=200', 200, 0, undef],
+    ['/v1/chat/completions', 'leave after=429', 429, 2, 'rate_limited'])
+{
+    my ($path, $body, $status, $client, $type) = @$case;
+    (my $id = "$path$body") =~ tr/a-z0-9/-/c;
+    $body = $body ? encode_json({ model => 'gpt-4o', stream => JSON::PP::true, messages => [{ role => 'user', content => $body }] }) : '';
+
+    my $c = $t->connect(1);
+    $c->syswrite(($body ? 'POST' : 'GET') . " $path HTTP/1.1\r\nHost: x\r\nX-Request-ID: $id\r\nAuthorization: Bearer $key\r\nContent-Length: "
+        . length($body) . "\r\n\r\n$body");
+    $c->sysread(my $head, 10) if $status;
+    select undef, undef, undef, 0.1;
+    close $c;
+
+    my $found = spans_of($id);
+    my ($server, $try) = ((kind($found, 2))[0], (kind($found, 3))[-1]);
+    is($server->{status}, 2, "$id: the answer is an error");
+    attributes($server, "$id: of the client's", 'error.type' => 'client_abort', 'http.response.status_code' => $status);
+    is($try->{status}, $client, "$id: the call");
+    attributes($try, "$id: is called off", 'error.type' => $type, 'http.response.status_code' => $status);
+    is_deeply([grep { $_->{name} eq 'stream_error' } @{$try->{events}}], [], "$id: without an event of that");
+}
 
 $t->get(1, '/redirect', 'X-Request-ID', 'redirect');
 $found = spans_of('redirect');

@@ -37,8 +37,6 @@ typedef struct {
 
 static void ngx_http_aiobs_otel_http_new(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_counts_http_t *http);
-static void ngx_http_aiobs_otel_version(ngx_http_request_t *r,
-    ngx_str_t *version);
 static void ngx_http_aiobs_otel_latency(ngx_http_aiobs_otel_call_t *call,
     ngx_http_aiobs_counts_otel_t *otel);
 static void ngx_http_aiobs_otel_observe(ngx_http_aiobs_otel_call_t *call,
@@ -104,7 +102,7 @@ ngx_http_aiobs_otel_http_new(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     labels[2].len = ngx_sprintf(status, "%03ui", http->status) - status;
     labels[3] = ctx->location->handler;
 
-    ngx_http_aiobs_otel_version(r, &labels[4]);
+    ngx_http_aiobs_counts_str(&labels[4], ngx_http_aiobs_version(r));
 
     ngx_str_null(&labels[5]);
 
@@ -118,34 +116,38 @@ ngx_http_aiobs_otel_http_new(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
-static void
-ngx_http_aiobs_otel_version(ngx_http_request_t *r, ngx_str_t *version)
+const char *
+ngx_http_aiobs_version(ngx_http_request_t *r)
 {
-    const char  *text;
+    u_char  *p;
 
     switch (r->http_version) {
 
     case NGX_HTTP_VERSION_20:
-        text = "2";
-        break;
+        return "2";
 
     case NGX_HTTP_VERSION_11:
-        text = "1.1";
-        break;
+        return "1.1";
 
     case NGX_HTTP_VERSION_10:
-        text = "1.0";
-        break;
+        return "1.0";
 
     case NGX_HTTP_VERSION_9:
-        text = "0.9";
         break;
 
     default:
-        text = "3";
+        return "3";
     }
 
-    ngx_http_aiobs_counts_str(version, text);
+    /* so says post_action as well: "HTTP/1.1" is what the client has said */
+
+    if (r->http_protocol.len < sizeof("HTTP/1.1") - 1) {
+        return "0.9";
+    }
+
+    p = r->http_protocol.data + sizeof("HTTP/") - 1;
+
+    return *p == '2' ? "2" : *p == '3' ? "3" : p[2] == '0' ? "1.0" : "1.1";
 }
 
 

@@ -27,8 +27,6 @@ static void ngx_http_aiobs_price(ngx_http_request_t *r,
 static const aiobs_price_t *ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx,
     aiobs_prices_t *prices);
 static ngx_uint_t ngx_http_aiobs_units(aiobs_usage_record_t *rec);
-static ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
 
 
 static ngx_str_t  ngx_http_aiobs_method_other = ngx_string("OTHER");
@@ -391,7 +389,7 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
  * a subrequest has delayed logging past the client's close.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     if (ctx->last_buf && r->out == NULL) {

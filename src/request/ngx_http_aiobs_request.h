@@ -407,6 +407,10 @@ ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
 ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
 
+/* whether the client has left before it had all of the answer */
+ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
 /* tries of all upstreams of the request; last: the final one, or NULL */
 ngx_uint_t ngx_http_aiobs_attempts(ngx_http_request_t *r,
     ngx_http_upstream_state_t **last);
@@ -435,6 +439,9 @@ void ngx_http_aiobs_agent_finish(ngx_http_request_t *r,
 /* a request is under way, from its location on; a call is, to an upstream */
 void ngx_http_aiobs_count_request_up(ngx_http_aiobs_ctx_t *ctx);
 void ngx_http_aiobs_count_call_up(ngx_http_aiobs_ctx_t *ctx);
+
+/* of HTTP, as the client has said it: 0.9, 1.0, 1.1, 2 or 3 */
+const char *ngx_http_aiobs_version(ngx_http_request_t *r);
 
 /* a finished request is added to the metrics */
 void ngx_http_aiobs_count(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);

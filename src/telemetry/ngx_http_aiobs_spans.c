@@ -17,6 +17,7 @@
 static ngx_uint_t ngx_http_aiobs_spans_wanted(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_server_error(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s);
 static ngx_uint_t ngx_http_aiobs_span_route(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s);
@@ -29,7 +30,6 @@ static void ngx_http_aiobs_span_value(aiobs_pb_t *pb,
 
 static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_server_attributes[] = {
     { NGX_HTTP_AIOBS_F_PATH, aiobs_pb_key("url.path") },
-    { NGX_HTTP_AIOBS_F_STATUS, aiobs_pb_key("http.response.status_code") },
     { NGX_HTTP_AIOBS_F_REQUEST_BYTES, aiobs_pb_key("http.request.size") },
     { NGX_HTTP_AIOBS_F_RESPONSE_BYTES, aiobs_pb_key("http.response.size") },
     { NGX_HTTP_AIOBS_F_CLIENT, aiobs_pb_key("client.address") },
@@ -128,9 +128,8 @@ ngx_http_aiobs_spans_wanted(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 static void
 ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
 {
-    u_char                  *mark, *p, status[NGX_INT_T_LEN];
+    u_char                  *mark, *p;
     ngx_str_t                name, *method;
-    ngx_uint_t               code;
     ngx_http_request_t      *r;
     ngx_http_aiobs_ctx_t    *ctx;
     ngx_http_aiobs_trace_t  *t;
@@ -169,22 +168,36 @@ ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
         ngx_http_aiobs_span_link(s);
     }
 
-    code = ngx_http_aiobs_status(r);
+    ngx_http_aiobs_span_server_error(s);
+    ngx_http_aiobs_span_end(s, mark);
+}
+
+
+/* a status below 500 is none, but an answer that did not arrive whole is */
+
+static void
+ngx_http_aiobs_span_server_error(ngx_http_aiobs_spans_t *s)
+{
+    u_char                 status[NGX_INT_T_LEN + 1];
+    ngx_uint_t             code;
+    ngx_http_aiobs_ctx_t  *ctx;
+
+    ctx = s->ctx;
+    code = ngx_http_aiobs_status(s->request);
 
     if (code >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
         ngx_sprintf(status, "%ui%Z", code);
         ngx_http_aiobs_span_error(s, (char *) status);
 
-    } else if (ctx->called && code < NGX_HTTP_SPECIAL_RESPONSE
-               && ctx->error_type[0])
-    {
-        ngx_http_aiobs_span_error(s, ctx->error_type);
+    } else if (ngx_http_aiobs_client_left(s->request, ctx)) {
+        ngx_http_aiobs_span_error(s, "client_abort");
 
     } else if (!ctx->called) {
         ngx_http_aiobs_span_broken(s);
-    }
 
-    ngx_http_aiobs_span_end(s, mark);
+    } else if (code < NGX_HTTP_SPECIAL_RESPONSE && ctx->error_type[0]) {
+        ngx_http_aiobs_span_error(s, ctx->error_type);
+    }
 }
 
 
@@ -212,10 +225,12 @@ ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
         ngx_http_aiobs_span_text(s, "http.route", handler->data, handler->len);
     }
 
-    version = r->http_version == NGX_HTTP_VERSION_20 ? "2"
-            : r->http_version == NGX_HTTP_VERSION_11 ? "1.1"
-            : r->http_version == NGX_HTTP_VERSION_10 ? "1.0"
-            : r->http_version > NGX_HTTP_VERSION_20 ? "3" : "0.9";
+    if (r->header_sent) {
+        ngx_http_aiobs_span_int(s, "http.response.status_code",
+                                ngx_http_aiobs_status(r));
+    }
+
+    version = ngx_http_aiobs_version(r);
 
     ngx_http_aiobs_span_text(s, "network.protocol.version", version,
                              ngx_strlen(version));
@@ -458,7 +473,6 @@ ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s)
     ctx = s->ctx;
 
     if (ctx->upstream_header && !ctx->last_buf && !s->request->header_only) {
-        ngx_http_aiobs_span_error(s, s->request->connection->error
-                                     ? "client_abort" : "upstream_reset");
+        ngx_http_aiobs_span_error(s, "upstream_reset");
     }
 }

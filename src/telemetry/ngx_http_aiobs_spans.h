@@ -119,7 +119,7 @@ void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
 /* STATUS_CODE_ERROR, with error.type */
 void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);
 
-/* likewise, if the upstream's answer began and did not reach its end */
+/* likewise, if the upstream's answer broke off, which no client has done */
 void ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s);
 
 

@@ -279,23 +279,36 @@ ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t)
 {
     u_char                 status[NGX_INT_T_LEN + 1];
+    ngx_uint_t             left, called;
     ngx_http_aiobs_ctx_t  *ctx;
 
     ctx = s->ctx;
 
-    if (t->last && ctx->called && !ctx->fetched && ctx->error_type[0]) {
+    /* it was called off by whoever had asked for it, which is no error */
+
+    left = t->last && ngx_http_aiobs_client_left(s->request, ctx);
+    called = t->last && ctx->called && !ctx->fetched;
+
+    if (called && !left && ctx->error_type[0]) {
         ngx_http_aiobs_span_error(s, ctx->error_type);
 
     } else if (!ngx_http_aiobs_try_answered(t)) {
-        ngx_http_aiobs_span_error(s,
+
+        if (!left) {
+            ngx_http_aiobs_span_error(s,
                              t->state->status == NGX_HTTP_GATEWAY_TIME_OUT
                              ? "timeout" : "upstream_reset");
+        }
 
     } else if (t->state->status >= NGX_HTTP_BAD_REQUEST) {
         ngx_sprintf(status, "%ui%Z", t->state->status);
-        ngx_http_aiobs_span_error(s, (char *) status);
+        ngx_http_aiobs_span_error(s, called
+                                  ? aiobs_error_type(t->state->status,
+                                                     ctx->answer.error,
+                                                     ctx->answer.error_len)
+                                  : (char *) status);
 
-    } else if (t->last) {
+    } else if (t->last && !left) {
         ngx_http_aiobs_span_broken(s);
     }
 }
@@ -318,7 +331,8 @@ ngx_http_aiobs_span_events(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     }
 
     if (ctx->called && rec->stream && ctx->upstream_header
-        && ctx->error_type[0])
+        && ctx->error_type[0]
+        && !ngx_http_aiobs_client_left(s->request, ctx))
     {
         event = ngx_http_aiobs_span_event(s, "stream_error", t->end);
 
