@@ -39,6 +39,7 @@
 
 #define NGX_HTTP_AIOBS_FORWARD_IDENTITY  0x02
 #define NGX_HTTP_AIOBS_FORWARD_TRACE     0x04
+#define NGX_HTTP_AIOBS_FORWARD_UNTRACED  0x08   /* no trace context is ours */
 
 
 /* answers made in the background that are still awaited */
@@ -75,6 +76,7 @@ typedef struct {
     ngx_flag_t                  auth;           /* "aiobs_auth" somewhere */
     ngx_flag_t                  traced;         /* "aiobs_trace" likewise */
     ngx_flag_t                  stream_usage;   /* likewise */
+    ngx_flag_t                  untraced;       /* by OTEL_PROPAGATORS */
     ngx_shm_zone_t             *zone;
     size_t                      zone_size;
     ngx_uint_t                  series;

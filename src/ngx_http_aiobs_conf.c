@@ -84,6 +84,8 @@ ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
+    amcf->untraced = amcf->enabled && ngx_http_aiobs_otel_untraced(cf);
+
     if (amcf->used) {
         ngx_str_set(&name, "request_uri");
 
@@ -156,6 +158,10 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"%s\" in location \"%V\" does nothing without "
                       "\"aiobs on;\" there", own, &clcf->name);
+    }
+
+    if (amcf->untraced) {
+        conf->forward |= NGX_HTTP_AIOBS_FORWARD_UNTRACED;
     }
 
     amcf->llm |= (conf->llm != AIOBS_DIALECT_OFF);

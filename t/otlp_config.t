@@ -25,12 +25,17 @@ Aiobs::spew("$dir/control", "a\x01b");
 Aiobs::spew("$dir/long", 'x' x 5000);
 $t->certificate('cert');
 
+$t->upstream(9, sub { my ($req, $c) = @_; $t->answer($c, 200, [], $req->{head}) });
+
 my $server = <<'E';
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
     aiobs_trace on;
     location / { return 200 ok; }
+    location /up { proxy_pass http://127.0.0.1:%%PORT_9%%; }
+    location /llm { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_9%%; }
+    location /told { aiobs_llm openai; aiobs_forward trace; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location = /never { aiobs_trace on ratio=0; return 200 no; }
     location = /metrics { aiobs_metrics; }
 }
@@ -171,11 +176,51 @@ run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => '127.0.0.1:' . $t->port(6), OTEL_EXP
 $t->get(1, '/', 'X-Request-ID', 'env-insecure');
 is((arrives($spans, 'env-insecure') || {})->{via}, 'grpc', 'gRPC to a host, OTEL_EXPORTER_OTLP_INSECURE');
 
-for my $switch ([OTEL_SDK_DISABLED => 'true'], [OTEL_TRACES_EXPORTER => 'none']) {
+for my $switch ([OTEL_SDK_DISABLED => 'true'], [OTEL_TRACES_EXPORTER => 'none'], [OTEL_TRACES_EXPORTER => 'None,zipkin']) {
     run_with("endpoint $http;", @$switch);
     $t->get(1, '/', 'X-Request-ID', "switch-$switch->[0]");
     is(scalar(() = $t->get(1, '/metrics')->{body} =~ /\{exporter="otlp"[,}]/g), 0, "$switch->[0]=$switch->[1]: nothing is sent");
 }
+
+# --- whose trace context it is ---
+
+my @client = ('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'tracestate', 'v=1', 'baggage', 'k=v');
+
+sub passed {
+    my ($path) = @_;
+    my $head = $t->get(1, $path, @client)->{body};
+    return join ' ', map { my $n = $_; map { "$n=$_" } $head =~ /^$n: (.*?)\r?$/mgi } qw(traceparent tracestate baggage);
+}
+
+my $theirs = "traceparent=$client[1] tracestate=v=1 baggage=k=v";
+my $ours = qr/^traceparent=00-(?!0af7651916cd43dd8448eb211c80319c)\w{32}-\w{16}-01 baggage=k=v$/;
+
+for my $case (['none', 1], ['baggage', 1], [' NONE ,', 1], ['tracecontext', 0], ['baggage, TraceContext', 0], ['b3,jaeger', 0], ['b3,none', 1], ['', 0]) {
+    run_with("endpoint $http;", OTEL_PROPAGATORS => $case->[0]);
+    $case->[1] ? is(passed('/up'), $theirs, "OTEL_PROPAGATORS=$case->[0]: the client's, untouched")
+        : like(passed('/up'), $ours, "OTEL_PROPAGATORS=$case->[0]: ours");
+    is(passed('/llm'), 'baggage=k=v', 'none to providers');
+    $case->[1] ? is(passed('/told'), $theirs, 'that of the client where they are told')
+        : like(passed('/told'), $ours, 'ours where they are told');
+}
+
+run_with("endpoint $http;", OTEL_PROPAGATORS => 'none');
+$t->get(1, '/up', 'X-Request-ID', 'propagators', @client);
+$s = arrives($spans, 'propagators');
+isnt($s->{trace}, '0af7651916cd43dd8448eb211c80319c', 'its spans have a trace of their own');
+is_deeply([$s->{parent}, $s->{links}, $s->{state}], ['', [], ''], 'which nothing links to that of the client');
+
+# --- of what is said twice ---
+
+run_with('resource service.name=block;', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_SERVICE_NAME => 'env',
+    OTEL_EXPORTER_OTLP_TRACES_COMPRESSION => 'br', OTEL_EXPORTER_OTLP_COMPRESSION => 'gzip',
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS => 'broken', OTEL_EXPORTER_OTLP_HEADERS => 'x-a=all',
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL => 'thrift', OTEL_EXPORTER_OTLP_PROTOCOL => 'http/protobuf',
+    OTEL_TRACES_EXPORTER => 'zipkin, OTLP', OTEL_BSP_MAX_QUEUE_SIZE => 2);
+$t->get(1, '/', 'X-Request-ID', 'twice');
+$s = arrives($spans, 'twice');
+is($s->{resource}{'service.name'}, 'block', 'the block comes before OTEL_SERVICE_NAME, also as an attribute');
+is_deeply([header('content-encoding'), header('x-a')], ['gzip', 'all'], 'of two variables the one whose value is one');
 
 # --- compression: where bytes cost something ---
 
@@ -285,7 +330,30 @@ ignored(@$_) for (map { my $name = $_; map { [$name, $_, qr/$name, which is igno
     ['OTEL_SDK_DISABLED', 'yes', qr/OTEL_SDK_DISABLED is "yes", which is ignored/],
     ['OTEL_TRACES_SAMPLER', 'parentbased_', qr/"traceidratio" are accepted/],
     ['OTEL_TRACES_SAMPLER', 'jaeger_remote', qr/"traceidratio" are accepted/],
+    ['OTEL_PROPAGATORS', 'b3', qr/OTEL_PROPAGATORS names "b3", which is ignored: "tracecontext"/],
+    ['OTEL_PROPAGATORS', 'tracecontextual, tracecontext', qr/names "tracecontextual"/],
+    ['OTEL_TRACES_EXPORTER', 'console', qr/OTEL_TRACES_EXPORTER names "console", which is ignored: "otlp"/],
+    ['OTEL_METRICS_EXPORTER', 'otlp', qr/OTEL_METRICS_EXPORTER names "otlp", which is ignored: metrics are shown/],
+    ['OTEL_LOGS_EXPORTER', 'none,console', qr/OTEL_LOGS_EXPORTER names "console", which is ignored: logs are/],
+    ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', '-1', qr/OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is "-1"/],
+    ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'br', qr/variable OTEL_EXPORTER_OTLP_TRACES_COMPRESSION, which/],
+    ['OTEL_EXPORTER_OTLP_INSECURE', '1', qr/OTEL_EXPORTER_OTLP_INSECURE is "1"/, OTEL_EXPORTER_OTLP_ENDPOINT => 'h:4317', OTEL_EXPORTER_OTLP_PROTOCOL => 'grpc'],
+    ['OTEL_BSP_EXPORT_TIMEOUT', 'x', qr/OTEL_BSP_EXPORT_TIMEOUT is "x"/],
+    ['OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', '100', qr/is 100, which is ignored: there may be up to 512/],
+    ['OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', '511', qr/is 511/], ['OTEL_ATTRIBUTE_COUNT_LIMIT', '1', qr/up to 64/],
+    ['OTEL_SPAN_EVENT_COUNT_LIMIT', '0', qr/up to 2/], ['OTEL_SPAN_LINK_COUNT_LIMIT', '0', qr/up to 1/],
+    ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', 'x', qr/from 0 on/], ['OTEL_LOG_LEVEL', 'debug', qr/OTEL_LOG_LEVEL is ignored: .*"error_log"/],
+    ['OTEL_CONFIG_FILE', '/etc/otel.yaml', qr/OTEL_CONFIG_FILE is ignored: the other/], ['OTEL_ENTITIES', 'service{}', qr/OTEL_ENTITIES is ignored/],
     ['OTEL_TRACES_SAMPLER_ARG', '2', qr/a number from 0 to 1/, OTEL_TRACES_SAMPLER => 'traceidratio'];
+
+{
+    local %ENV = (%ENV, OTEL_PROPAGATORS => 'tracecontext,baggage', OTEL_TRACES_EXPORTER => 'otlp', OTEL_METRICS_EXPORTER => 'none',
+        OTEL_LOGS_EXPORTER => 'none', OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT => 128, OTEL_ATTRIBUTE_COUNT_LIMIT => 1, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT => 512,
+        OTEL_SPAN_EVENT_COUNT_LIMIT => 128, OTEL_SPAN_LINK_COUNT_LIMIT => 128, OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT => 128,
+        OTEL_LINK_ATTRIBUTE_COUNT_LIMIT => 0, OTEL_BSP_EXPORT_TIMEOUT => 30000, OTEL_SDK_DISABLED => 'false');
+    my ($rc, $out) = $t->check("aiobs_otlp { }\n$server");
+    unlike($out, qr/OTEL_/, 'what is kept, or done, needs no warning');
+}
 
 for my $bad (['aiobs_trace maybe;', qr/invalid value "maybe" of "aiobs_trace"/], ['aiobs_trace on ratio=1.1;', qr/"ratio=number" from 0 to 1/],
     ['aiobs_trace on ratio=.;', qr/"ratio=number"/], ['aiobs_trace on often;', qr/invalid parameter "often"/],

@@ -220,6 +220,25 @@ for my $case (@odd) {
     reaches($before + 1, 'failed_total', "$name: $reason", reason => $reason);
 }
 
+# --- a time after which nobody tries any more ---
+
+my $expired = metric('dropped_total', reason => 'expired');
+for my $case (['retry_time 0;'], ['retry_time 700ms;'], ['', OTEL_BSP_EXPORT_TIMEOUT => 700]) {
+    my ($more, %env) = @$case;
+    if (%env) {
+        local %ENV = (%ENV, %env);      # which the master has from its start on
+        $t->stop;
+        $t->start(conf(http(9), $more));
+        $expired = 0;
+    } else {
+        use_conf(http(9), $more);
+    }
+    traffic(1);
+    reaches(++$expired, 'dropped_total', "given up: $more @{[%env]}", reason => 'expired');
+}
+$t->stop;
+$t->start(conf(http(5), ''));
+
 # --- a receiver that hangs ---
 
 use_conf(http(2), 'queue 20; timeout 60s;', 1);

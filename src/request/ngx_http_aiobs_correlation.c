@@ -27,6 +27,13 @@ typedef struct {
      || (h)->value.len >= (bytes))
 
 
+/* a provider gets it only where it is told to */
+
+#define ngx_http_aiobs_forwards_trace(lcf)                                    \
+    ((lcf)->llm == AIOBS_DIALECT_OFF                                          \
+     || ((lcf)->forward & NGX_HTTP_AIOBS_FORWARD_TRACE))
+
+
 /* bytes of tracestate after which no more lines are added to it */
 #define NGX_HTTP_AIOBS_STATE_LINES  2048
 
@@ -106,13 +113,16 @@ ngx_http_aiobs_goes(ngx_table_elt_t *h, ngx_http_aiobs_drop_t *drop)
 void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t         id;
-    ngx_uint_t        name, own;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *last;
+    ngx_str_t                    id;
+    ngx_uint_t                   name, own;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h, *last;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     own = 0;
     ngx_str_null(&id);
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
     part = &r->headers_in.headers.part;
 
@@ -140,6 +150,10 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
+                if (amcf->untraced) {
+                    break;
+                }
+
                 if (ctx->traceparent.data) {
                     ctx->traceparent.len = 0;
                 }
@@ -302,6 +316,12 @@ ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         drop->bytes = ctx->key.len ? ctx->key.len : (size_t) -1;
     }
 
+    if (ngx_http_aiobs_forwards_trace(lcf)
+        && (lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED))
+    {
+        drop->own = NGX_HTTP_AIOBS_HEADER_REQUEST_ID;
+    }
+
     if (ctx->own_identity || lcf->auth != NGX_HTTP_AIOBS_AUTH_OFF) {
         drop->own |= NGX_HTTP_AIOBS_HEADERS_IDENTITY;
     }
@@ -321,7 +341,7 @@ static ngx_uint_t
 ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_header_t *add)
 {
-    ngx_uint_t  n, provider;
+    ngx_uint_t  n;
 
     ctx->own_identity = 0;
 
@@ -329,13 +349,15 @@ ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
     add[0].value = ctx->request_id;
     n = 1;
 
-    provider = (lcf->llm != AIOBS_DIALECT_OFF);
-
-    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY)) {
+    if (lcf->llm == AIOBS_DIALECT_OFF
+        || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_IDENTITY))
+    {
         n += ngx_http_aiobs_add_identity(ctx, &add[n]);
     }
 
-    if (!provider || (lcf->forward & NGX_HTTP_AIOBS_FORWARD_TRACE)) {
+    if (ngx_http_aiobs_forwards_trace(lcf)
+        && !(lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED))
+    {
         n += ngx_http_aiobs_add_trace(ctx, &add[n]);
     }
 

@@ -19,6 +19,9 @@
 #include "../net/aiobs_http.h"
 
 
+#define NGX_HTTP_AIOBS_EXPORT_RETRY_TIME  300000     /* milliseconds */
+
+
 typedef struct ngx_http_aiobs_exporter_s  ngx_http_aiobs_exporter_t;
 typedef struct ngx_http_aiobs_item_s      ngx_http_aiobs_item_t;
 
@@ -99,6 +102,7 @@ typedef struct {
 
 typedef struct {
     ngx_msec_t                interval; /* a batch is sent when so old ... */
+    ngx_msec_t                retry;    /* ... and again for so long */
     ngx_uint_t                batch;    /* ... or so large */
     ngx_uint_t                queue;    /* items waiting or under way */
     size_t                    bytes;    /* of them */

@@ -12,7 +12,6 @@
 /* milliseconds */
 #define NGX_HTTP_AIOBS_EXPORT_BACKOFF    500
 #define NGX_HTTP_AIOBS_EXPORT_BACKOFF_MAX  30000
-#define NGX_HTTP_AIOBS_EXPORT_RETRY_FOR  300000
 
 #define NGX_HTTP_AIOBS_EXPORT_COMPLAIN   10     /* seconds */
 
@@ -109,7 +108,7 @@ ngx_http_aiobs_export_pause(ngx_http_aiobs_exporter_t *e)
     e->paused = 1;
     e->pause = ngx_current_msec + delay;
 
-    if (e->pause - e->tried > NGX_HTTP_AIOBS_EXPORT_RETRY_FOR) {
+    if (e->pause - e->tried > e->limits.retry) {
         ngx_http_aiobs_export_drop(e, &e->job->batch.items,
                                    NGX_MAX_UINT32_VALUE, "expired", 0);
     }

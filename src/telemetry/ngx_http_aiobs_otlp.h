@@ -20,6 +20,10 @@
 #define NGX_HTTP_AIOBS_OTLP_AUTO  2     /* unless it is on this machine */
 
 
+/* of an environment variable */
+typedef u_char  ngx_http_aiobs_otlp_name_t[64];
+
+
 struct ngx_http_aiobs_otlp_s {
     ngx_http_aiobs_exporter_t       *exporter;
 
@@ -70,19 +74,39 @@ char *ngx_http_aiobs_otlp_resource(ngx_conf_t *cf,
 
 /* --- ngx_http_aiobs_otlp_env.c --- */
 
-/* OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, whatever the block says */
-ngx_uint_t ngx_http_aiobs_otlp_disabled(ngx_conf_t *cf);
-
 /* what the environment says, where the block says nothing */
 char *ngx_http_aiobs_otlp_environment(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 
-/* the variable for traces, or else the one for all signals; by its end */
-ngx_int_t ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value);
+/*
+ * The variable that ends so: i is 0: the one for traces, 1: the one for all
+ * signals.  Fills in name, also where it is not set.
+ */
+ngx_int_t ngx_http_aiobs_otlp_env(const char *end, ngx_uint_t i,
+    ngx_http_aiobs_otlp_name_t name, ngx_str_t *value);
 
-/* tells that it is ignored; name: NULL: OTEL_RESOURCE_ATTRIBUTES */
-void ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, const char *name,
+/* tells that it is ignored */
+void ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, u_char *name,
     const char *expected);
+
+
+/* --- ngx_http_aiobs_otel.c --- */
+
+/* OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER=none, whatever the block says */
+ngx_uint_t ngx_http_aiobs_otel_disabled(ngx_conf_t *cf);
+
+/* OTEL_PROPAGATORS: whether traceparent is neither read nor written */
+ngx_uint_t ngx_http_aiobs_otel_untraced(ngx_conf_t *cf);
+
+/* warns of variables that say what is not done here */
+void ngx_http_aiobs_otel_unheeded(ngx_conf_t *cf);
+
+/* "true", and nothing else is; warns of what is not "false" either */
+ngx_uint_t ngx_http_aiobs_otel_flag(ngx_conf_t *cf, const char *name);
+
+/* NGX_DECLINED: not set, or no number from min on, of which it warns */
+ngx_int_t ngx_http_aiobs_otel_number(ngx_conf_t *cf, const char *name,
+    ngx_uint_t min, ngx_uint_t *n);
 
 
 /* --- ngx_http_aiobs_otlp_pairs.c --- */

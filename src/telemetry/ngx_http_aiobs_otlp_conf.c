@@ -96,6 +96,14 @@ static ngx_command_t  ngx_http_aiobs_otlp_commands[] = {
       offsetof(ngx_http_aiobs_otlp_t, timeout),
       NULL },
 
+    { ngx_string("retry_time"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_aiobs_otlp_t, limits)
+      + offsetof(ngx_http_aiobs_export_limits_t, retry),
+      NULL },
+
     { ngx_string("compression"),
       NGX_CONF_TAKE1,
       ngx_http_aiobs_set_enum_slot,
@@ -157,6 +165,7 @@ ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     otlp->timeout = NGX_CONF_UNSET_MSEC;
     otlp->compression = NGX_CONF_UNSET_UINT;
     otlp->limits.interval = NGX_CONF_UNSET_MSEC;
+    otlp->limits.retry = NGX_CONF_UNSET_MSEC;
     otlp->limits.batch = NGX_CONF_UNSET;
     otlp->limits.queue = NGX_CONF_UNSET;
     otlp->limits.bytes = NGX_CONF_UNSET_SIZE;
@@ -170,6 +179,8 @@ ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_aiobs_otel_unheeded(cf);
 
     return ngx_http_aiobs_otlp_check(cf, otlp);
 }
@@ -248,6 +259,8 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     ngx_conf_init_msec_value(otlp->timeout, 10000);
     ngx_conf_init_uint_value(otlp->compression, NGX_HTTP_AIOBS_OTLP_AUTO);
     ngx_conf_init_msec_value(limits->interval, 5000);
+    ngx_conf_init_msec_value(limits->retry,
+                             NGX_HTTP_AIOBS_EXPORT_RETRY_TIME);
     ngx_conf_init_uint_value(limits->batch, 512);
     ngx_conf_init_uint_value(limits->queue, 2048);
     ngx_conf_init_size_value(limits->bytes, 8 * 1024 * 1024);
@@ -259,6 +272,14 @@ ngx_http_aiobs_otlp_check(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
         return NGX_CONF_ERROR;
     }
 
+    /* a batch that the queue cannot hold would wait for its interval */
+
+    limits->batch = ngx_min(limits->batch, limits->queue);
+
+    if (limits->retry) {
+        otlp->timeout = ngx_min(otlp->timeout, limits->retry);
+    }
+
     return ngx_http_aiobs_otlp_url(cf, otlp);
 }
 
@@ -268,7 +289,7 @@ ngx_http_aiobs_otlp_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 {
     ngx_http_aiobs_otlp_t  *otlp;
 
-    if (amcf->otlp && ngx_http_aiobs_otlp_disabled(cf)) {
+    if (amcf->otlp && ngx_http_aiobs_otel_disabled(cf)) {
         amcf->otlp = NULL;
     }
 

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * The environment's defaults, as every OpenTelemetry SDK takes them:
+ * The environment's defaults, as every OpenTelemetry SDK takes them; of two
+ * variables that for traces, unless its value is none:
  * https://opentelemetry.io/docs/specs/otel/protocol/exporter/ and
  * .../configuration/sdk-environment-variables/
  */
@@ -16,16 +17,20 @@
 
 static char *ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
+static ngx_uint_t ngx_http_aiobs_otlp_env_grpc(ngx_conf_t *cf);
+static ngx_uint_t ngx_http_aiobs_otlp_env_insecure(ngx_conf_t *cf);
 static char *ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp, ngx_str_t *endpoint, ngx_uint_t grpc);
 static void ngx_http_aiobs_otlp_env_compression(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
 static void ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp);
-static void ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
-    ngx_str_t *text, ngx_uint_t min, ngx_uint_t *n);
+static void ngx_http_aiobs_otlp_env_timeout(ngx_conf_t *cf, const char *name,
+    ngx_msec_t *timeout);
 static char *ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
     ngx_str_t *file);
+static void ngx_http_aiobs_otlp_env_name(const char *end, ngx_uint_t i,
+    ngx_http_aiobs_otlp_name_t name);
 
 
 char *
@@ -33,7 +38,10 @@ ngx_http_aiobs_otlp_environment(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
     ngx_str_t  value;
 
+    static ngx_str_t  name = ngx_string("service.name");
+
     if (otlp->service.len == 0
+        && !ngx_http_aiobs_otlp_attribute_given(otlp, &name)
         && ngx_http_aiobs_environment("OTEL_SERVICE_NAME", &value) == NGX_OK)
     {
         otlp->service = value;
@@ -64,46 +72,27 @@ static void
 ngx_http_aiobs_otlp_env_compression(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp)
 {
-    ngx_str_t  value;
+    ngx_str_t                    value;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   name;
 
-    if (otlp->compression != NGX_CONF_UNSET_UINT
-        || ngx_http_aiobs_otlp_env("COMPRESSION", &value) != NGX_OK)
-    {
-        return;
-    }
+    for (i = 0; i < 2 && otlp->compression == NGX_CONF_UNSET_UINT; i++) {
 
-    if (ngx_strcasecmp(value.data, (u_char *) "gzip") == 0) {
-        otlp->compression = NGX_HTTP_AIOBS_OTLP_GZIP;
-
-    } else if (ngx_strcasecmp(value.data, (u_char *) "none") == 0) {
-        otlp->compression = NGX_HTTP_AIOBS_OTLP_NONE;
-
-    } else {
-        ngx_http_aiobs_otlp_env_bad(cf, "COMPRESSION", "\"gzip\" or \"none\"");
-    }
-}
-
-
-ngx_uint_t
-ngx_http_aiobs_otlp_disabled(ngx_conf_t *cf)
-{
-    ngx_str_t  value;
-
-    if (ngx_http_aiobs_environment("OTEL_SDK_DISABLED", &value) == NGX_OK) {
-
-        if (ngx_strcasecmp(value.data, (u_char *) "true") == 0) {
-            return 1;
+        if (ngx_http_aiobs_otlp_env("COMPRESSION", i, name, &value) != NGX_OK)
+        {
+            continue;
         }
 
-        if (ngx_strcasecmp(value.data, (u_char *) "false") != 0) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "OTEL_SDK_DISABLED is \"%V\", which is ignored: "
-                               "\"true\" or \"false\" is expected", &value);
+        if (ngx_strcasecmp(value.data, (u_char *) "gzip") == 0) {
+            otlp->compression = NGX_HTTP_AIOBS_OTLP_GZIP;
+
+        } else if (ngx_strcasecmp(value.data, (u_char *) "none") == 0) {
+            otlp->compression = NGX_HTTP_AIOBS_OTLP_NONE;
+
+        } else {
+            ngx_http_aiobs_otlp_env_bad(cf, name, "\"gzip\" or \"none\"");
         }
     }
-
-    return ngx_http_aiobs_environment("OTEL_TRACES_EXPORTER", &value) == NGX_OK
-           && ngx_strcmp(value.data, "none") == 0;
 }
 
 
@@ -112,55 +101,38 @@ ngx_http_aiobs_otlp_disabled(ngx_conf_t *cf)
 static char *
 ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    u_char       full[64];
-    ngx_str_t    endpoint, protocol;
-    ngx_uint_t   grpc, exact;
-    const char  *name;
+    ngx_str_t                    endpoint;
+    ngx_uint_t                   i, grpc;
+    ngx_http_aiobs_otlp_name_t   name;
 
     if (otlp->endpoint.len) {
         return NGX_CONF_OK;
     }
 
-    grpc = 0;
+    grpc = ngx_http_aiobs_otlp_env_grpc(cf);
 
-    if (ngx_http_aiobs_otlp_env("PROTOCOL", &protocol) == NGX_OK) {
-        grpc = ngx_strcasecmp(protocol.data, (u_char *) "grpc") == 0;
+    for (i = 0; i < 2; i++) {
 
-        if (!grpc
-            && ngx_strcasecmp(protocol.data, (u_char *) "http/protobuf") != 0)
+        if (ngx_http_aiobs_otlp_env("ENDPOINT", i, name, &endpoint) != NGX_OK)
         {
-            ngx_http_aiobs_otlp_env_bad(cf, "PROTOCOL",
-                                        "\"grpc\" or \"http/protobuf\"");
-        }
-    }
-
-    for (exact = 1; /* void */ ; exact--) {
-
-        name = exact ? "TRACES_ENDPOINT" : "ENDPOINT";
-        ngx_sprintf(full, "OTEL_EXPORTER_OTLP_%s%Z", name);
-
-        if (ngx_http_aiobs_environment((char *) full, &endpoint) == NGX_OK) {
-
-            if (ngx_http_aiobs_otlp_env_scheme(cf, otlp, &endpoint, grpc)
-                != NGX_CONF_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            if (ngx_http_aiobs_otlp_url_valid(&otlp->endpoint) == NGX_OK) {
-
-                /* that for traces as it is: without a path it is the root */
-
-                otlp->exact = exact;
-                return NGX_CONF_OK;
-            }
-
-            ngx_http_aiobs_otlp_env_bad(cf, name, "a URL with a host");
+            continue;
         }
 
-        if (!exact) {
-            break;
+        if (ngx_http_aiobs_otlp_env_scheme(cf, otlp, &endpoint, grpc)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
         }
+
+        if (ngx_http_aiobs_otlp_url_valid(&otlp->endpoint) == NGX_OK) {
+
+            /* that for traces as it is: without a path it is the root */
+
+            otlp->exact = (i == 0);
+            return NGX_CONF_OK;
+        }
+
+        ngx_http_aiobs_otlp_env_bad(cf, name, "a URL with a host");
     }
 
     if (grpc) {
@@ -174,6 +146,51 @@ ngx_http_aiobs_otlp_env_endpoint(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 }
 
 
+static ngx_uint_t
+ngx_http_aiobs_otlp_env_grpc(ngx_conf_t *cf)
+{
+    ngx_str_t                    value;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   name;
+
+    for (i = 0; i < 2; i++) {
+
+        if (ngx_http_aiobs_otlp_env("PROTOCOL", i, name, &value) != NGX_OK) {
+            continue;
+        }
+
+        if (ngx_strcasecmp(value.data, (u_char *) "grpc") == 0) {
+            return 1;
+        }
+
+        if (ngx_strcasecmp(value.data, (u_char *) "http/protobuf") == 0) {
+            return 0;
+        }
+
+        ngx_http_aiobs_otlp_env_bad(cf, name, "\"grpc\" or \"http/protobuf\"");
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_otlp_env_insecure(ngx_conf_t *cf)
+{
+    ngx_str_t                    value;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   name;
+
+    for (i = 0; i < 2; i++) {
+        if (ngx_http_aiobs_otlp_env("INSECURE", i, name, &value) == NGX_OK) {
+            return ngx_http_aiobs_otel_flag(cf, (char *) name);
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * The environment says http for both protocols, the block does not; for gRPC
  * a host will do, and whether it speaks TLS is said apart.
@@ -183,9 +200,8 @@ static char *
 ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
     ngx_str_t *endpoint, ngx_uint_t grpc)
 {
-    size_t      skip;
-    u_char     *p;
-    ngx_str_t   insecure;
+    size_t   skip;
+    u_char  *p;
 
     p = ngx_pnalloc(cf->pool, endpoint->len + sizeof("grpcs://"));
     if (p == NULL) {
@@ -202,8 +218,7 @@ ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
         skip = 4;
 
     } else if (grpc && ngx_strstr(endpoint->data, "://") == NULL) {
-        p = ngx_http_aiobs_otlp_env("INSECURE", &insecure) == NGX_OK
-            && ngx_strcasecmp(insecure.data, (u_char *) "true") == 0
+        p = ngx_http_aiobs_otlp_env_insecure(cf)
             ? ngx_cpymem(p, "grpc://", 7) : ngx_cpymem(p, "grpcs://", 8);
     }
 
@@ -219,8 +234,8 @@ ngx_http_aiobs_otlp_env_scheme(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
 static void
 ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    ngx_str_t   text;
-    ngx_uint_t  i;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   name;
 
     struct {
         const char  *name;
@@ -234,46 +249,34 @@ ngx_http_aiobs_otlp_env_numbers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
     };
 
     for (i = 0; numbers[i].name; i++) {
-
-        if (*numbers[i].n == NGX_CONF_UNSET_UINT
-            && ngx_http_aiobs_environment(numbers[i].name, &text) == NGX_OK)
-        {
-            ngx_http_aiobs_otlp_env_number(cf, numbers[i].name, &text,
-                                           numbers[i].min, numbers[i].n);
+        if (*numbers[i].n == NGX_CONF_UNSET_UINT) {
+            (void) ngx_http_aiobs_otel_number(cf, numbers[i].name,
+                                              numbers[i].min, numbers[i].n);
         }
     }
 
-    if (otlp->timeout == NGX_CONF_UNSET_MSEC
-        && ngx_http_aiobs_otlp_env("TIMEOUT", &text) == NGX_OK)
-    {
-        ngx_http_aiobs_otlp_env_number(cf, "OTEL_EXPORTER_OTLP_TIMEOUT",
-                                       &text, 0, &otlp->timeout);
+    ngx_http_aiobs_otlp_env_timeout(cf, "OTEL_BSP_EXPORT_TIMEOUT",
+                                    &otlp->limits.retry);
 
-        /* 0 is none, which is a very long time */
-
-        if (otlp->timeout == 0) {
-            otlp->timeout = NGX_HTTP_AIOBS_OTLP_TIMEOUT_MAX;
-        }
+    for (i = 0; i < 2; i++) {
+        ngx_http_aiobs_otlp_env_name("TIMEOUT", i, name);
+        ngx_http_aiobs_otlp_env_timeout(cf, (char *) name, &otlp->timeout);
     }
 }
 
 
+/* 0 is none, which is a very long time */
+
 static void
-ngx_http_aiobs_otlp_env_number(ngx_conf_t *cf, const char *name,
-    ngx_str_t *text, ngx_uint_t min, ngx_uint_t *n)
+ngx_http_aiobs_otlp_env_timeout(ngx_conf_t *cf, const char *name,
+    ngx_msec_t *timeout)
 {
-    ngx_int_t  value;
-
-    value = ngx_atoi(text->data, text->len);
-
-    if (value < (ngx_int_t) min || value > NGX_MAX_INT32_VALUE) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "%s is \"%V\", which is ignored: a number from %ui "
-                           "on is expected", name, text, min);
-        return;
+    if (*timeout == NGX_CONF_UNSET_MSEC
+        && ngx_http_aiobs_otel_number(cf, name, 0, timeout) == NGX_OK
+        && *timeout == 0)
+    {
+        *timeout = NGX_HTTP_AIOBS_OTLP_TIMEOUT_MAX;
     }
-
-    *n = value;
 }
 
 
@@ -281,47 +284,48 @@ static char *
 ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
     ngx_str_t *file)
 {
-    ngx_str_t  value;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   full;
 
-    if (file->len || ngx_http_aiobs_otlp_env(name, &value) != NGX_OK) {
-        return NGX_CONF_OK;
+    for (i = 0; i < 2 && file->len == 0; i++) {
+
+        if (ngx_http_aiobs_otlp_env(name, i, full, file) == NGX_OK) {
+            return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK
+                   ? NGX_CONF_OK : NGX_CONF_ERROR;
+        }
+
+        file->len = 0;
     }
 
-    *file = value;
-
-    return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK ? NGX_CONF_OK
-                                                            : NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }
 
 
-/* the variable for traces, or the one for all signals */
-
 ngx_int_t
-ngx_http_aiobs_otlp_env(const char *name, ngx_str_t *value)
+ngx_http_aiobs_otlp_env(const char *end, ngx_uint_t i,
+    ngx_http_aiobs_otlp_name_t name, ngx_str_t *value)
 {
-    u_char  full[64];
+    ngx_http_aiobs_otlp_env_name(end, i, name);
 
-    ngx_sprintf(full, "OTEL_EXPORTER_OTLP_TRACES_%s%Z", name);
+    return ngx_http_aiobs_environment((char *) name, value);
+}
 
-    if (ngx_http_aiobs_environment((char *) full, value) == NGX_OK) {
-        return NGX_OK;
-    }
 
-    ngx_sprintf(full, "OTEL_EXPORTER_OTLP_%s%Z", name);
-
-    return ngx_http_aiobs_environment((char *) full, value);
+static void
+ngx_http_aiobs_otlp_env_name(const char *end, ngx_uint_t i,
+    ngx_http_aiobs_otlp_name_t name)
+{
+    ngx_sprintf(name, "OTEL_EXPORTER_OTLP_%s%s%Z", i ? "" : "TRACES_", end);
 }
 
 
 /* the specification has it: told, and as if it were not set */
 
 void
-ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, const char *name,
+ngx_http_aiobs_otlp_env_bad(ngx_conf_t *cf, u_char *name,
     const char *expected)
 {
     ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                       "invalid value of the environment variable %s%s, which "
-                       "is ignored: %s is expected",
-                       name ? "OTEL_EXPORTER_OTLP_" : "",
-                       name ? name : "OTEL_RESOURCE_ATTRIBUTES", expected);
+                       "invalid value of the environment variable %s, which "
+                       "is ignored: %s is expected", name, expected);
 }

@@ -10,13 +10,9 @@
 #include "ngx_http_aiobs_otlp.h"
 
 
-typedef char *(*ngx_http_aiobs_otlp_pair_pt)(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp, ngx_str_t *name, ngx_str_t *value);
-
-
-static char *ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf,
-    ngx_http_aiobs_otlp_t *otlp, const char *name,
-    ngx_http_aiobs_otlp_pair_pt add);
+static ngx_int_t ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp, u_char *name, ngx_str_t *list,
+    ngx_uint_t headers);
 static ngx_int_t ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end,
     ngx_str_t *name, ngx_str_t *value);
 static void ngx_http_aiobs_otlp_trim(ngx_str_t *s);
@@ -29,47 +25,61 @@ static ngx_int_t ngx_http_aiobs_otlp_header_valid(ngx_str_t *name,
 char *
 ngx_http_aiobs_otlp_env_headers(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, "HEADERS",
-                                         ngx_http_aiobs_otlp_add_header);
+    ngx_int_t                    rc;
+    ngx_str_t                    list;
+    ngx_uint_t                   i;
+    ngx_http_aiobs_otlp_name_t   name;
+
+    rc = NGX_DECLINED;
+
+    for (i = 0; i < 2 && rc == NGX_DECLINED; i++) {
+        if (ngx_http_aiobs_otlp_env("HEADERS", i, name, &list) == NGX_OK) {
+            rc = ngx_http_aiobs_otlp_env_pairs(cf, otlp, name, &list, 1);
+        }
+    }
+
+    return rc == NGX_ERROR ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 
 char *
 ngx_http_aiobs_otlp_env_attributes(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
 {
-    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, NULL,
-                                         ngx_http_aiobs_otlp_add_attribute);
+    ngx_str_t  list;
+
+    static u_char  name[] = "OTEL_RESOURCE_ATTRIBUTES";
+
+    if (ngx_http_aiobs_environment((char *) name, &list) != NGX_OK) {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_aiobs_otlp_env_pairs(cf, otlp, name, &list, 0)
+           == NGX_ERROR ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
 
 
-/* name: NULL: OTEL_RESOURCE_ATTRIBUTES; all of the list counts, or nothing */
+/* all of the list counts, or nothing: NGX_DECLINED */
 
-static char *
+static ngx_int_t
 ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
-    const char *name, ngx_http_aiobs_otlp_pair_pt add)
+    u_char *name, ngx_str_t *list, ngx_uint_t headers)
 {
-    u_char       *p, *end, *last;
-    ngx_str_t     list, text, key, value;
-    ngx_uint_t    pass;
-
-    if ((name ? ngx_http_aiobs_otlp_env(name, &list)
-              : ngx_http_aiobs_environment("OTEL_RESOURCE_ATTRIBUTES", &list))
-        != NGX_OK)
-    {
-        return NGX_CONF_OK;
-    }
+    char        *rv;
+    u_char      *p, *end, *last;
+    ngx_str_t    text, key, value;
+    ngx_uint_t   pass;
 
     for (pass = 0; pass < 2; pass++) {
 
         /* what is unescaped goes where it was */
 
-        text.len = list.len;
-        text.data = ngx_pnalloc(cf->pool, list.len);
+        text.len = list->len;
+        text.data = ngx_pnalloc(cf->pool, list->len);
         if (text.data == NULL) {
-            return NGX_CONF_ERROR;
+            return NGX_ERROR;
         }
 
-        ngx_memcpy(text.data, list.data, list.len);
+        ngx_memcpy(text.data, list->data, list->len);
         last = text.data + text.len;
 
         for (p = text.data; p < last; p = end + 1) {
@@ -83,8 +93,8 @@ ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
                 continue;
 
             case NGX_OK:
-                if ((name ? ngx_http_aiobs_otlp_header_valid(&key, &value)
-                          : ngx_http_aiobs_otlp_attribute_valid(&key))
+                if ((headers ? ngx_http_aiobs_otlp_header_valid(&key, &value)
+                             : ngx_http_aiobs_otlp_attribute_valid(&key))
                     == NGX_OK)
                 {
                     break;
@@ -94,16 +104,24 @@ ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
 
             default:
                 ngx_http_aiobs_otlp_env_bad(cf, name, "\"name=value,...\"");
-                return NGX_CONF_OK;
+                return NGX_DECLINED;
             }
 
-            if (pass && add(cf, otlp, &key, &value) != NGX_CONF_OK) {
-                return NGX_CONF_ERROR;
+            if (pass == 0) {
+                continue;
+            }
+
+            rv = headers
+                 ? ngx_http_aiobs_otlp_add_header(cf, otlp, &key, &value)
+                 : ngx_http_aiobs_otlp_add_attribute(cf, otlp, &key, &value);
+
+            if (rv != NGX_CONF_OK) {
+                return NGX_ERROR;
             }
         }
     }
 
-    return NGX_CONF_OK;
+    return NGX_OK;
 }
 
 

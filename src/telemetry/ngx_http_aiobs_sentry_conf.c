@@ -119,6 +119,7 @@ ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_value(sentry->pii, 0);
     ngx_conf_init_msec_value(sentry->timeout, 10000);
     ngx_conf_init_msec_value(sentry->limits.interval, 1000);
+    sentry->limits.retry = NGX_HTTP_AIOBS_EXPORT_RETRY_TIME;
     ngx_conf_init_uint_value(sentry->limits.queue, 256);
 
     if (sentry->dsn.len == 0) {
