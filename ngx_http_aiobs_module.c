@@ -268,6 +268,7 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 {
+    ngx_str_t                    method;
     ngx_http_aiobs_ctx_t        *ctx;
     ngx_http_aiobs_main_conf_t  *amcf;
 
@@ -299,6 +300,11 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         ngx_http_aiobs_refusal_stands(ctx);
     }
 
+    if (r->internal) {
+        method = r->method_name;
+        ctx->became_get = ngx_http_aiobs_method_said(r);
+    }
+
     ngx_http_aiobs_finish(r, ctx);
 
     if (amcf->agents.locations) {
@@ -327,6 +333,11 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 
     if (amcf->recorder.capacity) {
         ngx_http_aiobs_record(r, ctx);
+    }
+
+    if (ctx->became_get) {
+        r->method = NGX_HTTP_GET;
+        r->method_name = method;
     }
 
     return NGX_OK;

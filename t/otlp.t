@@ -97,6 +97,7 @@ server {
     location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /moved { error_page 500 = /after; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location = /posted { post_action /after; return 200 ok; }
     location = /after { internal; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -308,7 +309,7 @@ is($server->{parent}, '', 'without a client there is no parent');
 ($trace) = seen('stranger', '/', 'traceparent', $header);
 ($server) = kind(spans_of('stranger'), 2);
 isnt($server->{trace}, $parent, 'a stranger: a trace of our own');
-is_deeply($server->{links}, [{ trace => $parent, span => 'b7ad6b7169203331' }], 'linked to his');
+is_deeply($server->{links}, [{ trace => $parent, span => 'b7ad6b7169203331', state => '', flags => 0x301 }], 'linked to his');
 is($server->{parent}, '', 'with no parent');
 is($trace, $server->{trace}, 'which the upstream gets');
 is($t->log_of('stranger')->{trace_id}, $server->{trace}, 'and the log');
@@ -339,8 +340,10 @@ is($flags, '03', 'that an id is random is passed on');
 is((grep { ($_->{attrs}{'aiobs.request_id'} // '') eq 'random' } @{spans_of('random')})[0]{flags} & 0xff, 3, 'and stands in the span');
 (undef, undef, $flags) = seen('other-flags', '/trust', 'traceparent', "00-$parent-b7ad6b7169203331-fe");
 is($flags, '02', 'flags of no meaning are not');
-($trace, undef, $flags) = seen('random-linked', '/', 'traceparent', "00-$parent-b7ad6b7169203331-02");
+($trace, undef, $flags) = seen('random-linked', '/', 'traceparent', "00-$parent-b7ad6b7169203331-02", 'tracestate', 'a=1');
 is($flags, '01', 'nor is that of another trace');
+is_deeply((kind(spans_of('random-linked'), 2))[0]{links}, [{ trace => $parent, span => 'b7ad6b7169203331', state => 'a=1', flags => 0x302 }],
+    'which the link has, and its state');
 like($t->get(1, '/trust', 'traceparent', $header, 'baggage', 'a=1;p , b=%C3%A9', 'baggage', 'c=3')->{body},
     qr/^baggage: a=1;p , b=%C3%A9\r?\n(?:.*\n)*baggage: c=3\r?$/m, 'baggage is passed on as it is');
 
@@ -355,7 +358,11 @@ for my $case (['two lines are one list', 'a=1,b=2,c=3', 'a=1', 'b=2,c=3'], ['an 
     ['two values', undef, 'a=b=c'], ['an empty value', undef, 'a=,b=3'], ['bytes that are no text', undef, "a=1,b=\xff"], ['nothing', undef, ' , '],
     ['a key that is too long', undef, 'a' x 257 . '=1'], ['a value that is too long', undef, 'a=' . 'b' x 257],
     ['a list that is too long ends behind a member', join(',', map { "k$_=" . 'v' x 96 } 1 .. 5),
-        join(',', map { "k$_=" . 'v' x 96 } 1 .. 7)])
+        join(',', map { "k$_=" . 'v' x 96 } 1 .. 7)],
+    ['of one that is too long the last of its large members go first', 'a=' . 'v' x 200 . ',b=1,d=2,' . 'e' x 126 . '=1',
+        'a=' . 'v' x 200 . ',b=1', 'c=' . 'v' x 200 . ',d=2, ,' . 'e' x 126 . '=1,f=' . 'v' x 127],
+    ['512 bytes', 'a=' . 'v' x 253 . ',b=' . 'v' x 254, 'a=' . 'v' x 253 . ',b=' . 'v' x 254],
+    ['513 bytes', 'a=' . 'v' x 254, 'a=' . 'v' x 254 . ',b=' . 'v' x 254])
 {
     my ($name, $want, @lines) = @$case;
     my @got = seen('state', '/trust', 'traceparent', $header, map { ('tracestate', $_) } @lines);
@@ -425,6 +432,10 @@ $t->get(1, '/redirect', 'X-Request-ID', 'redirect');
 $found = spans_of('redirect');
 is_deeply([map { $_->{attrs}{'http.response.status_code'} } kind($found, 3)], [500, 200], 'error_page: both upstreams');
 is(scalar kind($found, 2), 1, 'one SERVER span');
+
+$t->post(1, '/moved', { a => 1 }, 'X-Request-ID', 'moved');
+is_deeply([map { $_->{attrs}{'http.request.method'} } sort { $a->{kind} <=> $b->{kind} || $a->{start} <=> $b->{start} } @{spans_of('moved')}],
+    [qw(POST POST GET)], 'error_page to a URI: the method of the client, and of each try');
 
 my ($sub) = seen('sub', '/sub');
 is((kind(spans_of('sub'), 2))[0]{trace}, $sub, 'a subrequest before');

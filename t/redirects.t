@@ -48,12 +48,14 @@ $t->start(<<'EOF');
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 log_format vars '$aiobs_request_id $aiobs_user_id $aiobs_model $aiobs_input_tokens '
     '$aiobs_output_tokens $aiobs_status_code $aiobs_endpoint $aiobs_error_type';
+log_format methods '$aiobs_request_id $request_method';
 limit_req_zone $aiobs_user_id zone=users:1m rate=1000r/s;
 
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
     access_log %%DIR%%/vars.log vars;
+    access_log %%DIR%%/methods.log methods;
     proxy_intercept_errors on;
 
     location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -219,6 +221,13 @@ is($r->{body}, "sorry page\n", 'a page of the user');
 is($r->{line}{error_type}, 'rate_limited', 'what failed is still told');
 is($r->{line}{upstream_status}, 429, 'with the real status');
 is($r->{line}{input_tokens}, undef, 'and nothing is counted');
+is($r->{line}{method}, 'POST', 'and the method that the client has said');
+like($t->get(1, '/metrics')->{body}, qr{^http_requests_total\{handler="/page/",method="POST",status="429"\} 1$}m, 'in the metrics too');
+like(Aiobs::slurp($t->dir . '/methods.log'), qr{^page GET$}m, "nginx's own variable is what it always was");
+for my $method ('PUT', 'BREW', 'HEAD') {
+    is($t->request(1, $method, '/page/x?fail=429', ['X-Request-ID', "page-$method"], '')->{status}, 429, "$method: a page");
+    is($t->log_of("page-$method")->{method}, $method, "$method: is told");
+}
 
 $r = post('drop', '/page/v1/chat/completions?drop');
 is($r->{status}, 502, 'an upstream that drops the connection');

@@ -29,9 +29,6 @@ static const aiobs_price_t *ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx,
 static ngx_uint_t ngx_http_aiobs_units(aiobs_usage_record_t *rec);
 
 
-static ngx_str_t  ngx_http_aiobs_method_other = ngx_string("OTHER");
-
-
 void
 ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
@@ -220,18 +217,6 @@ ngx_http_aiobs_cache_status(ngx_http_request_t *r)
 #endif
 
     return &none;
-}
-
-
-/* a standard method, or OTHER: what a client invents never makes a series */
-
-ngx_str_t *
-ngx_http_aiobs_method(ngx_http_request_t *r)
-{
-    r = r->main;
-
-    return r->method == NGX_HTTP_UNKNOWN ? &ngx_http_aiobs_method_other
-                                         : &r->method_name;
 }
 
 

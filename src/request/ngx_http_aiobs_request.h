@@ -28,7 +28,6 @@ typedef struct {
     u_char                      trace_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      parent_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
     u_char                      span_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
-    u_char                      link_id[NGX_HTTP_AIOBS_TRACE_ID_LEN];
     u_char                      header[NGX_HTTP_AIOBS_TRACEPARENT_LEN];
 
     u_char                      client_id[NGX_HTTP_AIOBS_SPAN_ID_LEN];
@@ -40,7 +39,7 @@ typedef struct {
     unsigned                    has_parent:1;
     unsigned                    decided:1;
     unsigned                    traced:1;       /* spans may be recorded */
-    unsigned                    linked:1;       /* to link_id, parent_id */
+    unsigned                    linked:1;       /* to that of the client */
 } ngx_http_aiobs_trace_t;
 
 
@@ -162,6 +161,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    finished:1;     /* how it ended is known */
     unsigned                    complete:1;     /* so is the whole record */
     unsigned                    unpriced:1;     /* no price for what was used */
+    unsigned                    became_get:1;   /* it had another method */
 };
 
 
@@ -257,6 +257,10 @@ ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 
 
 /* --- ngx_http_aiobs_trace.c --- */
+
+/* the trace context that the client has sent; 0: none that is valid */
+ngx_uint_t ngx_http_aiobs_trace_of_client(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_trace_t *t);
 
 /* the client's trace, or a new one */
 void ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx);
@@ -403,7 +407,6 @@ ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);
 #define ngx_http_aiobs_cached(r)  0
 #endif
 
-ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
 ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
 
@@ -421,6 +424,17 @@ ngx_msec_int_t ngx_http_aiobs_ttft(ngx_http_aiobs_ctx_t *ctx);
 
 /* (last - first) / (n - 1), microseconds; -1: unknown */
 int64_t ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_method.c --- */
+
+ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
+
+/*
+ * Log phase, of an internal request: r gets the method that the client has
+ * said.  0: it has it; else its method and method_name are to be put back.
+ */
+ngx_uint_t ngx_http_aiobs_method_said(ngx_http_request_t *r);
 
 
 /* --- ngx_http_aiobs_agent.c --- */

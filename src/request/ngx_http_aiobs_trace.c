@@ -13,6 +13,7 @@
 
 #define NGX_HTTP_AIOBS_STATE_MAX      512   /* bytes of tracestate passed on */
 #define NGX_HTTP_AIOBS_STATE_MEMBERS  32
+#define NGX_HTTP_AIOBS_STATE_LARGE    128   /* bytes of a member */
 #define NGX_HTTP_AIOBS_STATE_KEY      256   /* bytes; of a value as well */
 
 
@@ -23,8 +24,10 @@ static void ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t);
 static ngx_uint_t ngx_http_aiobs_trace_parse(ngx_http_aiobs_trace_t *t,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_is_hex(u_char *p, size_t len);
-static void ngx_http_aiobs_trace_state(ngx_http_aiobs_trace_t *t,
-    ngx_str_t *value);
+static void ngx_http_aiobs_trace_state(ngx_http_request_t *r,
+    ngx_http_aiobs_trace_t *t, ngx_str_t *value);
+static void ngx_http_aiobs_trace_shorten(ngx_http_request_t *r,
+    ngx_str_t *members, ngx_uint_t n, ngx_str_t *state);
 static ngx_int_t ngx_http_aiobs_trace_member(u_char *p, u_char *last);
 
 
@@ -36,21 +39,38 @@ ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx)
     t = &ctx->trace;
     t->begun = 1;
 
-    if (ctx->traceparent.len
-        && ngx_http_aiobs_trace_parse(t, &ctx->traceparent))
+    if (!ctx->traceparent.len
+        || !ngx_http_aiobs_trace_parse(t, &ctx->traceparent))
     {
-        t->has_parent = 1;
-
-        if (ctx->tracestate.len) {
-            ngx_http_aiobs_trace_state(t, &ctx->tracestate);
-        }
-
-    } else {
         ngx_http_aiobs_trace_new(t);
         return;
     }
 
+    t->has_parent = 1;
+
+    if (ctx->tracestate.len) {
+        ngx_http_aiobs_trace_state(ctx->request, t, &ctx->tracestate);
+    }
+
     ngx_http_aiobs_random_hex(t->span_id, sizeof(t->span_id));
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_trace_of_client(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_trace_t *t)
+{
+    ngx_str_null(&t->state);
+
+    if (!ngx_http_aiobs_trace_parse(t, &ctx->traceparent)) {
+        return 0;
+    }
+
+    if (ctx->tracestate.len) {
+        ngx_http_aiobs_trace_state(ctx->request, t, &ctx->tracestate);
+    }
+
+    return 1;
 }
 
 
@@ -147,8 +167,6 @@ ngx_http_aiobs_trace_wanted(ngx_http_request_t *r,
 static void
 ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
 {
-    ngx_memcpy(t->link_id, t->trace_id, sizeof(t->link_id));
-
     ngx_http_aiobs_random_hex(t->trace_id, sizeof(t->trace_id));
 
     ngx_str_null(&t->state);
@@ -312,21 +330,19 @@ ngx_http_aiobs_random_hex(u_char *p, size_t len)
 }
 
 
-/*
- * W3C Trace Context, 3.3: a list with a member that is none is no list.  One
- * that is too long ends behind a whole member: the latest are the first.
- */
+/* W3C Trace Context, 3.3: a list with a member that is none is no list */
 
 static void
-ngx_http_aiobs_trace_state(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
+ngx_http_aiobs_trace_state(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t,
+    ngx_str_t *value)
 {
-    u_char     *p, *end, *last, *keep;
-    ngx_int_t   rc;
-    ngx_uint_t  n;
+    u_char      *p, *end, *last;
+    ngx_int_t    rc;
+    ngx_str_t    members[NGX_HTTP_AIOBS_STATE_MEMBERS];
+    ngx_uint_t   n;
 
     p = value->data;
     last = p + value->len;
-    keep = p;
 
     for (n = 0; p < last; p = end + 1) {
         end = ngx_strlchr(p, last, ',');
@@ -334,21 +350,70 @@ ngx_http_aiobs_trace_state(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
 
         rc = ngx_http_aiobs_trace_member(p, end);
 
-        if (rc == NGX_ERROR) {
+        if (rc == NGX_DECLINED) {
+            continue;
+        }
+
+        if (rc == NGX_ERROR || n == NGX_HTTP_AIOBS_STATE_MEMBERS) {
             return;
         }
 
-        n += rc == NGX_OK;
+        members[n].data = p;
+        members[n++].len = end - p;
+    }
 
-        if (end - value->data <= NGX_HTTP_AIOBS_STATE_MAX) {
-            keep = end;
+    if (n && value->len <= NGX_HTTP_AIOBS_STATE_MAX) {
+        t->state = *value;
+
+    } else if (n) {
+        ngx_http_aiobs_trace_shorten(r, members, n, &t->state);
+    }
+}
+
+
+/*
+ * 3.3.1.5: of a list that is too long the last of the large members go first,
+ * then the last ones: the latest are the first.
+ */
+
+static void
+ngx_http_aiobs_trace_shorten(ngx_http_request_t *r, ngx_str_t *members,
+    ngx_uint_t n, ngx_str_t *state)
+{
+    u_char      *p;
+    size_t       len, min;
+    ngx_uint_t   i, pass;
+
+    for (len = 0, i = 0; i < n; i++) {
+        len += members[i].len + 1;
+    }
+
+    for (pass = 0; pass < 2; pass++) {
+        min = pass ? 1 : NGX_HTTP_AIOBS_STATE_LARGE + 1;
+
+        for (i = n; i-- > 0 && len > NGX_HTTP_AIOBS_STATE_MAX + 1; /* void */) {
+            if (members[i].len >= min) {
+                len -= members[i].len + 1;
+                members[i].len = 0;
+            }
         }
     }
 
-    if (n && n <= NGX_HTTP_AIOBS_STATE_MEMBERS) {
-        t->state.data = value->data;
-        t->state.len = keep - value->data;
+    p = len ? ngx_pnalloc(r->pool, len) : NULL;
+    if (p == NULL) {
+        return;
     }
+
+    state->data = p;
+
+    for (i = 0; i < n; i++) {
+        if (members[i].len) {
+            p = ngx_cpymem(p, members[i].data, members[i].len);
+            *p++ = ',';
+        }
+    }
+
+    state->len = p - state->data - 1;
 }
 
 

@@ -252,19 +252,33 @@ ngx_http_aiobs_span_route(ngx_http_aiobs_spans_t *s)
 }
 
 
-/* Link { trace_id = 1, span_id = 2 }: of a client that is not followed */
+/*
+ * Link { trace_id = 1, span_id = 2, trace_state = 3, flags = 6 }: of a client
+ * that is not followed, and is elsewhere
+ */
 
 static void
 ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s)
 {
     u_char                  *mark;
-    ngx_http_aiobs_trace_t  *t;
+    ngx_http_aiobs_trace_t   client;
 
-    t = &s->ctx->trace;
+    if (!ngx_http_aiobs_trace_of_client(s->ctx, &client)) {
+        return;
+    }
 
     mark = aiobs_pb_begin(&s->pb, NGX_HTTP_AIOBS_SPAN_LINK);
-    ngx_http_aiobs_span_hex(&s->pb, 1, t->link_id, sizeof(t->link_id));
-    ngx_http_aiobs_span_hex(&s->pb, 2, t->parent_id, sizeof(t->parent_id));
+    ngx_http_aiobs_span_hex(&s->pb, 1, client.trace_id,
+                            sizeof(client.trace_id));
+    ngx_http_aiobs_span_hex(&s->pb, 2, client.parent_id,
+                            sizeof(client.parent_id));
+
+    if (client.state.len) {
+        aiobs_pb_text(&s->pb, 3, client.state.data, client.state.len);
+    }
+
+    aiobs_pb_fixed32(&s->pb, 6, client.sampled | client.random << 1
+                                | NGX_HTTP_AIOBS_SPAN_REMOTE);
     aiobs_pb_end(&s->pb, mark);
 }
 
@@ -308,12 +322,11 @@ ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s, ngx_uint_t kind,
     aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_START, start);
     aiobs_pb_fixed64(pb, NGX_HTTP_AIOBS_SPAN_END, end);
 
-    /* W3C's; whether the parent is remote is known: 0x100, and is: 0x200 */
-
     aiobs_pb_fixed32(pb, NGX_HTTP_AIOBS_SPAN_FLAGS,
-                     t->sampled | t->random << 1 | 0x100
-                     | (kind == NGX_HTTP_AIOBS_KIND_SERVER && parent ? 0x200
-                                                                     : 0));
+                     t->sampled | t->random << 1
+                     | (kind == NGX_HTTP_AIOBS_KIND_SERVER && parent
+                        ? NGX_HTTP_AIOBS_SPAN_REMOTE
+                        : NGX_HTTP_AIOBS_SPAN_LOCAL));
 
     return mark;
 }

@@ -30,6 +30,11 @@
 #define NGX_HTTP_AIOBS_SPAN_STATUS     15
 #define NGX_HTTP_AIOBS_SPAN_FLAGS      16
 
+/* flags beside those of W3C: whether the parent is remote is known, and is */
+
+#define NGX_HTTP_AIOBS_SPAN_LOCAL       0x100
+#define NGX_HTTP_AIOBS_SPAN_REMOTE      0x300
+
 #define NGX_HTTP_AIOBS_KIND_INTERNAL    1
 #define NGX_HTTP_AIOBS_KIND_SERVER      2
 #define NGX_HTTP_AIOBS_KIND_CLIENT      3

@@ -172,6 +172,9 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     if (gen_ai) {
         ngx_http_aiobs_call_name(ctx, &name, buf);
 
+    } else if (s->ctx->became_get && t->here) {
+        ngx_str_set(&name, "GET");
+
     } else if (s->request->method == NGX_HTTP_UNKNOWN) {
         ngx_str_set(&name, "HTTP");
 
@@ -214,7 +217,10 @@ ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     r = s->request;
     state = t->state;
 
-    if (r->method == NGX_HTTP_UNKNOWN) {
+    if (s->ctx->became_get && t->here) {
+        ngx_http_aiobs_span_text(s, "http.request.method", "GET", 3);
+
+    } else if (r->method == NGX_HTTP_UNKNOWN) {
         ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
         ngx_http_aiobs_span_text(s, "http.request.method_original",
                                  r->method_name.data, r->method_name.len);

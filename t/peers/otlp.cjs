@@ -37,7 +37,7 @@ function take(via, message, headers) {
           start: String(s.startTimeUnixNano), end: String(s.endTimeUnixNano),
           attrs: attrs(s.attributes), status: s.status?.code ?? 0,
           events: s.events.map((e) => ({ name: e.name, time: String(e.timeUnixNano), attrs: attrs(e.attributes) })),
-          links: s.links.map((l) => ({ trace: hex(l.traceId), span: hex(l.spanId) })),
+          links: s.links.map((l) => ({ trace: hex(l.traceId), span: hex(l.spanId), state: l.traceState, flags: l.flags })),
         });
       }
     }
