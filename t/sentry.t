@@ -114,7 +114,7 @@ sub context {
 }
 
 my %context = (trace_id => '0af7651916cd43dd8448eb211c80319c', public_key => '0123456789abcdef0123456789abcdef');
-my %sampled = (%context, environment => 'staging', release => 'gw@1.2.3', sample_rate => '1', sample_rand => '0.284837789', sampled => 'true');
+my %sampled = (%context, environment => 'staging', release => 'gw@1.2.3', sample_rate => '1', sample_rand => '0.284837789', sampled => 'true', transaction => 'POST /v1/');
 is_deeply(context($_, 'fail'), \%sampled, "how the trace of the $_ is sampled") for qw(event transaction);
 
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'frozen', 'Authorization', "Bearer $key", 'traceparent', $parent,
@@ -242,6 +242,13 @@ is($e->{request}{headers}{'X-Custom'}, 'personal', 'headers');
 is($e->{request}{headers}{$_}, '[Filtered]', "$_ never") for 'Cookie', 'X-Csrf-Token';
 unlike(encode_json($e), qr/\Q$labelled\E/, 'nor keys');
 is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
+
+# Sentry's hosts name the organisation
+
+$t->reload(conf('traces_sample_rate 1;') =~ s{dsn env:SENTRY_DSN;}{'dsn ' . $ENV{SENTRY_DSN} =~ s/127\.0\.0\.1/o123.ingest.localhost/r . ';'}er);
+$t->get(0, '/boom', 'X-Request-ID', 'org', 'traceparent', $parent);
+is(context($_, 'org')->{org_id}, '123', "the organisation, of the $_") for qw(event transaction);
+is(context('event', 'org')->{transaction}, 'GET /boom', 'and the transaction');
 
 # --- configuration ---
 

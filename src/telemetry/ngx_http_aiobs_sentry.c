@@ -12,6 +12,12 @@
 
 
 #define NGX_HTTP_AIOBS_SENTRY_AROUND   4096     /* bytes around a payload */
+
+/* of an item, before the name of its transaction and its payload */
+#define NGX_HTTP_AIOBS_SENTRY_HEAD                                            \
+    (NGX_HTTP_AIOBS_SENTRY_ID_LEN + NGX_HTTP_AIOBS_TRACE_ID_LEN               \
+     + sizeof(uint16_t))
+
 #define NGX_HTTP_AIOBS_SENTRY_PACK     1024     /* bytes that compress well */
 #define NGX_HTTP_AIOBS_SENTRY_PAUSE    60       /* seconds, of a bare 429 */
 #define NGX_HTTP_AIOBS_SENTRY_LONGEST  86400
@@ -115,6 +121,7 @@ ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item,
 {
     size_t                  len;
     u_char                 *p;
+    uint16_t                name;
     ngx_http_aiobs_item_t  *it;
 
     if (out->full) {
@@ -124,14 +131,16 @@ ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item,
     }
 
     len = out->p - payload;
+    name = (uint16_t) out->name.len;
 
     it = ngx_http_aiobs_export_item(sentry->exporter, item, 1,
-                                    NGX_HTTP_AIOBS_SENTRY_ID_LEN
-                                    + NGX_HTTP_AIOBS_TRACE_ID_LEN + len);
+                                    NGX_HTTP_AIOBS_SENTRY_HEAD + name + len);
 
     if (it) {
         p = ngx_cpymem(it->data, id, NGX_HTTP_AIOBS_SENTRY_ID_LEN);
         p = ngx_cpymem(p, trace, NGX_HTTP_AIOBS_TRACE_ID_LEN);
+        p = ngx_cpymem(p, &name, sizeof(uint16_t));
+        p = ngx_cpymem(p, out->name.data, name);
         ngx_memcpy(p, payload, len);
 
         ngx_http_aiobs_export_push(sentry->exporter, it);
@@ -217,13 +226,17 @@ static u_char *
 ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_item_t *item, u_char *now, u_char *p)
 {
-    size_t   len;
-    u_char  *id, *trace;
+    size_t     len;
+    u_char    *id, *trace, *name;
+    uint16_t   n;
 
     id = item->data;
     trace = id + NGX_HTTP_AIOBS_SENTRY_ID_LEN;
-    len = item->len - NGX_HTTP_AIOBS_SENTRY_ID_LEN
-          - NGX_HTTP_AIOBS_TRACE_ID_LEN;
+    name = id + NGX_HTTP_AIOBS_SENTRY_HEAD;
+
+    ngx_memcpy(&n, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, sizeof(uint16_t));
+
+    len = item->len - NGX_HTTP_AIOBS_SENTRY_HEAD - n;
 
     p = ngx_sprintf(p, "{\"event_id\":\"%*s\",\"sent_at\":\"%s\",\"sdk\":"
                        "{\"name\":\"aiobs.nginx\",\"version\":\"0.1.0\"},"
@@ -234,6 +247,10 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
 
     if (!(item->kind & NGX_HTTP_AIOBS_SENTRY_FROZEN)) {
         p = ngx_http_aiobs_sentry_sampling(sentry, trace, p);
+
+        if (n) {
+            p = ngx_sprintf(p, ",\"transaction\":%*s", (size_t) n, name);
+        }
     }
 
     p = ngx_sprintf(p, "}}\n{\"type\":\"%s\",\"content_type\":"
@@ -242,7 +259,7 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
                     == NGX_HTTP_AIOBS_SENTRY_TRANSACTION
                     ? "transaction" : "event", len);
 
-    p = ngx_cpymem(p, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, len);
+    p = ngx_cpymem(p, name + n, len);
     *p++ = LF;
 
     return p;

@@ -98,6 +98,7 @@ struct ngx_http_aiobs_sentry_s {
     ngx_str_t                        url;
     ngx_str_t                        target;        /* for the log */
     ngx_str_t                        public_key;
+    ngx_str_t                        org_id;        /* digits, or empty */
     ngx_str_t                        context;       /* of sampling, JSON */
     const char                      *headers[5];    /* gzip's first */
     unsigned                         gzip:1;        /* what pays */
@@ -112,6 +113,7 @@ struct ngx_http_aiobs_sentry_s {
 typedef struct {
     u_char                          *p;
     u_char                          *last;
+    ngx_str_t                        name;      /* of the transaction, JSON */
     unsigned                         full:1;
 } ngx_http_aiobs_sentry_out_t;
 

@@ -24,6 +24,7 @@ static ngx_uint_t ngx_http_aiobs_sentry_label_free(
     ngx_http_aiobs_sentry_t *sentry, ngx_str_t *name);
 static char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
+static void ngx_http_aiobs_sentry_org(ngx_str_t *host, ngx_str_t *org);
 static ngx_int_t ngx_http_aiobs_sentry_parse(ngx_str_t *dsn,
     ngx_str_t *scheme, ngx_str_t *key, ngx_str_t *host);
 static ngx_int_t ngx_http_aiobs_sentry_host(ngx_str_t *host);
@@ -191,6 +192,7 @@ ngx_http_aiobs_sentry_context(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
 
     ngx_http_aiobs_sentry_member(&out, "environment", &sentry->environment);
     ngx_http_aiobs_sentry_member(&out, "release", &sentry->release);
+    ngx_http_aiobs_sentry_member(&out, "org_id", &sentry->org_id);
 
     if (sentry->traces_sample_rate) {
         snprintf(rate, sizeof(rate), "%.9g",
@@ -319,10 +321,33 @@ ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
 
     sentry->gzip = !ngx_http_aiobs_export_local(host.data);
 
+    ngx_http_aiobs_sentry_org(&host, &sentry->org_id);
+
     p = ngx_sprintf(p, "api/%V/envelope/%Z", &project);
     sentry->url.len = p - 1 - sentry->url.data;
 
     return ngx_http_aiobs_sentry_headers(cf, sentry);
+}
+
+
+/* Sentry's own hosts name the organisation: o1.ingest.sentry.io */
+
+static void
+ngx_http_aiobs_sentry_org(ngx_str_t *host, ngx_str_t *org)
+{
+    u_char  *p, *last;
+
+    p = host->data + 1;
+    last = host->data + host->len;
+
+    while (p < last && *p >= '0' && *p <= '9') {
+        p++;
+    }
+
+    if (host->data[0] == 'o' && p > host->data + 1 && p < last && *p == '.') {
+        org->data = host->data + 1;
+        org->len = p - org->data;
+    }
 }
 
 

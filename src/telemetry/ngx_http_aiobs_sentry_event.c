@@ -285,6 +285,7 @@ ngx_http_aiobs_sentry_fault(const char *component, const char *message)
     out.p = buf;
     out.last = buf + sizeof(buf);
     out.full = 0;
+    ngx_str_null(&out.name);
 
     text.data = (u_char *) message;
     text.len = ngx_strlen(message);

@@ -242,7 +242,9 @@ ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
                             ngx_http_aiobs_method(r), &ctx->location->handler)
                - buf;
 
+    out->name.data = out->p;
     ngx_http_aiobs_sentry_string(out, &name, 600);
+    out->name.len = out->p - out->name.data;
 }
 
 
