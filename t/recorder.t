@@ -52,6 +52,7 @@ server {
     location /v1/ { aiobs_auth optional; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location = /requests { aiobs_requests; }
+    location = /open-to { aiobs_user $http_x_user; return 204; }
     location = /open { aiobs_requests remote; }
     location = /metrics { aiobs_metrics; }
 }
@@ -166,6 +167,16 @@ like($t->get(0, '/requests?format=html&id=ok')->{body}, qr{<details open><summar
 is($t->get(0, '/requests?format=json', 'Accept', 'text/html')->{headers}{'content-type'},
     'application/json', 'format= wins');
 
+$esc = $t->get(0, '/requests?format=html&user=%c3%a9%e2%82%ac%f0%9f%98%80%c2%9b%e2%80%ae%ff%3C%c3')->{body};
+like($esc, qr/value="\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80(?:\xef\xbf\xbd)+&lt;\xef\xbf\xbd"/, 'UTF-8 without what steers a terminal or turns text');
+
+for my $to ([json => '+', 'A+B'], [json => '%20', 'A B'], [html => '+', 'A B'], [html => '%2B', 'A+B']) {
+    my ($format, $between, $found) = @$to;
+    my $id = $format . $found =~ s/ /-/r =~ s/\+/-plus-/r;
+    $t->get(0, '/open-to', 'X-Request-ID', $id, 'X-User', $found);
+    ok(Aiobs::wait_for(sub { $t->get(0, "/requests?format=$format&user=A${between}B")->{body} =~ /\b$id\b/ }, 5), "$format: user=A${between}B is \"$found\"");
+}
+
 # --- in flight ---
 
 sub in_flight { my ($args) = @_; return grep { $_->{request_id} =~ /^hold/ } @{list($args)->{in_flight}} }
@@ -202,7 +213,7 @@ $t->expect_error('exited on signal 9');
 kill KILL => @old;
 Aiobs::wait_for(sub { my %w = map { $_ => 1 } $t->workers; keys %w == 2 && !grep { $w{$_} } @old }, 10);
 is(scalar(in_flight()), 0, 'what a dead worker had is gone');
-like(ids(), qr/hold1 xss private none slow fail ok/, 'what was finished is kept');
+like(ids(), qr/hold1 .*xss private none slow fail ok/, 'what was finished is kept');
 
 $t->reload;
 like(ids(), qr/ok$/, 'over a reload too');

@@ -27,6 +27,7 @@
 
 static void ngx_http_aiobs_page_escape(ngx_http_aiobs_requests_t *requests,
     const u_char *data, size_t len);
+static size_t ngx_http_aiobs_page_char(const u_char *data, size_t len);
 static void ngx_http_aiobs_page_input(ngx_http_aiobs_requests_t *requests,
     const char *name, ngx_str_t *value);
 static void ngx_http_aiobs_page_cell(ngx_http_aiobs_requests_t *requests,
@@ -210,10 +211,19 @@ static void
 ngx_http_aiobs_page_escape(ngx_http_aiobs_requests_t *requests,
     const u_char *data, size_t len)
 {
-    size_t       i, start;
+    size_t       i, n, start;
     const char  *entity;
 
     for (i = 0, start = 0; i < len; i++) {
+
+        if (data[i] >= 0x80) {
+            n = ngx_http_aiobs_page_char(data + i, len - i);
+
+            if (n) {
+                i += n - 1;
+                continue;
+            }
+        }
 
         switch (data[i]) {
         case '<':
@@ -232,7 +242,7 @@ ngx_http_aiobs_page_escape(ngx_http_aiobs_requests_t *requests,
             entity = "&#39;";
             break;
         default:
-            if ((data[i] >= ' ' && data[i] != 0x7f) || data[i] == LF) {
+            if ((data[i] >= ' ' && data[i] < 0x7f) || data[i] == LF) {
                 continue;
             }
 
@@ -248,6 +258,28 @@ ngx_http_aiobs_page_escape(ngx_http_aiobs_requests_t *requests,
     }
 
     ngx_http_aiobs_requests_add(requests, data + start, i - start);
+}
+
+
+/* bytes of a character; 0: it is none, or steers a terminal or text */
+
+static size_t
+ngx_http_aiobs_page_char(const u_char *data, size_t len)
+{
+    u_char    *p;
+    uint32_t   c;
+
+    p = (u_char *) data;
+    c = ngx_utf8_decode(&p, len);
+
+    if (c > 0x10ffff || c < 0xa0 || (c >= 0xd800 && c <= 0xdfff)
+        || c == 0x61c || c == 0x200e || c == 0x200f
+        || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+    {
+        return 0;
+    }
+
+    return p - data;
 }
 
 
