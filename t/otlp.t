@@ -98,6 +98,7 @@ server {
     location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /moved { error_page 500 = /after; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location = /drop { return 444; }
     location = /posted { post_action /after; return 200 ok; }
     location = /after { internal; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -401,6 +402,9 @@ is_deeply([map { $_->{status}, $_->{attrs}{'error.type'} } @{spans_of('fail')}],
 $t->get(1, '/posted', 'X-Request-ID', 'posted');
 attributes((kind(spans_of('posted'), 2))[0], 'post_action changes nothing of it', 'network.protocol.version' => '1.1',
     'http.response.status_code' => 200, 'error.type' => undef);
+
+$t->get(1, '/drop', 'X-Request-ID', 'drop');
+attributes((kind(spans_of('drop'), 2))[0], 'a status that nobody was sent', 'http.response.status_code' => undef, 'error.type' => '444');
 
 # a client that leaves: an error of the answer to it, none of the call that is called off
 

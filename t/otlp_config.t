@@ -222,6 +222,13 @@ $s = arrives($spans, 'twice');
 is($s->{resource}{'service.name'}, 'block', 'the block comes before OTEL_SERVICE_NAME, also as an attribute');
 is_deeply([header('content-encoding'), header('x-a')], ['gzip', 'all'], 'of two variables the one whose value is one');
 
+# --- a batch that the queue could not hold ---
+
+$t->stop;
+$t->start("aiobs_otlp { endpoint $http; interval 60s; queue 3; }\n$server");
+$t->get(1, '/', 'X-Request-ID', "few-$_") for 1 .. 3;
+ok(arrives($spans, 'few-3'), 'a full queue is sent before its time');
+
 # --- compression: where bytes cost something ---
 
 for (["endpoint $http;", undef, 'none to an address of this machine'],

@@ -179,17 +179,20 @@ static void
 ngx_http_aiobs_span_server_error(ngx_http_aiobs_spans_t *s)
 {
     u_char                 status[NGX_INT_T_LEN + 1];
-    ngx_uint_t             code;
+    ngx_uint_t             code, left;
     ngx_http_aiobs_ctx_t  *ctx;
 
     ctx = s->ctx;
     code = ngx_http_aiobs_status(s->request);
+    left = ngx_http_aiobs_client_left(s->request, ctx);
 
-    if (code >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    if (code >= NGX_HTTP_INTERNAL_SERVER_ERROR
+        || (!s->request->header_sent && !left))
+    {
         ngx_sprintf(status, "%ui%Z", code);
         ngx_http_aiobs_span_error(s, (char *) status);
 
-    } else if (ngx_http_aiobs_client_left(s->request, ctx)) {
+    } else if (left) {
         ngx_http_aiobs_span_error(s, "client_abort");
 
     } else if (!ctx->called) {
