@@ -44,6 +44,7 @@ server {
         proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /random { aiobs_privacy user_id=hash; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /drop { aiobs_privacy client_ip=drop user_id=drop; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /forged { proxy_pass http://127.0.0.1:1; }
     location /down { aiobs_privacy on salt=pepper; proxy_pass http://127.0.0.1:1; }
 }
 EOF
@@ -105,6 +106,11 @@ is($line->{user_id}, 'bob', 'elsewhere as they are');
 ($line, $r, $id) = ask('/down', 'X-Me', 'bob');
 like($t->error_log, qr/connect\(\) failed.*request_id: "$id", user_id: "@{[pseudonym('bob')]}"/,
     "nginx's own error log says the same");
+
+(undef, undef, $id) = ask('/forged', 'X-Me', 'eve", request_id: "of-another\\');
+like($t->error_log, qr/request_id: "$id", user_id: "eve\\", request_id: \\"of-another\\\\"$/m, 'nobody forges ids there');
+(undef, undef, $id) = ask('/forged', 'X-Me', 'x' x 3000);
+like($t->error_log, qr/request_id: "$id", user_id: "x{20,}"?$/m, 'nor takes more than the line');
 
 unlike(Aiobs::slurp($t->dir . "/$_"), qr/alice\@example/, "$_: no user is left")
     for qw(aiobs.json ecs.json console.txt vars.log error.log);

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_aiobs_request.h"
+#include "telemetry/ngx_http_aiobs_telemetry.h"
 
 
 /*
@@ -252,8 +253,16 @@ ngx_http_aiobs_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
 
     if (ctx->validated || ctx->user.len) {
         len -= p - buf;
-        ngx_http_aiobs_user_shown(r->main, ctx, &user);
-        p = ngx_snprintf(p, len, ", user_id: \"%V\"", &user);
+        buf = p;
+        p = ngx_snprintf(buf, len, ", user_id: ");
+        len -= p - buf;
+
+        /* a client may say who he is, but not what follows */
+
+        if (len >= 2) {
+            ngx_http_aiobs_user_shown(r->main, ctx, &user);
+            p = ngx_http_aiobs_json_string(p, len, &user);
+        }
     }
 
     return p;
