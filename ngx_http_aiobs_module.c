@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_access_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r);
+static void ngx_http_aiobs_tell(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_int_t ngx_http_aiobs_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_aiobs_header_filter(ngx_http_request_t *r);
@@ -268,9 +270,8 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
 {
-    ngx_str_t                    method;
-    ngx_http_aiobs_ctx_t        *ctx;
-    ngx_http_aiobs_main_conf_t  *amcf;
+    ngx_str_t              method;
+    ngx_http_aiobs_ctx_t  *ctx;
 
     if (r != r->main) {
         return NGX_OK;
@@ -285,8 +286,6 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
     if (ctx == NULL || ctx->finished) {
         return NGX_OK;
     }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
     if (ctx->key_text) {
         ngx_http_aiobs_key_text_forget(r);
@@ -304,6 +303,26 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
         method = r->method_name;
         ctx->became_get = ngx_http_aiobs_method_said(r);
     }
+
+    ngx_http_aiobs_tell(r, ctx);
+
+    if (ctx->became_get) {
+        r->method = NGX_HTTP_GET;
+        r->method_name = method;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the record of a request is made, once, and goes to all who want it */
+
+static void
+ngx_http_aiobs_tell(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
     ngx_http_aiobs_finish(r, ctx);
 
@@ -334,13 +353,6 @@ ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
     if (amcf->recorder.capacity) {
         ngx_http_aiobs_record(r, ctx);
     }
-
-    if (ctx->became_get) {
-        r->method = NGX_HTTP_GET;
-        r->method_name = method;
-    }
-
-    return NGX_OK;
 }
 
 
