@@ -122,8 +122,6 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     own = 0;
     ngx_str_null(&id);
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-
     part = &r->headers_in.headers.part;
 
     if (part->elts == NULL) {
@@ -150,6 +148,8 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
                 break;
 
             case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
+                amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
                 if (amcf->untraced) {
                     break;
                 }
@@ -316,8 +316,8 @@ ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         drop->bytes = ctx->key.len ? ctx->key.len : (size_t) -1;
     }
 
-    if (ngx_http_aiobs_forwards_trace(lcf)
-        && (lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED))
+    if ((lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED)
+        && ngx_http_aiobs_forwards_trace(lcf))
     {
         drop->own = NGX_HTTP_AIOBS_HEADER_REQUEST_ID;
     }
