@@ -2,8 +2,8 @@
 
 # Copyright (C) the aiobs authors
 #
-# A worker remembers the hashes of keys, not what they may: with more keys than
-# it remembers, two in turns, keys that change, expire, are revoked or restored,
+# A worker remembers the hashes of keys, and where they are in the table, not what
+# they may: with more keys than it remembers, two in turns, keys that change, expire, are revoked or restored,
 # and over a reload, the answers are those of the store.
 
 use strict;
@@ -110,6 +110,14 @@ becomes($key[1], 401, 'ends when its time is over');
 
 sql($t, 'DELETE FROM api_keys WHERE hash = ?', sha256_hex($key[2]));
 becomes($key[2], 401, 'is nobody\'s when it is deleted');
+
+# it is not any more, but where it is in the table
+
+for my $case (['is_active = 0', 401], ['is_active = 1', 'user9'], ['user_id = \'ada\'', 'ada']) {
+    update($key[9], $case->[0]);
+    who($_) for @key[50 .. $keys];
+    becomes($key[9], $case->[1], "as the store has it, after many others: $case->[0]");
+}
 
 update($key[3], 'is_active = 0');
 ok($t->reload, 'reloaded');

@@ -8,7 +8,7 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
-#include "ngx_http_aiobs_key_hashes.h"
+#include "ngx_http_aiobs_key_guess.h"
 #include "../request/aiobs_hex.h"
 #include "../limits/ngx_http_aiobs_limits.h"
 
@@ -27,12 +27,13 @@
 
 
 static void ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id);
-static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
+static uint32_t ngx_http_aiobs_key_hash(ngx_http_aiobs_key_worker_t *w,
+    ngx_str_t *raw, const ngx_http_aiobs_key_tag_t *tag, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
-    const u_char *hash, aiobs_key_t *key);
+    const u_char *hash, uint32_t *at, aiobs_key_t *key);
 static ngx_uint_t ngx_http_aiobs_key_unreadable(
     ngx_http_aiobs_key_worker_t *w);
 
@@ -92,26 +93,29 @@ static ngx_int_t
 ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw)
 {
+    uint32_t                  at, guess;
     ngx_int_t                 rc;
     ngx_uint_t                remembered;
     aiobs_key_t               key;
     ngx_http_aiobs_key_tag_t  tag;
 
     remembered = ngx_http_aiobs_key_hashes_get(raw, &tag, id->hash);
+    guess = 0;
+
+    /* no malformed key is ever found, and remembered */
 
     if (!remembered) {
-        ngx_http_aiobs_key_hash(raw, id->hash);
+        guess = ngx_http_aiobs_key_hash(w, raw, &tag, id->hash);
     }
 
     ngx_http_aiobs_key_id(id);
-
-    /* no malformed key is ever found, and remembered */
 
     if (!remembered && ngx_http_aiobs_key_malformed(raw)) {
         return NGX_OK;
     }
 
-    rc = ngx_http_aiobs_key_cached(w, id->hash, &key);
+    at = guess;
+    rc = ngx_http_aiobs_key_cached(w, id->hash, &at, &key);
 
     if (rc != NGX_OK) {
         return rc == NGX_ABORT ? NGX_OK : NGX_DECLINED;
@@ -119,6 +123,10 @@ ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
 
     if (!remembered) {
         ngx_http_aiobs_key_hashes_put(&tag, id->hash);
+
+        if (at != guess) {
+            ngx_http_aiobs_key_guess_put(&tag, at);
+        }
     }
 
     ngx_http_aiobs_key_verdict(id, &key, r->pool);
@@ -131,7 +139,7 @@ ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
 
 static ngx_int_t
 ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
-    aiobs_key_t *key)
+    uint32_t *at, aiobs_key_t *key)
 {
     ngx_int_t  rc;
 
@@ -139,7 +147,7 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_aiobs_key_table_get(w->keys, hash, ngx_time(), key);
+    rc = ngx_http_aiobs_key_table_get(w->keys, hash, at, ngx_time(), key);
 
     if (rc == NGX_DECLINED) {
 
@@ -204,14 +212,29 @@ ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id)
 }
 
 
-static void
-ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash)
+/*
+ * Of a key that is not remembered.  Where it may be is fetched meanwhile, and
+ * returned; 0: nobody knows.
+ */
+
+static uint32_t
+ngx_http_aiobs_key_hash(ngx_http_aiobs_key_worker_t *w, ngx_str_t *raw,
+    const ngx_http_aiobs_key_tag_t *tag, u_char *hash)
 {
+    uint32_t    at;
     SHA256_CTX  ctx;
+
+    ngx_http_aiobs_key_guess_fetch(tag);
 
     (void) SHA256_Init(&ctx);
     (void) SHA256_Update(&ctx, raw->data, raw->len);
+
+    at = ngx_http_aiobs_key_guess(tag);
+    ngx_http_aiobs_key_table_fetch(w->keys, at);
+
     (void) SHA256_Final(hash, &ctx);
+
+    return at;
 }
 
 

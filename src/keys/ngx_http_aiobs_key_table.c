@@ -11,10 +11,16 @@
 /* a reader that meets a writer may wander: chains are a few entries long */
 #define NGX_HTTP_AIOBS_KEY_STEPS  64
 
+/* bytes of an entry that a look-up reads, most of the time */
+#define NGX_HTTP_AIOBS_KEY_HOT                                                \
+    (offsetof(ngx_http_aiobs_key_entry_t, text) + 36)
+
 
 static ngx_uint_t ngx_http_aiobs_key_buckets(ngx_uint_t n);
 static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_walk(
     ngx_http_aiobs_keys_t *keys, const u_char *hash, ngx_uint_t steps);
+static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_guessed(
+    ngx_http_aiobs_keys_t *keys, uint32_t at, const u_char *hash);
 static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
 static ngx_int_t ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
@@ -114,9 +120,17 @@ ngx_http_aiobs_key_buckets(ngx_uint_t n)
 
 ngx_int_t
 ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
-    time_t now, aiobs_key_t *key)
+    uint32_t *at, time_t now, aiobs_key_t *key)
 {
     ngx_http_aiobs_key_entry_t  *e;
+
+    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
+
+    e = *at ? ngx_http_aiobs_key_guessed(keys, *at, hash) : NULL;
+
+    if (e && ngx_http_aiobs_key_read(keys, e, now, key) == NGX_OK) {
+        return NGX_OK;
+    }
 
     e = ngx_http_aiobs_key_walk(keys, hash, NGX_HTTP_AIOBS_KEY_STEPS);
 
@@ -124,9 +138,53 @@ ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
+    *at = e - keys->entries + 1;
 
     return ngx_http_aiobs_key_read(keys, e, now, key);
+}
+
+
+/*
+ * Without a chain that leads there: an entry that can be read and is of this
+ * epoch is in one (see key_enter() and key_drop()).
+ */
+
+static ngx_http_aiobs_key_entry_t *
+ngx_http_aiobs_key_guessed(ngx_http_aiobs_keys_t *keys, uint32_t at,
+    const u_char *hash)
+{
+    ngx_http_aiobs_key_entry_t  *e;
+
+    if (at > keys->capacity) {
+        return NULL;
+    }
+
+    e = &keys->entries[at - 1];
+
+    return aiobs_key_hash_same(e->hash, hash)
+           && __atomic_load_n(&e->epoch, __ATOMIC_RELAXED)
+              == ngx_http_aiobs_load(&keys->epoch)
+           ? e : NULL;
+}
+
+
+void
+ngx_http_aiobs_key_table_fetch(ngx_http_aiobs_keys_t *keys, uint32_t at)
+{
+    u_char  *p;
+
+    if (at == 0 || at > keys->capacity) {
+        return;
+    }
+
+    /* to where texts of common length end; what is written as it is used */
+
+    p = (u_char *) &keys->entries[at - 1];
+
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + NGX_HTTP_AIOBS_KEY_HOT / 2);
+    __builtin_prefetch(p + NGX_HTTP_AIOBS_KEY_HOT - 1);
+    __builtin_prefetch(&keys->dirty[(at - 1) / 64], 1);
 }
 
 

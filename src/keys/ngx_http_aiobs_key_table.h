@@ -107,10 +107,14 @@ struct ngx_http_aiobs_keys_s {
 /*
  * Without a lock: NGX_OK; NGX_AGAIN, it is of another epoch; NGX_DECLINED, it
  * is not there, or somebody writes it.  now: seconds, the key's last use if
- * it is active; 0: it is not used.
+ * it is active; 0: it is not used.  at: the place where it may be, 0: none is
+ * known; where it is, unless it is not there.
  */
 ngx_int_t ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys,
-    const u_char *hash, time_t now, aiobs_key_t *key);
+    const u_char *hash, uint32_t *at, time_t now, aiobs_key_t *key);
+
+/* what is at that place is read in a moment; 0: there is none */
+void ngx_http_aiobs_key_table_fetch(ngx_http_aiobs_keys_t *keys, uint32_t at);
 
 /* the same under the mutex: exact, even while others write */
 ngx_int_t ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,

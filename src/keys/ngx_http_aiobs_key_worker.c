@@ -8,7 +8,7 @@
 
 
 #include "ngx_http_aiobs_key_worker.h"
-#include "ngx_http_aiobs_key_hashes.h"
+#include "ngx_http_aiobs_key_guess.h"
 #include "../limits/ngx_http_aiobs_limits.h"
 
 
@@ -60,6 +60,7 @@ ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
 
     ngx_http_aiobs_key_table_claim(keys, shpool, w->store);
     ngx_http_aiobs_key_hashes_init();
+    ngx_http_aiobs_key_guess_init(keys->capacity, cycle->log);
 
     ngx_http_aiobs_key_worker = w;
 

@@ -20,7 +20,8 @@ static void ngx_http_aiobs_key_link(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e);
 static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
-    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch);
+    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch,
+    ngx_uint_t link);
 static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use);
@@ -107,15 +108,13 @@ ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
         e = ngx_http_aiobs_key_victim(keys);
         *n = ngx_http_aiobs_key_drop(keys, e, uses);
         *n += ngx_http_aiobs_key_make_room(keys, e, key, &uses[*n]);
-        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch);
-
-        ngx_http_aiobs_key_link(keys, e);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch, 1);
 
         *entry = e;
 
     } else if ((e->version & 1) || e->epoch != keys->epoch || e->seq <= seq) {
         *n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
-        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch);
+        ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch, 0);
 
     } else {
         ngx_http_aiobs_key_blobs_drop(keys, &blobs);
@@ -151,12 +150,13 @@ ngx_http_aiobs_key_link(ngx_http_aiobs_keys_t *keys,
 }
 
 
-/* the blobs are the entry's then */
+/* the blobs are the entry's then; link: it is in no chain yet */
 
 static void
 ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
-    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch)
+    const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch,
+    ngx_uint_t link)
 {
     u_char                      *p, text[NGX_HTTP_AIOBS_KEY_INLINE
                                          + NGX_HTTP_AIOBS_KEY_OVERFLOW];
@@ -191,6 +191,12 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
         ngx_memcpy(keys->overflow[e->overflow - 1].text,
                    text + NGX_HTTP_AIOBS_KEY_INLINE,
                    len - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+
+    /* before it can be read: see key_drop() */
+
+    if (link) {
+        ngx_http_aiobs_key_link(keys, e);
     }
 
     ngx_http_aiobs_publish(&e->version, version + 1);
@@ -282,6 +288,14 @@ ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     uint64_t    bit, old;
     ngx_uint_t  i;
 
+    /*
+     * Readers that are here, or come by a guess, are to notice: if this process
+     * dies, no entry is left that can be read, and that no change gets to.
+     */
+
+    __atomic_store_n(&e->version, e->version | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
     ngx_http_aiobs_key_unlink(keys, e);
 
     i = e - keys->entries;
@@ -290,11 +304,6 @@ ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
 
     ngx_memcpy(use->hash, e->hash, AIOBS_KEY_HASH_LEN);
     use->time = e->last_used;
-
-    /* readers that are still here are to notice */
-
-    __atomic_store_n(&e->version, e->version | 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
 
     ngx_memzero(e->hash, AIOBS_KEY_HASH_LEN);
     e->last_used = 0;
@@ -401,7 +410,8 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
         ngx_http_aiobs_key_expire(keys, e, changed->active);
 
     } else {
-        ngx_http_aiobs_key_write(keys, e, changed, &blobs, seq, keys->epoch);
+        ngx_http_aiobs_key_write(keys, e, changed, &blobs, seq, keys->epoch,
+                                 0);
     }
 }
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "keys/ngx_http_aiobs_key_hashes.h"
+#include "keys/ngx_http_aiobs_key_guess.h"
 #include "keys/ngx_http_aiobs_keys.h"
 #include "keys/aiobs_siphash.h"
 
@@ -16,6 +16,13 @@
 
 
 #define KEYS  20000
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+}
 
 
 static u_char  secret;
@@ -170,15 +177,90 @@ slots(void)
 }
 
 
+static void
+tag_of(int i, ngx_http_aiobs_key_tag_t *tag)
+{
+    u_char     hash[AIOBS_KEY_HASH_LEN];
+    char       key[64];
+    ngx_str_t  raw;
+
+    raw.data = (u_char *) key;
+    raw.len = sprintf(key, "sk-guess-%d", i);
+
+    (void) ngx_http_aiobs_key_hashes_get(&raw, tag, hash);
+}
+
+
+/* of so many keys that are in the table at places of their own, and move */
+
+static void
+guesses(int capacity)
+{
+    int                       i, right = 0, moved = 0, strange = 0, out = 0;
+    uint32_t                  at;
+    ngx_http_aiobs_key_tag_t  tag;
+
+    ngx_http_aiobs_key_guess_init(capacity, NULL);
+
+    for (i = 0; i < capacity * 2; i++) {
+        tag_of(i % capacity, &tag);
+        ngx_http_aiobs_key_guess_fetch(&tag);
+        ngx_http_aiobs_key_guess_put(&tag, i % capacity + 1);
+    }
+
+    for (i = 0; i < capacity; i++) {
+        tag_of(i, &tag);
+        right += ngx_http_aiobs_key_guess(&tag) == (uint32_t) i + 1;
+
+        ngx_http_aiobs_key_guess_put(&tag, capacity - i);
+        moved += ngx_http_aiobs_key_guess(&tag) == (uint32_t) (capacity - i);
+
+        tag_of(i + capacity, &tag);
+        at = ngx_http_aiobs_key_guess(&tag);
+        strange += at != 0;
+        out += at > (uint32_t) capacity;
+    }
+
+    printf("%d keys: %s, %s, others %s%s\n", capacity,
+           right >= capacity * 0.95 ? "most are known" : "few are known",
+           moved == capacity ? "all where they were last" : "not all",
+           strange <= capacity * 0.02 ? "are not" : "seem to be",
+           out ? ", out of the table" : "");
+
+    ngx_http_aiobs_key_guess_init(capacity, NULL);
+
+    for (i = 0, right = 0; i < capacity; i++) {
+        tag_of(i, &tag);
+        right += ngx_http_aiobs_key_guess(&tag) != 0;
+    }
+
+    printf("anew: %s\n", right ? "some" : "none");
+}
+
+
 int
 main(int argc, char **argv)
 {
+    ngx_http_aiobs_key_tag_t  tag;
+
     if (argc > 1 && strcmp(argv[1], "vectors") == 0) {
         vectors();
         return 0;
     }
 
     ngx_http_aiobs_key_hashes_init();
+
+    if (argc > 1 && strcmp(argv[1], "guesses") == 0) {
+        tag_of(1, &tag);
+        ngx_http_aiobs_key_guess_put(&tag, 1);
+        printf("without memory: %u\n", ngx_http_aiobs_key_guess(&tag));
+
+        guesses(64);
+        guesses(1000);
+        guesses(1000000);
+        return 0;
+    }
+
     many();
     slots();
 
