@@ -12,6 +12,7 @@ use lib "$Bin/lib";
 use Aiobs qw(slurp spew wait_for);
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
+use POSIX qw(strftime);
 use Test::More;
 
 my $t = Aiobs->new;
@@ -156,6 +157,18 @@ is(join(' ', map { $_->{action} } grep { $_->{actor} eq 'key:' . substr sha256_h
 is((grep { $_->{action} eq 'deleted' } @events)[0]{request_id}, 'k' . ($n - 1), 'with the request');
 
 # pages
+# an end that is past
+
+($status, $key) = api('POST', '', { user_id => 'ends', expires_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 60)) });
+is($status, 201, 'a key that is to end');
+my $ends = $key->{api_key};
+is(works($ends), 200, 'works until then');
+($status, $key) = api('PATCH', "/$key->{key_id}", { expires_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime) });
+is("$status $key->{state}", '200 expired', 'it is made to end now');
+ok(wait_for(sub { works($ends) == 401 }, 3), 'it stops working');
+($status, $key) = api('PATCH', "/$key->{key_id}", { expires_at => undef });
+is("$status $key->{state}", '200 active', 'it is given all time');
+
 
 api('POST', '', { user_id => $_ % 2 ? 'odd' : 'even & more' }) for 1 .. 9;
 my ($after, @ids, $pages) = ('');
@@ -209,6 +222,8 @@ for my $case (
     ['half a request', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rpm => 0.5 } }],
     ['no end', 422, qr/"expires_at" is not/, 'POST', '', { user_id => 'a', expires_at => 'soon' }],
     ['a NUL', 400, qr/no JSON/, 'POST', '', '{"user_id":"a\u0000b"}'],
+    ['an end that is past', 422, qr/"expires_at" is past: the key would never work/, 'POST', '', { user_id => 'a', expires_at => '2020-01-01T00:00:00Z' }],
+    ['an end in this moment', 422, qr/"expires_at" is past/, 'POST', '', { user_id => 'a', expires_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime) }],
     ['an escape', 422, qr/control/, 'POST', '', { user_id => "a\e[2J" }],
     ['a quote in a name', 422, qr/no attribute "a"b"/, 'POST', '', { 'a"b' => 1 }],
     ['no models at all', 422, qr/"models" is an array of none/, 'POST', '', { user_id => 'a', models => [] }],

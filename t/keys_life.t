@@ -115,9 +115,24 @@ for my $case (['nothing to set', 'set', id($alice)],
 
 # time goes by
 
-($rc, $out) = cli(qw(create --user bob --expires 0));
+for my $past ('0', '2020-01-01', '2020-01-01T00:00:00+02:00', strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - 1))) {
+    ($rc, $out, $err) = cli('create', '--user', 'bob', '--expires', $past);
+    is("$rc$out", '2', "no new key that ended: $past");
+    is($err, "aiobs-keys: --expires $past is past: the key would never work\n", 'it is said why');
+}
+
+($rc, $out) = cli('create', '--user', 'bob', '--expires', strftime('%Y-%m-%dT%H:%M:%S', gmtime(time + 60)));
+is($rc, 0, 'one that ends in a minute');
 chomp(my $bob = $out);
-is(shown($bob)->{state}, 'expired', 'a key that has expired');
+is(shown($bob)->{state}, 'active', 'is valid');
+
+for my $past ('2020-01-01', '0') {
+    ($rc, $out, $err) = cli('set', id($bob), '--expires', $past);
+    is($rc, 0, "a key is made to end: $past");
+    is($err, "aiobs-keys: --expires $past is past: the key has ended\n", 'it is said that it has');
+    is(shown($bob)->{state}, 'expired', 'it has');
+}
+
 like((cli('list', '--user', 'bob'))[1], qr/ expired$/m, 'is listed so');
 is((cli('set', id($bob), '--expires', '30m'))[0], 0, 'it gets more time');
 is(shown($bob)->{state}, 'active', 'it is valid again');

@@ -58,6 +58,12 @@ aiobs_keys_create(const aiobs_keys_options_t *o)
         return rc;
     }
 
+    if (aiobs_key_attrs_past(&form.attrs)) {
+        aiobs_keys_say("--expires %s is past: the key would never work",
+                       o->expires);
+        return AIOBS_EXIT_USAGE;
+    }
+
     if (aiobs_keys_make_file(o->db) != 0) {
         return AIOBS_EXIT_FAILED;
     }
@@ -225,6 +231,11 @@ aiobs_keys_set(const aiobs_keys_options_t *o)
         }
 
         printf("changed %.12s\n", hash);
+
+        if (aiobs_key_attrs_past(&form.attrs)) {
+            aiobs_keys_say("--expires %s is past: the key has ended",
+                           o->expires);
+        }
     }
 
     aiobs_store_close(store);

@@ -91,6 +91,26 @@ aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs)
 }
 
 
+int
+aiobs_key_attrs_past(const aiobs_key_attrs_t *attrs)
+{
+    char            time[AIOBS_KEY_TIME_LEN + 1];
+    char            now[AIOBS_KEY_TIME_LEN + 1];
+    struct timeval  tv;
+
+    if ((attrs->set & AIOBS_ATTR_EXPIRES) == 0 || attrs->expires == NULL
+        || aiobs_key_parse_time(attrs->expires, time) != 0)
+    {
+        return 0;
+    }
+
+    gettimeofday(&tv, NULL);
+    aiobs_key_time(&tv, now);
+
+    return strcmp(time, now) <= 0;
+}
+
+
 const char *
 aiobs_key_labels_error(const char *json, size_t len)
 {

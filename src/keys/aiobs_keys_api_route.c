@@ -106,6 +106,10 @@ aiobs_keys_api_create(aiobs_keys_api_t *api, aiobs_store_t *store,
         error = "a key needs a user";
     }
 
+    if (error == NULL && aiobs_key_attrs_past(&form.attrs)) {
+        error = "\"expires_at\" is past: the key would never work";
+    }
+
     if (error) {
         aiobs_keys_api_wrong(api, error);
         json_decref(body);

@@ -172,6 +172,9 @@ typedef struct {
 /* NULL: fit to be stored; else what is wrong, in static memory */
 const char *aiobs_key_attrs_error(const aiobs_key_attrs_t *attrs);
 
+/* whether the end they set is not to come: fit for a key that is to end now */
+int aiobs_key_attrs_past(const aiobs_key_attrs_t *attrs);
+
 /* name of a limit as column of aiobs_key_attrs, option and JSON member */
 const char *aiobs_limit_name(aiobs_limit_e limit);
 
