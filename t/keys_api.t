@@ -14,6 +14,7 @@ use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use POSIX qw(strftime);
 use Test::More;
+use Time::HiRes qw(sleep time);
 
 my $t = Aiobs->new;
 my $db = $t->store;
@@ -156,7 +157,6 @@ is(join(' ', map { $_->{action} } grep { $_->{actor} eq 'key:' . substr sha256_h
     'created revoked restored deleted', 'each step is an event of the admin key');
 is((grep { $_->{action} eq 'deleted' } @events)[0]{request_id}, 'k' . ($n - 1), 'with the request');
 
-# pages
 # an end that is past
 
 ($status, $key) = api('POST', '', { user_id => 'ends', expires_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 60)) });
@@ -169,6 +169,7 @@ ok(wait_for(sub { works($ends) == 401 }, 3), 'it stops working');
 ($status, $key) = api('PATCH', "/$key->{key_id}", { expires_at => undef });
 is("$status $key->{state}", '200 active', 'it is given all time');
 
+# pages
 
 api('POST', '', { user_id => $_ % 2 ? 'odd' : 'even & more' }) for 1 .. 9;
 my ($after, @ids, $pages) = ('');
@@ -221,9 +222,9 @@ for my $case (
     ['an unknown limit', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rps => 1 } }],
     ['half a request', 422, qr/"limits" is not/, 'POST', '', { user_id => 'a', limits => { rpm => 0.5 } }],
     ['no end', 422, qr/"expires_at" is not/, 'POST', '', { user_id => 'a', expires_at => 'soon' }],
-    ['a NUL', 400, qr/no JSON/, 'POST', '', '{"user_id":"a\u0000b"}'],
     ['an end that is past', 422, qr/"expires_at" is past: the key would never work/, 'POST', '', { user_id => 'a', expires_at => '2020-01-01T00:00:00Z' }],
     ['an end in this moment', 422, qr/"expires_at" is past/, 'POST', '', { user_id => 'a', expires_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime) }],
+    ['a NUL', 400, qr/no JSON/, 'POST', '', '{"user_id":"a\u0000b"}'],
     ['an escape', 422, qr/control/, 'POST', '', { user_id => "a\e[2J" }],
     ['a quote in a name', 422, qr/no attribute "a"b"/, 'POST', '', { 'a"b' => 1 }],
     ['no models at all', 422, qr/"models" is an array of none/, 'POST', '', { user_id => 'a', models => [] }],
@@ -307,15 +308,46 @@ push @{$t->{secrets}}, $1 if $s =~ /"api_key":"([^"]+)"/;
 
 # the store is out of reach: nothing is lost, nothing is done by halves
 
-my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None)\n"
-    . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep(600)\n"]);
-wait_for(sub { -e "$db.locked" }, 20);
-is_problem([api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');
+sub locked {
+    my ($seconds) = @_;
+
+    unlink "$db.locked";
+    my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None)\n"
+        . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep($seconds)\nc.execute('ROLLBACK')\n"]);
+    wait_for(sub { -e "$db.locked" }, 20);
+    return $pid;
+}
+
+# of another program, for longer than the thread waits at a time
+
+my $lock = locked(2.5);
+my $start = time;
+my @waiting = map { $t->connect(1) } 1 .. 3;
+my $made = '{"user_id":"patient"}';
+
+$_->syswrite("POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: $admin\r\n"
+    . "Content-Type: application/json\r\nContent-Length: " . length($made) . "\r\n\r\n$made") for @waiting;
+my @took = map { my $at = time; works("sk-stranger-$_") == 401 ? time - $at : 99 } 1 .. 3;
+cmp_ok($_, '<', 0.8, 'others are looked up meanwhile') for @took;
+is(works($plain), 200, 'and known keys work');
+my @made = map { Aiobs::read_all($_) } @waiting;
+push @{$t->{secrets}}, map { /"api_key":"([^"]+)"/ } @made;
+is(join(' ', map { substr $_, 9, 3 } @made), '201 201 201', 'changes wait for a lock');
+cmp_ok(time - $start, '>', 1.5, 'that was held');
+is(scalar @{(api('GET', '?user=patient'))[1]{keys}}, 3, 'and each is done once');
+$t->kill_wait($lock, 'KILL');
+
+$lock = locked(600);
+$start = time;
+is_problem([($status, undef, $r) = api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');
+cmp_ok(time - $start, '<', 8, 'is not waited for without end');
+is($r->{headers}{'retry-after'}, 5, 'it says when to come again');
 is((api('GET', "/$id"))[0], 200, 'can be read');
 is(works($plain), 200, 'and keys work');
 like($t->error_log, qr/keys API: the key store failed: .*locked/, 'the log says why');
 $t->kill_wait($lock, 'KILL');
 is((api('POST', '', { user_id => 'late' }))[0], 201, 'unlocked');
+is(scalar @{(api('GET', '?user=late'))[1]{keys}}, 1, 'what was refused was not done');
 
 # clients that do not wait; a worker takes 32 requests at once, those of the next test as well
 

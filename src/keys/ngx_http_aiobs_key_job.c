@@ -62,8 +62,7 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     job->poll_rc = rc;
 
     if (job->save && (rc == AIOBS_STORE_OK || rc == AIOBS_STORE_NONE)) {
-        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
-                             ngx_http_aiobs_key_job_stop);
+        ngx_http_aiobs_key_job_patience(job, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE);
 
         rc = ngx_http_aiobs_key_job_write(job);
 
@@ -94,8 +93,7 @@ ngx_http_aiobs_key_job_poll(ngx_http_aiobs_key_job_t *job)
     if (rc == AIOBS_STORE_NONE
         || (rc == AIOBS_STORE_OK && (job->nchanged || job->drain)))
     {
-        aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE,
-                             ngx_http_aiobs_key_job_stop);
+        ngx_http_aiobs_key_job_patience(job, NGX_HTTP_AIOBS_KEY_SAVE_PATIENCE);
 
         job->drain = aiobs_store_events(job->store, NULL, 0)
                      == AIOBS_STORE_NONE;
@@ -176,10 +174,17 @@ ngx_http_aiobs_key_job_open(ngx_http_aiobs_key_job_t *job)
         }
     }
 
-    aiobs_store_patience(job->store, NGX_HTTP_AIOBS_KEY_PATIENCE,
-                         ngx_http_aiobs_key_job_stop);
+    ngx_http_aiobs_key_job_patience(job, 0);
 
     return AIOBS_STORE_OK;
+}
+
+
+void
+ngx_http_aiobs_key_job_patience(ngx_http_aiobs_key_job_t *job, int msec)
+{
+    aiobs_store_patience(job->store, msec ? msec : NGX_HTTP_AIOBS_KEY_PATIENCE,
+                         ngx_http_aiobs_key_job_stop);
 }
 
 

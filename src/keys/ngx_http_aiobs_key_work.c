@@ -47,6 +47,8 @@ ngx_http_aiobs_key_work_run(ngx_http_aiobs_key_job_t *job)
     rc = AIOBS_STORE_OK;
 
     for (work = job->work; work; work = work->next) {
+        ngx_http_aiobs_key_job_patience(job, work->patience);
+
         work->rc = rc == AIOBS_STORE_BUSY
                    ? rc : work->run(job->store, work->data);
         rc = work->rc;
@@ -56,6 +58,8 @@ ngx_http_aiobs_key_work_run(ngx_http_aiobs_key_job_t *job)
                                 ? "" : aiobs_store_error(job->store)),
                     sizeof(work->error));
     }
+
+    ngx_http_aiobs_key_job_patience(job, 0);
 }
 
 

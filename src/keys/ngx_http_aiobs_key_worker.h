@@ -202,6 +202,9 @@ void ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w);
 /* in the thread */
 void ngx_http_aiobs_key_job(void *data, ngx_log_t *log);
 
+/* for a lock: milliseconds, 0: the usual ones; a worker's end cuts it short */
+void ngx_http_aiobs_key_job_patience(ngx_http_aiobs_key_job_t *job, int msec);
+
 /* writes what the job has to write; an AIOBS_STORE code */
 int ngx_http_aiobs_key_job_write(ngx_http_aiobs_key_job_t *job);
 

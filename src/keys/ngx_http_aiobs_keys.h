@@ -132,6 +132,7 @@ struct ngx_http_aiobs_keys_work_s {
     /* in the event loop; not called when the worker is made to stop at once */
     void                         (*done)(ngx_http_aiobs_keys_work_t *work);
     void                          *data;
+    int                            patience;    /* msec; 0: as others have */
 
     int                            rc;          /* run's, or why it did not run */
     char                           error[256];  /* "" when rc is OK */

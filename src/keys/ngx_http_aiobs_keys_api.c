@@ -13,10 +13,20 @@
 
 #define NGX_HTTP_AIOBS_KEYS_CALLS  32   /* of a worker, at most */
 
+/*
+ * Who meets a lock comes again, until so long after the first time, and is
+ * patient but briefly: others wait for the thread.  Milliseconds.
+ */
+#define NGX_HTTP_AIOBS_KEYS_WAIT      5000
+#define NGX_HTTP_AIOBS_KEYS_PAUSE     100
+#define NGX_HTTP_AIOBS_KEYS_PATIENCE  200
+
 
 struct ngx_http_aiobs_keys_call_s {
     ngx_http_request_t           *request;
     ngx_http_aiobs_keys_work_t    work;
+    ngx_event_t                   again;
+    ngx_msec_t                    since;
     aiobs_keys_api_t              api;
     char                          caller[AIOBS_KEY_HEX_LEN + 1];
     unsigned                      done:1;
@@ -41,6 +51,9 @@ static ngx_int_t ngx_http_aiobs_keys_call_take(ngx_http_request_t *r,
     aiobs_keys_api_t *api);
 static void ngx_http_aiobs_keys_call_start(ngx_http_request_t *r);
 static void ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work);
+static ngx_uint_t ngx_http_aiobs_keys_call_locked(
+    ngx_http_aiobs_keys_call_t *call);
+static void ngx_http_aiobs_keys_call_again(ngx_event_t *ev);
 static void ngx_http_aiobs_keys_call_event(ngx_http_request_t *r);
 static void ngx_http_aiobs_keys_call_cleanup(void *data);
 
@@ -373,6 +386,12 @@ ngx_http_aiobs_keys_call_start(ngx_http_request_t *r)
     call->work.run = aiobs_keys_api_run;
     call->work.done = ngx_http_aiobs_keys_call_done;
     call->work.data = &call->api;
+    call->work.patience = NGX_HTTP_AIOBS_KEYS_PATIENCE;
+
+    call->again.handler = ngx_http_aiobs_keys_call_again;
+    call->again.data = call;
+    call->again.log = r->connection->log;
+    call->since = ngx_current_msec;
 
     r->write_event_handler = ngx_http_aiobs_keys_call_event;
 
@@ -394,6 +413,13 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
     call = (ngx_http_aiobs_keys_call_t *)
                ((u_char *) work - offsetof(ngx_http_aiobs_keys_call_t, work));
 
+    if (ngx_http_aiobs_keys_call_locked(call)) {
+        aiobs_keys_api_free(api);
+        api->status = 0;
+        ngx_add_timer(&call->again, NGX_HTTP_AIOBS_KEYS_PAUSE);
+        return;
+    }
+
     ngx_http_aiobs_keys_calls--;
     call->done = 1;
 
@@ -407,6 +433,25 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
     }
 
     ngx_http_aiobs_keys_resume(call->request);
+}
+
+
+/* nothing was done, and it is worth while to come again */
+
+static ngx_uint_t
+ngx_http_aiobs_keys_call_locked(ngx_http_aiobs_keys_call_t *call)
+{
+    return call->work.rc == AIOBS_STORE_BUSY && call->api.event == NULL
+           && ngx_current_msec - call->since < NGX_HTTP_AIOBS_KEYS_WAIT;
+}
+
+
+static void
+ngx_http_aiobs_keys_call_again(ngx_event_t *ev)
+{
+    ngx_http_aiobs_keys_call_t *call = ev->data;
+
+    ngx_http_aiobs_keys_work(&call->work);
 }
 
 

@@ -9,6 +9,9 @@
 #include "ngx_http_aiobs_keys_api.h"
 
 
+#define NGX_HTTP_AIOBS_KEYS_RETRY  "5"  /* seconds */
+
+
 static ngx_int_t ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
     aiobs_keys_api_t *api);
 static ngx_int_t ngx_http_aiobs_keys_call_location(ngx_http_request_t *r,
@@ -61,6 +64,15 @@ ngx_http_aiobs_keys_call_headers(ngx_http_request_t *r,
         == NULL)
     {
         return NGX_ERROR;
+    }
+
+    if (api->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        ngx_str_set(&value, NGX_HTTP_AIOBS_KEYS_RETRY);
+
+        return ngx_http_aiobs_header_push(r, &r->headers_out.headers,
+                                          "Retry-After",
+                                          sizeof("Retry-After") - 1, &value)
+               ? NGX_OK : NGX_ERROR;
     }
 
     if (api->allow) {
