@@ -25,6 +25,9 @@ static ngx_int_t ngx_http_aiobs_request_body_filter(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aiobs_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+#if (nginx_version >= 1029000)
+static ngx_int_t ngx_http_aiobs_early_hints_filter(ngx_http_request_t *r);
+#endif
 static ngx_int_t ngx_http_aiobs_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_aiobs_add_handlers(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
@@ -35,6 +38,9 @@ static void ngx_http_aiobs_exit_process(ngx_cycle_t *cycle);
 static ngx_http_output_header_filter_pt  ngx_http_aiobs_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_aiobs_next_body_filter;
 static ngx_http_request_body_filter_pt   ngx_http_aiobs_next_request_filter;
+#if (nginx_version >= 1029000)
+static ngx_http_output_header_filter_pt  ngx_http_aiobs_next_hints_filter;
+#endif
 
 
 static ngx_http_module_t  ngx_http_aiobs_module_ctx = {
@@ -245,6 +251,21 @@ ngx_http_aiobs_header_filter(ngx_http_request_t *r)
 }
 
 
+#if (nginx_version >= 1029000)
+
+static ngx_int_t
+ngx_http_aiobs_early_hints_filter(ngx_http_request_t *r)
+{
+    if (r == r->main && ngx_http_aiobs_active_ctx(r)) {
+        ngx_http_aiobs_early_hints(r);
+    }
+
+    return ngx_http_aiobs_next_hints_filter(r);
+}
+
+#endif
+
+
 static ngx_int_t
 ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
@@ -386,6 +407,11 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
 
     ngx_http_aiobs_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_aiobs_header_filter;
+
+#if (nginx_version >= 1029000)
+    ngx_http_aiobs_next_hints_filter = ngx_http_top_early_hints_filter;
+    ngx_http_top_early_hints_filter = ngx_http_aiobs_early_hints_filter;
+#endif
 
     /* spans tell whether the answer came to its end */
 

@@ -55,6 +55,7 @@ ngx_http_aiobs_find_ctx(ngx_http_request_t *r)
         if (cln->handler == ngx_http_aiobs_cleanup) {
             ctx = cln->data;
             ngx_http_set_ctx(r, ctx, ngx_http_aiobs_module);
+            ngx_http_aiobs_final_status(r);     /* another upstream follows */
             return ctx;
         }
     }

@@ -96,6 +96,24 @@ ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
+void
+ngx_http_aiobs_early_hints(ngx_http_request_t *r)
+{
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *last;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (last = h + part->nelts; h < last; h++) {
+            if (ngx_http_aiobs_provider_name(h) == 0) {
+                h->hash = 0;
+            }
+        }
+    }
+}
+
+
 /* the rank of a name; PROVIDER_IDS: our own; above: none of them */
 
 static ngx_uint_t

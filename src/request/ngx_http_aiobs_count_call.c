@@ -9,6 +9,9 @@
 #include "ngx_http_aiobs_counts.h"
 
 
+#define NGX_HTTP_AIOBS_TRY_RESET  1000      /* no status of HTTP */
+
+
 static void ngx_http_aiobs_count_usage(ngx_http_aiobs_counts_call_t *call,
     ngx_http_aiobs_ctx_t *ctx);
 static ngx_inline void ngx_http_aiobs_count_tokens(
@@ -35,6 +38,7 @@ static void ngx_http_aiobs_count_end(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_counts_call_t *call);
 static void ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
     ngx_http_aiobs_counts_call_t *call);
+static ngx_uint_t ngx_http_aiobs_tried(ngx_http_upstream_state_t *state);
 static void ngx_http_aiobs_count_attempt(ngx_http_aiobs_counts_call_t *call,
     ngx_http_aiobs_sum_t *sum, ngx_uint_t status);
 static void ngx_http_aiobs_count_retries(ngx_http_request_t *r,
@@ -340,7 +344,7 @@ static void
 ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
     ngx_http_aiobs_counts_call_t *call)
 {
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, status;
     ngx_http_aiobs_sum_t       *sum;
     ngx_http_upstream_state_t  *state;
 
@@ -357,14 +361,13 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
         }
 
         sum = &call->attempts;
+        status = ngx_http_aiobs_tried(&state[i]);
 
-        if (state[i].status == 0
-            || state[i].status >= NGX_HTTP_BAD_REQUEST)
-        {
+        if (status == 0 || status >= NGX_HTTP_BAD_REQUEST) {
             sum = &call->tried;
 
-            if (call->tried_status != state[i].status) {
-                call->tried_status = state[i].status;
+            if (call->tried_status != status) {
+                call->tried_status = status;
                 call->tried = NULL;
             }
         }
@@ -373,9 +376,24 @@ ngx_http_aiobs_count_attempts(ngx_http_request_t *r,
             (void) ngx_atomic_fetch_add(*sum, 1);
 
         } else {
-            ngx_http_aiobs_count_attempt(call, sum, state[i].status);
+            ngx_http_aiobs_count_attempt(call, sum, status);
         }
     }
+}
+
+
+/* what a try came to; nginx's own page for one that broke off is no answer */
+
+static ngx_uint_t
+ngx_http_aiobs_tried(ngx_http_upstream_state_t *state)
+{
+    if (state->header_time == (ngx_msec_t) -1 && state->status != 0
+        && state->status != NGX_HTTP_GATEWAY_TIME_OUT)
+    {
+        return NGX_HTTP_AIOBS_TRY_RESET;
+    }
+
+    return state->status;
 }
 
 
@@ -393,6 +411,9 @@ ngx_http_aiobs_count_attempt(ngx_http_aiobs_counts_call_t *call,
 
     } else if (status < NGX_HTTP_BAD_REQUEST) {
         ngx_str_set(&labels[2], "success");
+
+    } else if (status == NGX_HTTP_AIOBS_TRY_RESET) {
+        ngx_str_set(&labels[2], "upstream_reset");
 
     } else {
         ngx_http_aiobs_counts_str(&labels[2], aiobs_error_type(status, "", 0));

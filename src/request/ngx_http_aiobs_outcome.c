@@ -48,6 +48,8 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_find_user(r, ctx);   /* answered before it was asked */
     }
 
+    ngx_http_aiobs_final_status(r);
+
     asked = ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 
@@ -235,6 +237,26 @@ ngx_http_aiobs_status(ngx_http_request_t *r)
 }
 
 
+/* nginx keeps the first status of a try: that of 103 before the answer's */
+
+void
+ngx_http_aiobs_final_status(ngx_http_request_t *r)
+{
+    ngx_http_upstream_state_t  *state;
+
+    state = r->upstream ? r->upstream->state : NULL;
+
+    if (state == NULL || state->status == 0 || state->status >= NGX_HTTP_OK
+        || state->status == NGX_HTTP_SWITCHING_PROTOCOLS)
+    {
+        return;
+    }
+
+    state->status = state->header_time == (ngx_msec_t) -1
+                    ? 0 : r->upstream->headers_in.status_n;
+}
+
+
 ngx_msec_t
 ngx_http_aiobs_elapsed(ngx_http_request_t *r)
 {
@@ -344,7 +366,9 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return "";                          /* whoever asked for it first */
     }
 
-    if (!ctx->upstream_header && last->bytes_received == 0) {
+    /* what has come may be the settings of HTTP/2, 103, or half a header */
+
+    if (!ctx->upstream_header && last->header_time == (ngx_msec_t) -1) {
         return last->status == NGX_HTTP_GATEWAY_TIME_OUT ? "timeout"
                                                          : "upstream_reset";
     }

@@ -251,6 +251,9 @@ ngx_int_t ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 void ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     aiobs_usage_t *usage);
 
+/* takes the upstream's X-Request-ID out of a 103, which has none of ours */
+void ngx_http_aiobs_early_hints(ngx_http_request_t *r);
+
 /* X-Request-ID and X-Provider-Request-ID of the answer */
 ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -413,6 +416,9 @@ ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
 /* whether the client has left before it had all of the answer */
 ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+/* gives the last try the status of its answer where nginx has that of a 103 */
+void ngx_http_aiobs_final_status(ngx_http_request_t *r);
 
 /* tries of all upstreams of the request; last: the final one, or NULL */
 ngx_uint_t ngx_http_aiobs_attempts(ngx_http_request_t *r,

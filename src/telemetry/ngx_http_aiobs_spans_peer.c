@@ -61,28 +61,53 @@ ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s)
 static ngx_uint_t
 ngx_http_aiobs_span_host_port(ngx_http_request_t *r)
 {
+#if (nginx_version >= 1029003)
+
+    return r->port;
+
+#else
+
     u_char           *p, *last;
     ngx_int_t         port;
-    ngx_str_t        *host;
+    ngx_str_t         named, *host;
     ngx_table_elt_t  *h;
 
     h = r->headers_in.host;
     host = &r->headers_in.server;
 
+    ngx_str_null(&named);
+
+    if (h) {
+        named = h->value;
+    }
+
+#if (NGX_HTTP_V3)
+
+    /* :authority of HTTP/3 is no header line */
+
+    if (r->http_version == NGX_HTTP_VERSION_30 && r->host_start) {
+        named.data = r->host_start;
+        named.len = r->host_end - r->host_start;
+    }
+
+#endif
+
     /* that of the request line comes first, and may be another */
 
-    if (h == NULL || host->len == 0 || h->value.len <= host->len
-        || ngx_strncasecmp(h->value.data, host->data, host->len) != 0)
+    if (host->len == 0 || named.len <= host->len
+        || ngx_strncasecmp(named.data, host->data, host->len) != 0)
     {
         return 0;
     }
 
-    p = h->value.data + host->len;
-    last = h->value.data + h->value.len;
+    p = named.data + host->len;
+    last = named.data + named.len;
 
     port = *p == ':' ? ngx_atoi(p + 1, last - p - 1) : 0;
 
     return port >= 1 && port <= 65535 ? port : 0;
+
+#endif
 }
 
 
