@@ -41,7 +41,7 @@ is_deeply([grep { !$directive{$_} } $pages =~ /^### (aiobs\w*)$/mg], [], 'no oth
 # --- what stands in their blocks ---
 
 my %block = (sentry => 'telemetry/ngx_http_aiobs_sentry_conf.c',
-    tracing => 'telemetry/ngx_http_aiobs_otlp_conf.c', login => 'login/ngx_http_aiobs_login_provider.c');
+    tracing => 'telemetry/ngx_http_aiobs_otlp_conf.c', login => 'login/ngx_http_aiobs_login_line.c');
 
 for my $name (sort keys %block) {
     my @parameters = grep { !/^(?:none|gzip|auto|basic|post|sub|email)$/ }

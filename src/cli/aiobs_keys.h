@@ -111,6 +111,23 @@ int aiobs_keys_audit(const aiobs_keys_options_t *o);
 int aiobs_keys_import(const aiobs_keys_options_t *o);
 
 
+/* --- aiobs_keys_record.c --- */
+
+typedef struct {
+    char               hash[AIOBS_KEY_HEX_LEN + 1];
+    char               created[AIOBS_KEY_TIME_LEN + 1];
+    char               used[AIOBS_KEY_TIME_LEN + 1];
+    aiobs_key_form_t   form;
+} aiobs_keys_record_t;
+
+/*
+ * A row as aiobs-keys export writes it, or with the key itself, which is wiped
+ * in it.  The record points into the row.  NULL, or why it is to be left out,
+ * which may lie in the record.
+ */
+const char *aiobs_keys_record(aiobs_keys_record_t *record, const json_t *row);
+
+
 /* --- aiobs_keys_litellm.c --- */
 
 /*

@@ -8,8 +8,6 @@
 
 #include "aiobs_keys.h"
 
-#include <openssl/crypto.h>
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -43,9 +41,6 @@ static void aiobs_import_word(aiobs_import_t *im);
 static int aiobs_import_csv(aiobs_import_t *im);
 static int aiobs_import_row(aiobs_import_t *im, json_t *row);
 static int aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes);
-static const char *aiobs_import_hash(const json_t *row, char *hash);
-static const char *aiobs_import_past(const json_t *row,
-    aiobs_key_attrs_t *attrs, char *created, char *used);
 static void aiobs_import_wrong(aiobs_import_t *im, const char *error);
 static int aiobs_import_commit(aiobs_import_t *im);
 static int aiobs_import_tell(aiobs_import_t *im);
@@ -312,28 +307,11 @@ aiobs_import_row(aiobs_import_t *im, json_t *row)
 static int
 aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes)
 {
-    int                i;
-    char               hash[AIOBS_KEY_HEX_LEN + 1];
-    char               created[AIOBS_KEY_TIME_LEN + 1];
-    char               used[AIOBS_KEY_TIME_LEN + 1];
-    const char        *error;
-    aiobs_key_form_t   form;
+    int                   i;
+    const char           *error;
+    aiobs_keys_record_t   record;
 
-    memset(&form, 0, sizeof(form));
-
-    error = aiobs_import_hash(row, hash);
-
-    if (error == NULL) {
-        error = aiobs_key_form_json(&form, row, AIOBS_FORM_LENIENT);
-    }
-
-    if (error == NULL) {
-        error = aiobs_import_past(row, &form.attrs, created, used);
-    }
-
-    if (error == NULL && form.attrs.user == NULL) {
-        error = "it has no user_id";
-    }
+    error = aiobs_keys_record(&record, row);
 
     if (error) {
         aiobs_import_wrong(im, error);
@@ -345,8 +323,8 @@ aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes)
         return AIOBS_EXIT_FAILED;
     }
 
-    switch (aiobs_store_create(im->store, aiobs_keys_actor(), hash,
-                               &form.attrs))
+    switch (aiobs_store_create(im->store, aiobs_keys_actor(), record.hash,
+                               &record.form.attrs))
     {
     case AIOBS_STORE_OK:
         im->pending++;
@@ -371,95 +349,6 @@ aiobs_import_key(aiobs_import_t *im, json_t *row, unsigned notes)
         aiobs_keys_say("store %s: %s", im->o->db, aiobs_store_error(im->store));
         return AIOBS_EXIT_FAILED;
     }
-}
-
-
-static const char *
-aiobs_import_hash(const json_t *row, char *hash)
-{
-    int             rc;
-    size_t          len;
-    const char     *text;
-    unsigned char   bytes[AIOBS_KEY_HASH_LEN];
-
-    text = json_string_value(json_object_get(row, "key"));
-
-    if (text) {
-        len = strlen(text);
-
-        if (len == 0 || len > AIOBS_KEY_RAW_MAX) {
-            return "its key is empty or longer than 512 bytes";
-        }
-
-        rc = aiobs_key_hash_hex(text, len, hash);
-        OPENSSL_cleanse((char *) text, len);
-
-        return rc == 0 ? NULL : "OpenSSL has no SHA-256";
-    }
-
-    text = json_string_value(json_object_get(row, "hash"));
-
-    if (text == NULL || strlen(text) != AIOBS_KEY_HEX_LEN
-        || aiobs_key_from_hex(text, bytes, AIOBS_KEY_HASH_LEN) != 0)
-    {
-        return "its hash is no SHA-256 in lower-case hex";
-    }
-
-    memcpy(hash, text, AIOBS_KEY_HEX_LEN + 1);
-
-    return NULL;
-}
-
-
-static const char *
-aiobs_import_past(const json_t *row, aiobs_key_attrs_t *attrs, char *created,
-    char *used)
-{
-    const char    *text;
-    const json_t  *active;
-
-    text = json_string_value(json_object_get(row, "created_at"));
-
-    if (text && *text) {
-        if (aiobs_key_parse_time(text, created) != 0) {
-            return "its created_at is no time";
-        }
-
-        attrs->created_at = created;
-    }
-
-    text = json_string_value(json_object_get(row, "last_used"));
-
-    if (text && *text) {
-        if (aiobs_key_parse_time(text, used) != 0) {
-            return "its last_used is no time";
-        }
-
-        attrs->last_used = used;
-    }
-
-    active = json_object_get(row, "active");
-
-    if (active == NULL) {
-        active = json_object_get(row, "is_active");
-    }
-
-    /* one that has expired was not revoked */
-
-    text = json_string_value(json_object_get(row, "state"));
-
-    if (text) {
-        attrs->revoked = strcmp(text, "revoked") == 0;
-        return NULL;
-    }
-
-    attrs->revoked = json_is_false(active)
-                     || (json_is_integer(active)
-                         && json_integer_value(active) == 0);
-
-    return active == NULL || json_is_boolean(active) || json_is_null(active)
-           || json_is_integer(active)
-           ? NULL : "its active is neither true nor false";
 }
 
 

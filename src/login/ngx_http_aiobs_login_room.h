@@ -81,6 +81,12 @@ ngx_http_aiobs_login_provider_t *ngx_http_aiobs_login_find(
     ngx_http_aiobs_login_main_conf_t *main, ngx_str_t *name);
 
 
+/* --- ngx_http_aiobs_login_line.c --- */
+
+/* a line in the block; conf: its provider */
+char *ngx_http_aiobs_oidc_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
 /* --- ngx_http_aiobs_login_complete.c --- */
 
 /* checks a provider whose lines are read, and fills the rest */
