@@ -198,6 +198,17 @@ void aiobs_events_finish(aiobs_usage_t *u);
 void aiobs_events_drop(aiobs_usage_t *u);
 
 
+/* --- aiobs_events_shape.c --- */
+
+/* past as many events as there are of known shapes */
+const uint8_t *aiobs_events_known(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *last);
+
+/* a whole event; its shape is learned, if it has one */
+void aiobs_events_read(aiobs_usage_t *u, const uint8_t *p,
+    const uint8_t *end);
+
+
 /* --- aiobs_answer.c: the documents --- */
 
 void aiobs_answer_init(aiobs_usage_t *u);
