@@ -109,6 +109,16 @@ static const aiobs_node_t  aiobs_reka_responses[] = {
     AIOBS_END
 };
 
+/* what an answer of Cohere's has wherever it comes */
+
+#define AIOBS_COHERE_ROWS                                                     \
+    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),                          \
+    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),                           \
+    AIOBS_PATH("message", aiobs_cohere_message),                              \
+    AIOBS_TEXT("text", NULL),                                                 \
+    AIOBS_PATH("delta", aiobs_cohere_delta),                                  \
+    AIOBS_PATH("response", aiobs_cohere_response)
+
 const aiobs_node_t  aiobs_cohere_answer[] = {
     AIOBS_STRING("id", ID),
     AIOBS_STRING("response_id", ID),
@@ -118,15 +128,9 @@ const aiobs_node_t  aiobs_cohere_answer[] = {
     AIOBS_STRING("model", MODEL),               /* Writer, Reka */
     AIOBS_PATH("responses", aiobs_reka_responses),
     AIOBS_PATH("choices", aiobs_openai_choices),
-    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
-    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
-    AIOBS_PATH("message", aiobs_cohere_message),
-    AIOBS_TEXT("text", NULL),
-    AIOBS_PATH("delta", aiobs_cohere_delta),
-    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_COHERE_ROWS,
     AIOBS_END
 };
-
 
 
 /* --- LM Studio, where a gateway may have Cohere's --- */
@@ -169,12 +173,7 @@ const aiobs_node_t  aiobs_lmstudio_answer[] = {
     AIOBS_STRING("id", ID),                     /* Cohere */
     AIOBS_STRING("finish_reason", FINISH),
     AIOBS_PATH("generations", aiobs_cohere_generations),
-    AIOBS_GROUP("usage", USAGE, aiobs_cohere_usage),
-    AIOBS_GROUP("meta", USAGE, aiobs_cohere_usage),
-    AIOBS_PATH("message", aiobs_cohere_message),
-    AIOBS_TEXT("text", NULL),
-    AIOBS_PATH("delta", aiobs_cohere_delta),
-    AIOBS_PATH("response", aiobs_cohere_response),
+    AIOBS_COHERE_ROWS,
     AIOBS_END
 };
 
