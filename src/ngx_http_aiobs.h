@@ -164,6 +164,10 @@ char *ngx_http_aiobs_set_label_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_aiobs_set_variable_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* text that may have variables in it; *value is made of cf's pool */
+char *ngx_http_aiobs_complex_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t **value);
+
 
 /* --- src/keys/ngx_http_aiobs_keys_conf.c --- */
 

@@ -6,11 +6,9 @@
  */
 
 
-#include "ngx_http_aiobs_agents.h"
+#include "ngx_http_aiobs.h"
 
 
-static char *ngx_http_aiobs_agents_value(ngx_conf_t *cf, ngx_str_t *text,
-    ngx_http_complex_value_t **value);
 static ngx_int_t ngx_http_aiobs_agents_time(ngx_str_t *parameter,
     const char *name, ngx_msec_t *time);
 static char *ngx_http_aiobs_agents_add(ngx_conf_t *cf,
@@ -159,7 +157,7 @@ ngx_http_aiobs_rag_score(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_aiobs_agents_value(cf, &value[1], &acf->score);
+    return ngx_http_aiobs_complex_value(cf, &value[1], &acf->score);
 }
 
 
@@ -202,7 +200,7 @@ ngx_http_aiobs_agent_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    return ngx_http_aiobs_agents_value(cf, &value[1], &acf->session);
+    return ngx_http_aiobs_complex_value(cf, &value[1], &acf->session);
 }
 
 
@@ -232,7 +230,7 @@ ngx_http_aiobs_session_parameter(ngx_conf_t *cf,
         text.data = parameter->data + 4;
         text.len = parameter->len - 4;
 
-        return ngx_http_aiobs_agents_value(cf, &text, &conf->end);
+        return ngx_http_aiobs_complex_value(cf, &text, &conf->end);
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -241,28 +239,6 @@ ngx_http_aiobs_session_parameter(ngx_conf_t *cf,
                        "\"end=value\" are accepted", parameter);
 
     return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_aiobs_agents_value(ngx_conf_t *cf, ngx_str_t *text,
-    ngx_http_complex_value_t **value)
-{
-    ngx_http_compile_complex_value_t  ccv;
-
-    *value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (*value == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = text;
-    ccv.complex_value = *value;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
 }
 
 

@@ -104,8 +104,6 @@ static char *
 ngx_http_aiobs_trace_mode(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf,
     ngx_str_t *value)
 {
-    ngx_http_compile_complex_value_t  ccv;
-
     if (ngx_strcmp(value->data, "on") == 0) {
         conf->mode = NGX_HTTP_AIOBS_TRACE_ON;
         return NGX_CONF_OK;
@@ -125,19 +123,7 @@ ngx_http_aiobs_trace_mode(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf,
 
     conf->mode = NGX_HTTP_AIOBS_TRACE_VARIABLE;
 
-    conf->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (conf->value == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = conf->value;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
+    return ngx_http_aiobs_complex_value(cf, value, &conf->value);
 }
 
 

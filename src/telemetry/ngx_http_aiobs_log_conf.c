@@ -29,8 +29,6 @@ static ngx_int_t ngx_http_aiobs_log_option(ngx_conf_t *cf,
     ngx_str_t *value);
 static ngx_int_t ngx_http_aiobs_log_format(ngx_http_aiobs_log_t *log,
     ngx_str_t *name);
-static char *ngx_http_aiobs_log_if(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
-    ngx_str_t *value);
 static char *ngx_http_aiobs_log_buffer(ngx_conf_t *cf,
     ngx_http_aiobs_log_sink_t *sink, ngx_http_aiobs_log_options_t *options);
 static char *ngx_http_aiobs_log_make_buffer(ngx_conf_t *cf,
@@ -346,8 +344,8 @@ ngx_http_aiobs_log_option(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
     }
 
     if (ngx_strncmp(value->data, "if=", 3) == 0) {
-        return ngx_http_aiobs_log_if(cf, log, &s) == NGX_CONF_OK ? NGX_OK
-                                                                 : NGX_ERROR;
+        return ngx_http_aiobs_complex_value(cf, &s, &log->filter)
+               == NGX_CONF_OK ? NGX_OK : NGX_ERROR;
     }
 
     if (ngx_strncmp(value->data, "flush=", 6) == 0) {
@@ -391,28 +389,6 @@ ngx_http_aiobs_log_format(ngx_http_aiobs_log_t *log, ngx_str_t *name)
     }
 
     return NGX_OK;
-}
-
-
-static char *
-ngx_http_aiobs_log_if(ngx_conf_t *cf, ngx_http_aiobs_log_t *log,
-    ngx_str_t *value)
-{
-    ngx_http_compile_complex_value_t  ccv;
-
-    log->filter = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (log->filter == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = log->filter;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
 }
 
 
