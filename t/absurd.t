@@ -9,7 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-use Aiobs qw(spew wait_for);
+use Aiobs qw(wait_for);
 use AiobsKeys;
 use Digest::SHA qw(sha256_hex);
 use JSON::PP qw(decode_json);
@@ -18,30 +18,16 @@ use Test::More;
 my $t = Aiobs->new;
 provider($t, 0);
 
-spew($t->dir . '/prices.json', <<'EOP');
-{ "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
-      "input_cost_per_token": 1e-03, "output_cost_per_token": 1 } }
-EOP
+prices($t, 1e-03, 1);
 
 my $alice = key_with($t, 'alice', labels => '{"team":"red"}');
 my $limited = key_with($t, 'bob', cost_microusd_per_month => 900_000_000_000);
 
-$t->start(<<'EOC', workers => 1);
+$t->start(<<'EOC' . gateway(), workers => 1);
 aiobs_zone 8m series=500 keys=200;
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_prices %%DIR%%/prices.json;
 aiobs_group_label team;
-server {
-    listen 127.0.0.1:%%PORT_1%%;
-    aiobs on;
-    location /v1/ {
-        aiobs_auth on;
-        aiobs_llm auto;
-        aiobs_endpoint chat;
-        proxy_pass http://127.0.0.1:%%PORT_0%%;
-    }
-    location = /metrics { aiobs_metrics; }
-}
 EOC
 
 sub sums {

@@ -56,12 +56,9 @@ my %key = map { $_->[0] => key_with($t, @$_) } ['minute', rpm => 1],
     ['cost', cost_microusd_per_day => 50], ['edge', tokens_per_month => 15], ['edger', tokens_per_month => 60],
     ['spender'];
 
-spew($t->dir . '/prices.json', <<'EOP');
-{ "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
-      "input_cost_per_token": 0, "output_cost_per_token": 1e-05 } }
-EOP
+prices($t, 0, 1e-05);
 
-my $conf = <<'EOC';
+my $conf = <<'EOC' . gateway('location /op { aiobs_login op; }', 'location = /now { aiobs off; return 200 $msec; }');
 aiobs_zone 8m series=300 keys=200;
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_prices %%DIR%%/prices.json;
@@ -71,18 +68,6 @@ aiobs_oidc_provider op {
     client_secret "client secret";
     redirect_uri http://127.0.0.1:%%PORT_1%%/op/callback;
     allow_domain example.com;
-}
-server {
-    listen 127.0.0.1:%%PORT_1%%;
-    aiobs on;
-    location /v1/ {
-        aiobs_auth on;
-        aiobs_llm auto;
-        aiobs_endpoint chat;
-        proxy_pass http://127.0.0.1:%%PORT_0%%;
-    }
-    location /op { aiobs_login op; }
-    location = /now { aiobs off; return 200 $msec; }
 }
 EOC
 

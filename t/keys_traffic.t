@@ -22,28 +22,14 @@ use Time::HiRes qw(sleep time);
 my $t = Aiobs->new;
 provider($t, 0);
 
-spew($t->dir . '/prices.json', <<'EOP');
-{ "gpt-4o": { "litellm_provider": "openai", "mode": "chat",
-      "input_cost_per_token": 0, "output_cost_per_token": 1e-05 } }
-EOP
+prices($t, 0, 1e-05);
 
-my $conf = <<'EOC';
+my $conf = <<'EOC' . gateway();
 aiobs_zone 8m series=500 keys=200;
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_prices %%DIR%%/prices.json;
 aiobs_group_label team;
 aiobs_limit_share %%SHARE%%;
-server {
-    listen 127.0.0.1:%%PORT_1%%;
-    aiobs on;
-    location /v1/ {
-        aiobs_auth on;
-        aiobs_llm auto;
-        aiobs_endpoint chat;
-        proxy_pass http://127.0.0.1:%%PORT_0%%;
-    }
-    location = /metrics { aiobs_metrics; }
-}
 EOC
 
 sub conf { return $conf =~ s/%%SHARE%%/$_[0]/r }

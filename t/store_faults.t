@@ -10,7 +10,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-use Aiobs qw(slurp spew wait_for);
+use Aiobs qw(wait_for);
 use AiobsKeys;
 use Digest::SHA qw(sha256_hex);
 use Test::More;
@@ -31,20 +31,9 @@ my $mounted = $> == 0
     && system("mount -t tmpfs -o size=2m,mode=0777 tmpfs $disk 2>/dev/null") == 0;
 END { system("umount -l $disk") if $mounted }
 
-my $conf = <<'EOC';
+my $conf = <<'EOC' . gateway();
 aiobs_zone 8m series=300 keys=200;
 aiobs_key_store sqlite:%%STORE%%;
-server {
-    listen 127.0.0.1:%%PORT_1%%;
-    aiobs on;
-    location /v1/ {
-        aiobs_auth on;
-        aiobs_llm auto;
-        aiobs_endpoint chat;
-        proxy_pass http://127.0.0.1:%%PORT_0%%;
-    }
-    location = /metrics { aiobs_metrics; }
-}
 EOC
 
 sub conf { return $conf =~ s/%%STORE%%/$_[0]/r }

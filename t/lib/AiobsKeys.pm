@@ -9,6 +9,8 @@ AiobsKeys - keys that may only so much, and a provider that says what it took
     my $key = key_with($t, 'alice', rpm => 5, models => 'gpt-4*');
     my @rows = sql($t, 'SELECT day, calls FROM usage_daily');
     provider($t, 0);            # as upstream 0
+    prices($t, 0, 1e-05);       # of a token of input and output
+    $t->start("aiobs_key_store sqlite:%%DIR%%/keys.db;\n" . gateway());
     my $r = call($t, 1, $key, model => 'gpt-4o', usage => [10, 5]);
 
 The store is read and written by Python's sqlite3, as another program would.
@@ -27,7 +29,7 @@ use Time::HiRes qw(sleep);
 use Aiobs qw(spew wait_for);
 use Digest::SHA qw(sha256_hex);
 
-our @EXPORT = qw(key_with set_attrs sql provider call);
+our @EXPORT = qw(key_with set_attrs sql provider call prices gateway);
 
 sub key_with {
     my ($t, $user, %attrs) = @_;
@@ -103,6 +105,34 @@ sub provider {
     });
 
     return;
+}
+
+sub prices {
+    my ($t, $input, $output) = @_;
+
+    spew($t->dir . '/prices.json', encode_json({ 'gpt-4o' => { litellm_provider => 'openai',
+        mode => 'chat', input_cost_per_token => 0 + $input, output_cost_per_token => 0 + $output } }));
+    return;
+}
+
+# the server that these calls go to; more of its lines
+
+sub gateway {
+    my $more = join '', map { "    $_\n" } @_;
+
+    return <<"EOC";
+server {
+    listen 127.0.0.1:%%PORT_1%%;
+    aiobs on;
+    location /v1/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        aiobs_endpoint chat;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location = /metrics { aiobs_metrics; }
+$more}
+EOC
 }
 
 sub call {
