@@ -14,7 +14,7 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use Test::More;
 
-our @EXPORT = qw(build run_on run_ok variants root);
+our @EXPORT = qw(build reader run_on run_ok variants root);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 my $dir = tempdir(CLEANUP => 1);
@@ -47,6 +47,15 @@ sub build {
     system(@cmd) == 0 or BAIL_OUT("cannot compile $name: @cmd");
 
     return $exe;
+}
+
+
+# the room src/usage behind usage_cat.c
+
+sub reader {
+    my @sources = map { s{^\Q$root\E/src/}{}r } glob "$root/src/usage/*.c";
+
+    return build('usage_cat', 'sanitized', \@sources, qw(-lyajl -lz -lbrotlidec -lzstd -ljansson));
 }
 
 

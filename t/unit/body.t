@@ -8,18 +8,14 @@ use warnings;
 
 use File::Temp qw(tempdir);
 use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use AiobsUnit;
 use JSON::PP;
 use Test::More;
 
 my $dir = tempdir(CLEANUP => 1);
-my $src = "$Bin/../../src";
-my $exe = "$dir/usage_cat";
-
-system('cc', '-std=gnu11', '-g', '-O1', '-Wall', '-Wextra', '-Werror',
-    '-Wno-unused-parameter', '-fsanitize=address,undefined', "-I$src", '-o', $exe,
-    "$Bin/usage_cat.c", glob("$src/usage/*.c"), '-lyajl', '-lz', '-lbrotlidec',
-    '-lzstd', '-ljansson') == 0
-    or BAIL_OUT('the driver does not compile');
+my $exe = reader();
 
 # AIOBS_DIALECT_*
 my %dialect = (auto => 1, openai => 2, anthropic => 3, gemini => 4);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "telemetry/aiobs_escape.h"
+#include "number.h"
 
 
 #define LENGTH  700
@@ -102,19 +103,6 @@ naive(uint8_t *to, size_t max, const uint8_t *s, size_t len)
     to[used++] = '"';
 
     return used;
-}
-
-
-static uint32_t
-number(uint32_t n)
-{
-    static uint64_t  x = 88172645463325252ULL;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-
-    return (uint32_t) (x >> 32) % n;
 }
 
 

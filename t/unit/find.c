@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "usage/aiobs_find.h"
+#include "number.h"
 
 
 static const uint8_t *
@@ -22,19 +23,6 @@ naive(const char *set, const uint8_t *p, const uint8_t *last)
     }
 
     return p;
-}
-
-
-static uint32_t
-number(uint32_t n)
-{
-    static uint64_t  x = 88172645463325252ULL;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-
-    return (uint32_t) (x >> 32) % n;
 }
 
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "usage/aiobs_answer.h"
+#include "number.h"
 
 
 #define BODIES     1024
@@ -41,19 +42,6 @@ typedef struct {
 
 static body_t    bodies[BODIES];
 static unsigned  n_bodies;
-
-
-static uint32_t
-number(uint32_t n)
-{
-    static uint64_t  x = 88172645463325252ULL;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-
-    return (uint32_t) (x >> 32) % n;
-}
 
 
 /* --- changes --- */

@@ -12,22 +12,10 @@
 #include <string.h>
 
 #include "usage/aiobs_shape.h"
+#include "number.h"
 
 
 #define STREAM  8192
-
-
-static uint32_t
-number(uint32_t n)
-{
-    static uint64_t  x = 88172645463325252ULL;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-
-    return (uint32_t) (x >> 32) % n;
-}
 
 
 /* two events, alike but for what is in their holes, teach the shape */

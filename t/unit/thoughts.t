@@ -13,10 +13,7 @@ use AiobsUnit;
 use JSON::PP;
 use Test::More;
 
-my $src = AiobsUnit::root() . '/src';
-my @sources = map { s{^\Q$src\E/}{}r } glob "$src/usage/*.c";
-my $exe = AiobsUnit::build('usage_cat', 'sanitized', \@sources,
-    qw(-lyajl -lz -lbrotlidec -lzstd -ljansson));
+my $exe = reader();
 
 my $ndjson = 'application/x-ndjson';
 my $sse = 'text/event-stream';

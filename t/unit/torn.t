@@ -15,10 +15,7 @@ use AiobsUnit;
 use JSON::PP;
 use Test::More;
 
-my $src = AiobsUnit::root() . '/src';
-my @sources = map { s{^\Q$src\E/}{}r } glob "$src/usage/*.c";
-my $exe = AiobsUnit::build('usage_cat', 'sanitized', \@sources,
-    qw(-lyajl -lz -lbrotlidec -lzstd -ljansson));
+my $exe = reader();
 
 my $text = message('event', 'contentBlockDelta', '{"delta":{"text":"hi there"}}');
 my $usage = message('event', 'metadata', '{"usage":{"inputTokens":3,"outputTokens":4}}');
