@@ -37,7 +37,7 @@ static const char  aiobs_keys_codes[] =
     "  0  done\n"
     "  1  the store could not be read or written, or the key cannot be rotated;\n"
     "     stderr says why\n"
-    "  2  wrong usage, or a name that is not fit\n"
+    "  2  wrong usage, or a value that is not fit\n"
     "  3  no such key or user\n"
     "  4  several keys begin so: give more of the key id\n"
     "  5  some rows could not be imported; stderr says which\n"

@@ -152,9 +152,12 @@ json_t *aiobs_keys_litellm(const json_t *row, const char *team,
 /* --- aiobs_keys_csv.c --- */
 
 /*
- * RFC 4180.  Fields of the next record, in memory that lasts until the next
- * call; 0: the end, -1: a record that is none or is too large.
+ * RFC 4180.  Fields of the next record, AIOBS_CSV_FIELDS at most, in memory
+ * that lasts until the next call; 0: the end, -1: a record that is none or is
+ * too large.
  */
+
+#define AIOBS_CSV_FIELDS  128
 
 typedef struct aiobs_csv_s  aiobs_csv_t;
 

@@ -13,7 +13,6 @@
 #include <string.h>
 
 
-#define AIOBS_CSV_FIELDS  128
 #define AIOBS_CSV_RECORD  (256 * 1024)  /* bytes */
 
 

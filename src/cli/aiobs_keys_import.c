@@ -220,7 +220,7 @@ static int
 aiobs_import_csv(aiobs_import_t *im)
 {
     int           rc, n, columns;
-    char        **fields, *names[128];
+    char        **fields, *names[AIOBS_CSV_FIELDS];
     json_t       *row;
     aiobs_csv_t  *csv, *header;
 
