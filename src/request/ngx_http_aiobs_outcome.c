@@ -9,6 +9,16 @@
 #include "ngx_http_aiobs_counts.h"
 
 
+/* a stream of HTTP/3 ends with its connection, without an error of its own */
+
+#if (NGX_HTTP_V3)
+#define ngx_http_aiobs_stream_gone(r)                                         \
+    ((r)->connection->quic && (r)->connection->close)
+#else
+#define ngx_http_aiobs_stream_gone(r)  0
+#endif
+
+
 static void ngx_http_aiobs_recognise(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, aiobs_request_record_t *asked);
 static void ngx_http_aiobs_background(ngx_http_request_t *r,
@@ -233,6 +243,10 @@ ngx_http_aiobs_status(ngx_http_request_t *r)
         return r->headers_out.status;
     }
 
+    if (ngx_http_aiobs_stream_gone(r)) {
+        return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
+
     return r->http_version == NGX_HTTP_VERSION_9 ? 9 : 0;
 }
 
@@ -405,7 +419,7 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return 0;
     }
 
-    return r->connection->error
+    return r->connection->error || ngx_http_aiobs_stream_gone(r)
            || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
 }
 
