@@ -99,6 +99,10 @@ server {
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /moved { error_page 500 = /after; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location = /drop { return 444; }
+    location = /moved-here { error_page 500 = /drop/page; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location = /drop/page { return 200 ok; }
+    location = /moved-on { recursive_error_pages on; error_page 500 = /moved-again; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location = /moved-again { recursive_error_pages on; error_page 500 = @fallback; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location = /posted { post_action /after; return 200 ok; }
     location = /after { internal; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -437,9 +441,12 @@ $found = spans_of('redirect');
 is_deeply([map { $_->{attrs}{'http.response.status_code'} } kind($found, 3)], [500, 200], 'error_page: both upstreams');
 is(scalar kind($found, 2), 1, 'one SERVER span');
 
-$t->post(1, '/moved', { a => 1 }, 'X-Request-ID', 'moved');
-is_deeply([map { $_->{attrs}{'http.request.method'} } sort { $a->{kind} <=> $b->{kind} || $a->{start} <=> $b->{start} } @{spans_of('moved')}],
-    [qw(POST POST GET)], 'error_page to a URI: the method of the client, and of each try');
+for my $case (['moved', qw(POST POST GET)], ['moved-on', qw(POST POST GET GET)], ['moved-here', qw(POST POST)]) {
+    my ($id, @methods) = @$case;
+    $t->post(1, "/$id", { a => 1 }, 'X-Request-ID', $id);
+    is_deeply([map { $_->{attrs}{'http.request.method'} } sort { $a->{kind} <=> $b->{kind} || $a->{start} <=> $b->{start} } @{spans_of($id)}],
+        \@methods, "$id: error_page to a URI: the method of the client, and of each try");
+}
 
 my ($sub) = seen('sub', '/sub');
 is((kind(spans_of('sub'), 2))[0]{trace}, $sub, 'a subrequest before');

@@ -24,6 +24,8 @@
 #endif
 
 
+static void ngx_http_aiobs_redirected(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static ngx_http_aiobs_ctx_t *ngx_http_aiobs_take_ctx(ngx_log_t *log);
 static void ngx_http_aiobs_give_ctx(ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_free_ctx(ngx_http_aiobs_ctx_t *ctx);
@@ -56,11 +58,27 @@ ngx_http_aiobs_find_ctx(ngx_http_request_t *r)
             ctx = cln->data;
             ngx_http_set_ctx(r, ctx, ngx_http_aiobs_module);
             ngx_http_aiobs_final_status(r);     /* another upstream follows */
+            ngx_http_aiobs_redirected(r, ctx);
             return ctx;
         }
     }
 
     return NULL;
+}
+
+
+/* what is asked of an upstream from now on may have another method */
+
+static void
+ngx_http_aiobs_redirected(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t   method;
+    ngx_uint_t  n;
+
+    if (ctx->get_from == 0 && ngx_http_aiobs_method_lost(r, &method)) {
+        n = r->upstream_states ? r->upstream_states->nelts : 0;
+        ctx->get_from = ngx_min(n, 0xfffe) + 1;
+    }
 }
 
 

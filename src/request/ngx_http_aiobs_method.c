@@ -31,8 +31,23 @@ ngx_http_aiobs_method(ngx_http_request_t *r)
 ngx_uint_t
 ngx_http_aiobs_method_said(ngx_http_request_t *r)
 {
-    u_char     *p, *last;
-    ngx_str_t   name;
+    ngx_str_t  name;
+
+    if (!ngx_http_aiobs_method_lost(r, &name)) {
+        return 0;
+    }
+
+    r->method = ngx_http_aiobs_method_bit(&name);
+    r->method_name = name;
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_method_lost(ngx_http_request_t *r, ngx_str_t *name)
+{
+    u_char  *p, *last;
 
     if (r->method != NGX_HTTP_GET) {
         return 0;                       /* it makes nothing else of one */
@@ -41,24 +56,16 @@ ngx_http_aiobs_method_said(ngx_http_request_t *r)
     p = r->request_line.data;
     last = p + r->request_line.len;
 
-    for (name.data = p; p < last && *p != ' '; p++) {
+    for (name->data = p; p < last && *p != ' '; p++) {
         if ((*p < 'A' || *p > 'Z') && *p != '_' && *p != '-') {
             return 0;                   /* it is malformed */
         }
     }
 
-    name.len = p - name.data;
+    name->len = p - name->data;
 
-    if (name.len == 0 || p == last
-        || (name.len == 3 && ngx_strncmp(name.data, "GET", 3) == 0))
-    {
-        return 0;
-    }
-
-    r->method = ngx_http_aiobs_method_bit(&name);
-    r->method_name = name;
-
-    return 1;
+    return name->len && p < last
+           && (name->len != 3 || ngx_strncmp(name->data, "GET", 3) != 0);
 }
 
 

@@ -162,6 +162,8 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    complete:1;     /* so is the whole record */
     unsigned                    unpriced:1;     /* no price for what was used */
     unsigned                    became_get:1;   /* it had another method */
+    unsigned                    get_from:16;    /* states of upstreams until
+                                                   then, + 1; 0: none had it */
 };
 
 
@@ -441,6 +443,9 @@ ngx_str_t *ngx_http_aiobs_method(ngx_http_request_t *r);
  * said.  0: it has it; else its method and method_name are to be put back.
  */
 ngx_uint_t ngx_http_aiobs_method_said(ngx_http_request_t *r);
+
+/* whether nginx has made it a GET; name: what the client has said */
+ngx_uint_t ngx_http_aiobs_method_lost(ngx_http_request_t *r, ngx_str_t *name);
 
 
 /* --- ngx_http_aiobs_agent.c --- */

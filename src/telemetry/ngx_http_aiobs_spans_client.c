@@ -16,6 +16,8 @@
 static ngx_msec_t ngx_http_aiobs_try_end(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state, ngx_msec_t now);
 static ngx_uint_t ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t);
+static ngx_uint_t ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
@@ -156,6 +158,23 @@ ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t)
 }
 
 
+/* whether it was behind a redirect that has made the request a GET */
+
+static ngx_uint_t
+ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
+{
+    ngx_http_upstream_state_t  *states;
+
+    if (!s->ctx->became_get || s->ctx->get_from == 0) {
+        return 0;
+    }
+
+    states = s->request->upstream_states->elts;
+
+    return t->state - states >= s->ctx->get_from - 1;
+}
+
+
 static void
 ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
@@ -172,7 +191,7 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     if (gen_ai) {
         ngx_http_aiobs_call_name(ctx, &name, buf);
 
-    } else if (s->ctx->became_get && t->here) {
+    } else if (ngx_http_aiobs_try_get(s, t)) {
         ngx_str_set(&name, "GET");
 
     } else if (s->request->method == NGX_HTTP_UNKNOWN) {
@@ -217,7 +236,7 @@ ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     r = s->request;
     state = t->state;
 
-    if (s->ctx->became_get && t->here) {
+    if (ngx_http_aiobs_try_get(s, t)) {
         ngx_http_aiobs_span_text(s, "http.request.method", "GET", 3);
 
     } else if (r->method == NGX_HTTP_UNKNOWN) {
