@@ -66,6 +66,7 @@ server {
     proxy_read_timeout 300ms;
     location / { return 204; }
     location /boom { return 500; }
+    location /moved { error_page 502 = /down/again; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /v1/ { aiobs_auth optional; aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://tries; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
@@ -243,9 +244,19 @@ is($e->{request}{headers}{$_}, '[Filtered]', "$_ never") for 'Cookie', 'X-Csrf-T
 unlike(encode_json($e), qr/\Q$labelled\E/, 'nor keys');
 is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
 
+# an error_page to a URI makes it a GET, of which the client knows nothing
+
+$t->stop;
+$t->start(conf('traces_sample_rate 1;'));
+$t->request(0, 'PUT', '/moved', ['X-Request-ID', 'moved', 'traceparent', $parent], '');
+my $moved = item('transaction', 'moved');
+is_deeply([$moved->{transaction}, $moved->{request}{method}, map { $_->{description} =~ /^(\w+)/ } @{$moved->{spans}}],
+    ['PUT /moved', 'PUT', 'PUT', 'GET'], 'methods of the request and of its tries');
+
 # Sentry's hosts name the organisation
 
-$t->reload(conf('traces_sample_rate 1;') =~ s{dsn env:SENTRY_DSN;}{'dsn ' . $ENV{SENTRY_DSN} =~ s/127\.0\.0\.1/o123.ingest.localhost/r . ';'}er);
+$t->stop;
+$t->start(conf('traces_sample_rate 1;') =~ s{dsn env:SENTRY_DSN;}{'dsn ' . $ENV{SENTRY_DSN} =~ s/127\.0\.0\.1/o123.ingest.localhost/r . ';'}er);
 $t->get(0, '/boom', 'X-Request-ID', 'org', 'traceparent', $parent);
 is(context($_, 'org')->{org_id}, '123', "the organisation, of the $_") for qw(event transaction);
 is(context('event', 'org')->{transaction}, 'GET /boom', 'and the transaction');

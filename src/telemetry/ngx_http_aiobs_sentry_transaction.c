@@ -134,6 +134,8 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
     u_char                   start[40], end[40];
     ngx_http_aiobs_trace_t  *trace;
 
+    static ngx_str_t         get = ngx_string("GET");
+
     trace = &s->ctx->trace;
 
     if (t->last && trace->traced) {
@@ -164,8 +166,8 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
     } else {
         ngx_http_aiobs_sentry_put(out, ",\"op\":\"http.client\","
                                        "\"description\":");
-        ngx_http_aiobs_sentry_string(out, ngx_http_aiobs_method(s->request),
-                                     64);
+        ngx_http_aiobs_sentry_string(out, ngx_http_aiobs_try_get(s, t) ? &get
+                                     : ngx_http_aiobs_method(s->request), 64);
         ngx_http_aiobs_sentry_put(out, ",\"data\":{\"try\":%ui",
                                   t->number + 1);
     }

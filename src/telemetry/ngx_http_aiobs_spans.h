@@ -132,6 +132,10 @@ void ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s);
 
 void ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s);
 
+/* whether it was behind a redirect that has made the request a GET */
+ngx_uint_t ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+
 /* a span for every try, the steps of the last one below it */
 void ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s);
 

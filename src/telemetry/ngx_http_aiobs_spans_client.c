@@ -16,8 +16,6 @@
 static ngx_msec_t ngx_http_aiobs_try_end(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state, ngx_msec_t now);
 static ngx_uint_t ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t);
-static ngx_uint_t ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s,
-    ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
@@ -158,9 +156,7 @@ ngx_http_aiobs_try_answered(ngx_http_aiobs_try_t *t)
 }
 
 
-/* whether it was behind a redirect that has made the request a GET */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
     ngx_http_upstream_state_t  *states;
