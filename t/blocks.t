@@ -48,7 +48,7 @@ server {
     location /keys/read { aiobs_keys_api; limit_except GET { deny all; } }
     location /metrics { aiobs_metrics created; if ($arg_if) { set $x 1; } }
     location /metrics/except { aiobs_metrics; limit_except POST { allow all; } }
-    location /requests { aiobs_requests; if ($arg_if) { set $x 1; } }
+    location /requests { aiobs_requests; if ($arg_user) { set $x 1; } }
     location /requests/except { aiobs_requests; limit_except POST { allow all; } }
 
     # something else answers there
@@ -93,7 +93,7 @@ for my $path ('/metrics', '/metrics?if=1') {
 }
 
 is($t->get(1, '/metrics/except')->{status}, 200, 'metrics where "limit_except" allows it');
-is($t->get(1, $_)->{status}, 200, $_) for '/requests', '/requests?if=1', '/requests/except';
+is($t->get(1, $_)->{status}, 200, $_) for '/requests', '/requests?user=nobody', '/requests/except';
 
 unlike($t->get(1, '/metrics')->{body}, qr{^http_requests_total\{handler="/metrics}m,
     'scrapes are no requests');
