@@ -26,6 +26,8 @@ static const char  *aiobs_usage_fields[] = {
     "data:", "event:", "id:", "retry:"
 };
 
+#define AIOBS_FIELDS  (sizeof(aiobs_usage_fields) / sizeof(char *))
+
 
 void
 aiobs_usage_part(aiobs_usage_t *u, const uint8_t *p, size_t len)
@@ -62,22 +64,26 @@ static const uint8_t *
 aiobs_usage_part_first(aiobs_usage_t *u, const uint8_t *p,
     const uint8_t *last)
 {
+    uint8_t         i;
     const uint8_t  *name;
 
     if (u->part_len == 0) {
         p = aiobs_usage_first(u, p, last, &u->part);
 
-        if (u->part != AIOBS_FRAMING_SSE || *p == ':') {
+        if (u->part != AIOBS_FRAMING_SSE) {
             return p;
         }
 
-        u->part = AIOBS_FRAMING_UNKNOWN;
-
-        for (u->part_field = 0; aiobs_usage_fields[u->part_field][0] != *p;
-             u->part_field++)
-        {
-            /* it is one of them */
+        for (i = 0; i < AIOBS_FIELDS && aiobs_usage_fields[i][0] != *p; i++) {
+            /* void */
         }
+
+        if (i == AIOBS_FIELDS) {
+            return p;               /* a comment, or it is said to be events */
+        }
+
+        u->part = AIOBS_FRAMING_UNKNOWN;
+        u->part_field = i;
     }
 
     name = (const uint8_t *) aiobs_usage_fields[u->part_field];

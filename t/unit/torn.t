@@ -66,6 +66,10 @@ is(told(substr(part($hi x 2 . $hi =~ s/\}\]\}\n\n//r), 0, -1), $path), 'estimate
 is(told(join('', part($hi), $pieces[0], $usage, @pieces[1, 2]), $path), 'reported 3 4 0', 'no other event goes between');
 is(told(join('', part($hi), $pieces[0], $failure), $path), 'estimated 1000000 2 1', 'an error ends the event under way');
 is(told(part('hi') . part(' there'), $path), 'estimated 1000000 2 0', 'text as it stands');
+is(told(part('d') . part('ear reader'), $path), 'estimated 1000000 2 0', 'text that begins like an event');
+is(told(part('retry'), $path), 'estimated 1000000 1 0', 'and that is not more than that');
+is(told(part('da') . part(substr $hi, 2) . part($final), $path), 'reported 3 4 0', 'an event in such pieces');
+is(told(part('hi'), '/model/m/invoke', 'text/event-stream'), 'none -1 -1 0', 'messages that are said to be events');
 is(told(part('{"generated_') . part('text":"hi there"}'), $path), 'estimated 1000000 2 0', 'one document');
 
 # an agent's figures are those of all of its calls, but for torn ones
@@ -83,10 +87,11 @@ done_testing();
 sub part { return message('event', 'PayloadPart', $_[0]) }
 
 sub told {
-    my ($body, $path) = @_;
+    my ($body, $path, $content) = @_;
+    $content ||= 'application/vnd.amazon.eventstream';
 
     my $out = AiobsUnit::run_ok($exe, $body, 'read', 1, 'POST', $path || '/model/m/converse-stream',
-        200, 'content-type:application/vnd.amazon.eventstream');
+        200, "content-type:$content");
     my $r = decode_json($out);
 
     ok($r->{splits}, 'however it is split');
