@@ -154,7 +154,7 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
     }
 
     if (lcf->fast_headers) {
-        ngx_http_aiobs_head_expect(r);
+        ngx_http_aiobs_head_expect(r, ctx);
     }
 
     return NGX_DECLINED;
@@ -509,7 +509,6 @@ ngx_http_aiobs_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_http_aiobs_head_init_process();
     ngx_http_aiobs_log_init_process(amcf->shared->torn);
 
     ngx_http_aiobs_recorder_init_process(amcf->recorder.capacity

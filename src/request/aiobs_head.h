@@ -170,25 +170,23 @@ aiobs_head_lowcase_sse2(uint8_t *dst, const uint8_t *name)
 static inline const uint8_t *
 aiobs_head_value_sse2(const uint8_t *p, const uint8_t *last)
 {
-    __m128i   v;
-    uint32_t  mask;
+    __m128i         v;
+    uint32_t        mask;
+    const uint8_t  *end;
 
     while (last - p >= AIOBS_HEAD_LANE) {
         v = _mm_loadu_si128((const __m128i *) p);
         mask = aiobs_head_bits(_mm_min_epu8(v, _mm_set1_epi8('\r')), v);
 
-        if (mask == 0) {
-            p += AIOBS_HEAD_LANE;
-            continue;
+        for ( /* void */ ; mask; mask &= mask - 1) {
+            end = p + __builtin_ctz(mask);
+
+            if (*end == '\r' || *end == '\n' || *end == '\0') {
+                return end;
+            }
         }
 
-        p += __builtin_ctz(mask);
-
-        if (*p == '\r' || *p == '\n' || *p == '\0') {
-            return p;
-        }
-
-        p++;
+        p += AIOBS_HEAD_LANE;
     }
 
     return aiobs_head_value_portable(p, last);

@@ -4,17 +4,16 @@
  *
  * The head of an upstream's HTTP/1 answer, read in fewer steps.
  *
- * nginx reads a head byte by byte and asks a hash for each name; that is a third
- * of what a small answer costs it.  An upstream names the same lines each time:
- * here names are remembered, and plain lines (see aiobs_head.h) are handed over
+ * nginx reads a head byte by byte and asks a hash for each name.  An upstream
+ * names the same lines each time: here names are remembered, and plain lines (see aiobs_head.h) are handed over
  * as nginx's own parser would: the same list, the same hashes, the same
  * handlers of ngx_http_upstream in the same order.
  *
  * Where the status line ends and what the head means remains with the proxy
  * module.  Its parser is run for the status line alone, as if nothing else had
  * been received yet, then for whatever is left from the first line on that is
- * not plain: the empty one, at last.  Heads in pieces, of retries, of caches
- * and of other modules are not touched.
+ * not plain: the empty one, at last.  What comes in later reads, heads of retries
+ * and those of other modules are not touched.
  */
 
 
@@ -23,7 +22,8 @@
 
 
 #define NGX_HTTP_AIOBS_HEAD_LINES  64       /* of a head, at most */
-#define NGX_HTTP_AIOBS_HEAD_SETS   64       /* of names; a power of two */
+#define NGX_HTTP_AIOBS_HEAD_SETS   64       /* of names, as in the shift below */
+#define NGX_HTTP_AIOBS_HEAD_SHIFT  (64 - 6)
 #define NGX_HTTP_AIOBS_HEAD_WAYS   4
 
 
@@ -32,9 +32,16 @@
 typedef struct {
     u_char                       name[AIOBS_HEAD_NAME];
     ngx_uint_t                   hash;
-    ngx_http_upstream_header_t  *header;    /* NULL: for nobody */
+    ngx_http_upstream_header_t  *header;    /* of nginx's own; NULL: nobody's */
     uint32_t                     mask;      /* a bit for each byte; 0: unused */
 } __attribute__((aligned(64))) ngx_http_aiobs_head_name_t;
+
+
+typedef struct {
+    aiobs_head_line_t            at;
+    ngx_uint_t                   hash;
+    ngx_http_upstream_header_t  *header;
+} ngx_http_aiobs_head_line_t;
 
 
 static ngx_int_t ngx_http_aiobs_head_content(ngx_http_request_t *r);
@@ -42,39 +49,33 @@ static ngx_int_t ngx_http_aiobs_head_process(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_head_lines(ngx_http_request_t *r,
     ngx_http_upstream_t *u);
 static ngx_int_t ngx_http_aiobs_head_give(ngx_http_request_t *r,
-    aiobs_head_line_t *line, ngx_http_aiobs_head_name_t **name, ngx_uint_t n,
-    size_t len);
+    ngx_http_aiobs_head_line_t *line, ngx_uint_t n, size_t len);
 static ngx_inline ngx_table_elt_t *ngx_http_aiobs_head_push(ngx_list_t *list);
-static ngx_inline ngx_http_aiobs_head_name_t *ngx_http_aiobs_head_find(
-    ngx_hash_t *known, aiobs_head_line_t *line);
+static ngx_inline ngx_int_t ngx_http_aiobs_head_find(ngx_http_request_t *r,
+    ngx_http_aiobs_head_line_t *line);
 static ngx_inline ngx_uint_t ngx_http_aiobs_head_set(aiobs_head_line_t *line);
-static ngx_http_aiobs_head_name_t *ngx_http_aiobs_head_learn(ngx_hash_t *known,
-    aiobs_head_line_t *line, ngx_http_aiobs_head_name_t *set, uint32_t mask);
+static ngx_int_t ngx_http_aiobs_head_learn(ngx_http_request_t *r,
+    ngx_http_aiobs_head_line_t *line, ngx_http_aiobs_head_name_t *set,
+    uint32_t mask);
 
 
 static ngx_http_aiobs_head_name_t
     ngx_http_aiobs_head_names[NGX_HTTP_AIOBS_HEAD_SETS]
                              [NGX_HTTP_AIOBS_HEAD_WAYS];
 
-/* handlers are of a configuration */
-static ngx_hash_t  *ngx_http_aiobs_head_known;
+/* which of a full set goes next */
+static ngx_uint_t  ngx_http_aiobs_head_next;
 
 
 void
-ngx_http_aiobs_head_init_process(void)
-{
-    ngx_http_aiobs_head_known = NULL;
-}
-
-
-void
-ngx_http_aiobs_head_expect(ngx_http_request_t *r)
+ngx_http_aiobs_head_expect(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (r->content_handler && r->content_handler == clcf->handler) {
+        ctx->content_handler = r->content_handler;
         r->content_handler = ngx_http_aiobs_head_content;
     }
 }
@@ -88,20 +89,25 @@ ngx_http_aiobs_head_expect(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aiobs_head_content(ngx_http_request_t *r)
 {
+    void                       **conf;
     ngx_int_t                    rc;
     ngx_http_upstream_t         *u;
     ngx_http_aiobs_ctx_t        *ctx;
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    ctx = ngx_http_aiobs_get_ctx(r);
 
-    r->content_handler = clcf->handler;
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* it was there before */
+    }
 
-    rc = clcf->handler(r);
+    conf = r->loc_conf;
+    r->content_handler = ctx->content_handler;
 
-    if (rc != NGX_DONE) {
-        return rc;
+    rc = r->content_handler(r);
+
+    if (rc != NGX_DONE || r->loc_conf != conf) {
+        return rc;                      /* or it went on to another location */
     }
 
     /* the request is there as long as nobody has finalized what is returned */
@@ -109,16 +115,10 @@ ngx_http_aiobs_head_content(ngx_http_request_t *r)
     u = r->upstream;
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
-    if (u == NULL || u->output.tag != (ngx_buf_tag_t) amcf->proxy
-        || u->process_header == NULL || u->buffer.start
-        || u->process_header == ngx_http_aiobs_head_process)
+    if (u && u->output.tag == (ngx_buf_tag_t) amcf->proxy
+        && u->process_header && u->buffer.start == NULL
+        && u->process_header != ngx_http_aiobs_head_process)
     {
-        return rc;
-    }
-
-    ctx = ngx_http_aiobs_get_ctx(r);
-
-    if (ctx) {
         ctx->process_header = u->process_header;
         u->process_header = ngx_http_aiobs_head_process;
     }
@@ -187,69 +187,50 @@ ngx_http_aiobs_head_process(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_aiobs_head_lines(ngx_http_request_t *r, ngx_http_upstream_t *u)
 {
-    size_t                          len;
-    u_char                         *p;
-    ngx_uint_t                      n;
-    ngx_hash_t                     *known;
-    const uint8_t                  *end;
-    aiobs_head_line_t               line[NGX_HTTP_AIOBS_HEAD_LINES];
-    ngx_http_aiobs_head_name_t     *name[NGX_HTTP_AIOBS_HEAD_LINES];
-    ngx_http_upstream_main_conf_t  *umcf;
-
-    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
-    known = &umcf->headers_in_hash;
-
-    if (ngx_http_aiobs_head_known != known) {
-        ngx_memzero(ngx_http_aiobs_head_names,
-                    sizeof(ngx_http_aiobs_head_names));
-        ngx_http_aiobs_head_known = known;
-    }
+    size_t                       len;
+    ngx_uint_t                   n;
+    const uint8_t               *p;
+    ngx_http_aiobs_head_line_t   line[NGX_HTTP_AIOBS_HEAD_LINES];
 
     len = 0;
     p = u->buffer.pos;
 
     for (n = 0; n < NGX_HTTP_AIOBS_HEAD_LINES; n++) {
 
-        end = aiobs_head_line(p, u->buffer.last, &line[n]);
+        p = aiobs_head_line(p, u->buffer.last, &line[n].at);
 
-        if (end == NULL) {
+        if (p == NULL || ngx_http_aiobs_head_find(r, &line[n]) != NGX_OK) {
             break;
         }
 
-        name[n] = ngx_http_aiobs_head_find(known, &line[n]);
-
-        if (name[n] == NULL) {
-            break;
-        }
-
-        len += line[n].name_len;
-        p = (u_char *) end;
+        len += line[n].at.name_len;
     }
 
-    return n ? ngx_http_aiobs_head_give(r, line, name, n, len) : NGX_OK;
+    return n ? ngx_http_aiobs_head_give(r, line, n, len) : NGX_OK;
 }
 
 
 /* n lines, one behind the other, with names of len bytes */
 
 static ngx_int_t
-ngx_http_aiobs_head_give(ngx_http_request_t *r, aiobs_head_line_t *line,
-    ngx_http_aiobs_head_name_t **name, ngx_uint_t n, size_t len)
+ngx_http_aiobs_head_give(ngx_http_request_t *r,
+    ngx_http_aiobs_head_line_t *line, ngx_uint_t n, size_t len)
 {
-    size_t                size;
-    u_char               *text, *lowcase;
-    ngx_int_t             rc;
-    ngx_uint_t            i;
-    const uint8_t        *base;
-    ngx_table_elt_t      *h;
-    ngx_http_upstream_t  *u;
+    size_t                       size;
+    u_char                      *text, *lowcase;
+    ngx_int_t                    rc;
+    const uint8_t               *base;
+    ngx_table_elt_t             *h;
+    ngx_http_upstream_t         *u;
+    ngx_http_aiobs_head_line_t  *last;
 
     u = r->upstream;
 
     /* the buffer will be read into again */
 
-    base = line[0].name;
-    size = line[n - 1].value + line[n - 1].value_len + 1 - base;
+    last = line + n;
+    base = line->at.name;
+    size = last[-1].at.value + last[-1].at.value_len + 1 - base;
 
     text = ngx_pnalloc(r->pool, size + len + AIOBS_HEAD_NAME);
     if (text == NULL) {
@@ -258,31 +239,32 @@ ngx_http_aiobs_head_give(ngx_http_request_t *r, aiobs_head_line_t *line,
 
     lowcase = ngx_cpymem(text, base, size);
 
-    for (i = 0; i < n; i++) {
+    for ( /* void */ ; line < last; line++) {
 
         h = ngx_http_aiobs_head_push(&u->headers_in.headers);
         if (h == NULL) {
             return NGX_ERROR;
         }
 
-        h->hash = name[i]->hash;
-        h->key.len = line[i].name_len;
-        h->key.data = text + (line[i].name - base);
+        h->hash = line->hash;
+        h->key.len = line->at.name_len;
+        h->key.data = text + (line->at.name - base);
         h->key.data[h->key.len] = '\0';
-        h->value.len = line[i].value_len;
-        h->value.data = text + (line[i].value - base);
+        h->value.len = line->at.value_len;
+        h->value.data = text + (line->at.value - base);
         h->value.data[h->value.len] = '\0';
 
-        /* a lane more is there, the next name goes over it */
+        /* what is behind the name, too: the next goes over it */
 
         h->lowcase_key = lowcase;
-        aiobs_head_lowcase(lowcase, name[i]->name);
+        aiobs_head_lowcase(lowcase, line->at.name);
         lowcase += h->key.len;
 
-        u->buffer.pos += line[i].value + line[i].value_len + 2 - line[i].name;
+        u->buffer.pos += line->at.value + line->at.value_len + 2
+                         - line->at.name;
 
-        if (name[i]->header) {
-            rc = name[i]->header->handler(r, h, name[i]->header->offset);
+        if (line->header) {
+            rc = line->header->handler(r, h, line->header->offset);
 
             if (rc != NGX_OK) {
                 return rc;
@@ -296,6 +278,8 @@ ngx_http_aiobs_head_give(ngx_http_request_t *r, aiobs_head_line_t *line,
     return NGX_OK;
 }
 
+
+/* as ngx_list_push() while there is room */
 
 static ngx_inline ngx_table_elt_t *
 ngx_http_aiobs_head_push(ngx_list_t *list)
@@ -312,33 +296,38 @@ ngx_http_aiobs_head_push(ngx_list_t *list)
 }
 
 
-/* NULL: the line, and what follows, is for nginx's own parser */
+/* NGX_DECLINED: the line, and what follows, is for nginx's own parser */
 
-static ngx_inline ngx_http_aiobs_head_name_t *
-ngx_http_aiobs_head_find(ngx_hash_t *known, aiobs_head_line_t *line)
+static ngx_inline ngx_int_t
+ngx_http_aiobs_head_find(ngx_http_request_t *r,
+    ngx_http_aiobs_head_line_t *line)
 {
     uint32_t                     mask;
-    ngx_uint_t                   i;
-    ngx_http_aiobs_head_name_t  *set;
+    ngx_http_aiobs_head_name_t  *set, *name;
 
-    set = ngx_http_aiobs_head_names[ngx_http_aiobs_head_set(line)];
+    set = ngx_http_aiobs_head_names[ngx_http_aiobs_head_set(&line->at)];
 
     /* with the colon */
 
-    mask = 0xffffffff >> (AIOBS_HEAD_NAME_MAX - line->name_len);
+    mask = 0xffffffff >> (AIOBS_HEAD_NAME_MAX - line->at.name_len);
 
-    for (i = 0; i < NGX_HTTP_AIOBS_HEAD_WAYS; i++) {
+    for (name = set; name < set + NGX_HTTP_AIOBS_HEAD_WAYS; name++) {
 
-        if (set[i].mask == mask
-            && (aiobs_head_same(line->name, set[i].name) & mask) == mask)
+        if (name->mask == mask
+            && (aiobs_head_same(line->at.name, name->name) & mask) == mask)
         {
-            return &set[i];
+            line->hash = name->hash;
+            line->header = name->header;
+
+            return NGX_OK;
         }
     }
 
-    return ngx_http_aiobs_head_learn(known, line, set, mask);
+    return ngx_http_aiobs_head_learn(r, line, set, mask);
 }
 
+
+/* of bytes at the beginning, in the middle and at the end */
 
 static ngx_inline ngx_uint_t
 ngx_http_aiobs_head_set(aiobs_head_line_t *line)
@@ -347,57 +336,63 @@ ngx_http_aiobs_head_set(aiobs_head_line_t *line)
     uint64_t  h;
 
     ngx_memcpy(&first, line->name, 4);
-    ngx_memcpy(&middle, line->name + line->name_len / 2, 4);
+    ngx_memcpy(&middle, line->name + (line->name_len - 3) / 2, 4);
     ngx_memcpy(&end, line->name + line->name_len - 3, 4);
 
     h = ((uint64_t) first << 32 | end) ^ ((uint64_t) middle << 13);
 
-    return ((h + line->name_len) * 0x9e3779b97f4a7c15) >> 32
-           & (NGX_HTTP_AIOBS_HEAD_SETS - 1);
+    return ((h + line->name_len) * 0x9e3779b97f4a7c15)
+           >> NGX_HTTP_AIOBS_HEAD_SHIFT;
 }
 
 
-/*
- * When a set is full, the name takes the place of another, which may belong to
- * a line before this one: it is for the next head.
- */
+/* a name that was not met before, or long ago: lines before it have copies */
 
-static ngx_http_aiobs_head_name_t *
-ngx_http_aiobs_head_learn(ngx_hash_t *known, aiobs_head_line_t *line,
-    ngx_http_aiobs_head_name_t *set, uint32_t mask)
+static ngx_int_t
+ngx_http_aiobs_head_learn(ngx_http_request_t *r,
+    ngx_http_aiobs_head_line_t *line, ngx_http_aiobs_head_name_t *set,
+    uint32_t mask)
 {
-    u_char                       c, lowcase[AIOBS_HEAD_NAME];
-    ngx_uint_t                   i, hash, full;
-    ngx_http_aiobs_head_name_t  *name;
+    u_char                          c, lowcase[AIOBS_HEAD_NAME];
+    ngx_uint_t                      i;
+    ngx_http_aiobs_head_name_t     *name;
+    ngx_http_upstream_main_conf_t  *umcf;
 
-    static ngx_uint_t  next;
+    line->hash = 0;
 
-    hash = 0;
-
-    for (i = 0; i < line->name_len; i++) {
-        c = ngx_tolower(line->name[i]);
+    for (i = 0; i < line->at.name_len; i++) {
+        c = ngx_tolower(line->at.name[i]);
 
         if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-'
             && c != '_')
         {
-            return NULL;
+            return NGX_DECLINED;
         }
 
         lowcase[i] = c;
-        hash = ngx_hash(hash, c);
+        line->hash = ngx_hash(line->hash, c);
     }
+
+    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
+
+    line->header = ngx_hash_find(&umcf->headers_in_hash, line->hash, lowcase,
+                                 line->at.name_len);
 
     for (i = 0; i < NGX_HTTP_AIOBS_HEAD_WAYS && set[i].mask; i++) {
         /* void */
     }
 
-    full = (i == NGX_HTTP_AIOBS_HEAD_WAYS);
-    name = full ? &set[next++ % NGX_HTTP_AIOBS_HEAD_WAYS] : &set[i];
+    if (i == NGX_HTTP_AIOBS_HEAD_WAYS) {
+        i = ngx_http_aiobs_head_next++ % NGX_HTTP_AIOBS_HEAD_WAYS;
+    }
 
-    ngx_memcpy(name->name, line->name, AIOBS_HEAD_NAME);
+    name = &set[i];
+
+    ngx_memzero(name->name, AIOBS_HEAD_NAME);
+    ngx_memcpy(name->name, line->at.name, line->at.name_len + 1);
+    name->hash = line->hash;
+    name->header = line->header;
     name->mask = mask;
-    name->hash = hash;
-    name->header = ngx_hash_find(known, hash, lowcase, line->name_len);
 
-    return full ? NULL : name;
+    return NGX_OK;
 }

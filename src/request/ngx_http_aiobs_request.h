@@ -121,6 +121,7 @@ struct ngx_http_aiobs_ctx_s {
     ngx_http_aiobs_pseudonym_t  end_pseudonym;
     ngx_http_aiobs_call_t      *call;           /* NULL: no limits */
 
+    ngx_http_handler_pt         content_handler;    /* see ..._head.c */
     ngx_int_t                 (*process_header)(ngx_http_request_t *r);
                                                 /* the proxy module's */
     ngx_http_aiobs_loc_conf_t  *llm;            /* of the last LLM location */
@@ -335,10 +336,8 @@ void ngx_http_aiobs_not_asked(aiobs_request_record_t *rec);
 /* --- ngx_http_aiobs_head.c --- */
 
 /* what answers here, if it is the proxy module, will have its heads read */
-void ngx_http_aiobs_head_expect(ngx_http_request_t *r);
-
-/* names that were remembered for another configuration are forgotten */
-void ngx_http_aiobs_head_init_process(void);
+void ngx_http_aiobs_head_expect(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_passing.c --- */
