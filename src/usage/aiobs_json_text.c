@@ -11,6 +11,8 @@
 #include "aiobs_json_state.h"
 
 
+static void aiobs_json_string_note(aiobs_json_t *j, const uint8_t *end,
+    int text);
 static void aiobs_json_escape(aiobs_json_t *j, uint8_t c);
 static void aiobs_json_utf8(aiobs_json_t *j, uint32_t code);
 static void aiobs_json_keep(aiobs_json_t *j, const uint8_t *p, size_t len);
@@ -145,12 +147,7 @@ aiobs_json_string(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
         }
 
         if (*p++ == '"') {
-
-            if (j->state == AIOBS_JSON_IN_STRING && (text || j->node == NULL)) {
-                aiobs_json_note(j, j->start, p - 1, text ? AIOBS_SPAN_TEXT
-                                                         : AIOBS_SPAN_STRING);
-            }
-
+            aiobs_json_string_note(j, p - 1, text);
             aiobs_json_string_end(j);
             return p;
         }
@@ -163,6 +160,16 @@ aiobs_json_string(aiobs_json_t *j, const uint8_t *p, const uint8_t *last)
     }
 
     return p;
+}
+
+
+static void
+aiobs_json_string_note(aiobs_json_t *j, const uint8_t *end, int text)
+{
+    if (j->state == AIOBS_JSON_IN_STRING && (text || j->node == NULL)) {
+        aiobs_json_note(j, j->start, end, text ? AIOBS_SPAN_TEXT
+                                               : AIOBS_SPAN_STRING);
+    }
 }
 
 

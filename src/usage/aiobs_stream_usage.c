@@ -27,6 +27,7 @@ typedef struct {
 static int aiobs_member_is(const aiobs_member_t *member, const char *key);
 static void aiobs_inject_member(void *data, const aiobs_member_t *member);
 static void aiobs_chunk_member(void *data, const aiobs_member_t *member);
+static void aiobs_strip_lf(aiobs_strip_t *s, aiobs_emit_pt emit, void *data);
 static void aiobs_strip_event(aiobs_strip_t *s, aiobs_emit_pt emit,
     void *data);
 static size_t aiobs_strip_payload(const uint8_t *p, size_t len,
@@ -133,23 +134,7 @@ aiobs_strip_feed(aiobs_strip_t *s, const uint8_t *p, size_t len,
         s->held[s->len++] = c;
 
         if (c == '\n') {
-
-            if (s->cr && !s->line_empty) {
-
-                /* the second half of CR LF ends no line of its own */
-
-                s->cr = 0;
-                s->line_empty = 1;
-                continue;
-            }
-
-            s->cr = 0;
-
-            if (s->line_empty) {
-                aiobs_strip_event(s, emit, data);
-            }
-
-            s->line_empty = 1;
+            aiobs_strip_lf(s, emit, data);
 
         } else if (c == '\r') {
 
@@ -168,6 +153,20 @@ aiobs_strip_feed(aiobs_strip_t *s, const uint8_t *p, size_t len,
             s->cr = 0;
         }
     }
+}
+
+
+static void
+aiobs_strip_lf(aiobs_strip_t *s, aiobs_emit_pt emit, void *data)
+{
+    /* one that follows CR ends the line that the CR left open, no further one */
+
+    if (s->line_empty) {
+        aiobs_strip_event(s, emit, data);
+    }
+
+    s->cr = 0;
+    s->line_empty = 1;
 }
 
 
