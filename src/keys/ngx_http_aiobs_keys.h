@@ -161,14 +161,17 @@ extern ngx_http_aiobs_random_t  ngx_http_aiobs_random_kept;
 
 void ngx_http_aiobs_random_refill(void);
 
-/* from a buffer of this process, refilled from OpenSSL; never repeats over fork */
+/*
+ * Up to 16 bytes, an id, from a buffer of this process that OpenSSL refills;
+ * never repeats over fork.  Longer ones are secrets, as below.
+ */
 void ngx_http_aiobs_random(u_char *p, size_t len);
 
 /* from OpenSSL each time: of any length, and kept by nobody else */
 void ngx_http_aiobs_random_secret(u_char *p, size_t len);
 
 
-/* likewise, of ids: no secrets; len: at most 64 */
+/* from the buffer: ids, no secrets; len: at most 64 */
 
 static ngx_inline void
 ngx_http_aiobs_random_id(u_char *p, size_t len)

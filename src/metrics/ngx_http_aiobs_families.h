@@ -39,6 +39,7 @@
                                        * NGX_HTTP_AIOBS_GAUGE_CHUNKS)
 
 #define NGX_HTTP_AIOBS_SERIES_SIZE    256   /* bytes on average */
+
 /* for gauges of 256 processes: as many workers as 128, and those of a reload */
 #define NGX_HTTP_AIOBS_SLOT_BYTES     (256 * NGX_HTTP_AIOBS_GAUGE_CHUNK       \
                                        * sizeof(ngx_atomic_t))

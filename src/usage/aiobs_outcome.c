@@ -361,7 +361,7 @@ aiobs_outcome_take(void *data, const aiobs_form_t *form,
 }
 
 
-/* as aiobs_answer_document() does at the end of one with text in it */
+/* as aiobs_answer_end() does at the end of one with text in it */
 
 static inline void
 aiobs_outcome_text(aiobs_usage_t *u, uint64_t texts, const aiobs_fit_t *fit)
