@@ -23,6 +23,7 @@
 static void aiobs_answer_text(void *data, const aiobs_node_t *node,
     const uint8_t *p, size_t len);
 static void aiobs_answer_group(void *data, const aiobs_node_t *node, int open);
+static void aiobs_answer_open(aiobs_usage_t *u, int slot);
 static void aiobs_answer_item(aiobs_usage_t *u, int open);
 static void aiobs_answer_report(aiobs_usage_t *u, int replace);
 static void aiobs_answer_add(aiobs_usage_t *u);
@@ -35,6 +36,8 @@ static int aiobs_answer_modality_is(aiobs_usage_t *u, const char *name,
     int number);
 static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
+static void aiobs_answer_begin(aiobs_usage_t *u);
+static void aiobs_answer_end(aiobs_usage_t *u);
 static inline int aiobs_answer_type_is(const aiobs_usage_t *u,
     const char *type);
 
@@ -127,31 +130,16 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
         u->error_code = open ? 0 : u->error_code;
         break;
 
-    case AIOBS_G_COUNT_INPUT:
-        if (open) {
-            aiobs_value_count(u, AIOBS_F_INPUT,
-                              u->reports & 1ULL << AIOBS_F_INPUT
-                              ? u->report[AIOBS_F_INPUT] + 1 : 1);
-        }
-        break;
-
-    case AIOBS_G_ITERATIONS:
-        if (open) {
-            u->reports &= ~AIOBS_FIGURES_SUMS;
-        }
-        break;
-
-    case AIOBS_G_IMAGE:
-        u->images += open;
-        break;
-
     case AIOBS_G_ITEM:
         aiobs_answer_item(u, open);
         break;
 
+    case AIOBS_G_COUNT_INPUT:
+    case AIOBS_G_ITERATIONS:
+    case AIOBS_G_IMAGE:
     case AIOBS_G_CACHE_DETAILS:
         if (open) {
-            u->reports &= ~(1ULL << AIOBS_F_CACHE_WRITE_1H);
+            aiobs_answer_open(u, node->slot);
         }
         break;
 
@@ -161,6 +149,34 @@ aiobs_answer_group(void *data, const aiobs_node_t *node, int open)
 
     default:
         aiobs_answer_modality(u, node->slot, open);
+        break;
+    }
+}
+
+
+/* groups of which only the beginning counts */
+
+static void
+aiobs_answer_open(aiobs_usage_t *u, int slot)
+{
+    switch (slot) {
+
+    case AIOBS_G_COUNT_INPUT:
+        aiobs_value_count(u, AIOBS_F_INPUT,
+                          u->reports & 1ULL << AIOBS_F_INPUT
+                          ? u->report[AIOBS_F_INPUT] + 1 : 1);
+        break;
+
+    case AIOBS_G_ITERATIONS:
+        u->reports &= ~AIOBS_FIGURES_SUMS;
+        break;
+
+    case AIOBS_G_IMAGE:
+        u->images++;
+        break;
+
+    default:        /* AIOBS_G_CACHE_DETAILS */
+        u->reports &= ~(1ULL << AIOBS_F_CACHE_WRITE_1H);
         break;
     }
 }
@@ -374,31 +390,42 @@ aiobs_answer_ttl(aiobs_usage_t *u, int open)
 static void
 aiobs_answer_document(void *data, int begin)
 {
-    aiobs_usage_t *u = data;
-
     if (begin) {
+        aiobs_answer_begin(data);
 
-        if (u->figures_here) {
+    } else {
+        aiobs_answer_end(data);
+    }
+}
 
-            /* of a document that broke off: they count for nothing */
 
-            u->figures_here = 0;
-            u->reports = 0;
-        }
+static void
+aiobs_answer_begin(aiobs_usage_t *u)
+{
+    if (u->figures_here) {
 
-        u->list |= u->json.list;
-        u->choices = 0;
-        u->searches_here = 0;
-        u->content = 0;
-        u->usage_here = 0;
-        u->plain_here = 0;
-        u->pending_len = 0;
-        u->type_len = 0;
-        u->in_error = 0;
-        u->item_made = 0;
-        return;
+        /* of a document that broke off: they count for nothing */
+
+        u->figures_here = 0;
+        u->reports = 0;
     }
 
+    u->list |= u->json.list;
+    u->choices = 0;
+    u->searches_here = 0;
+    u->content = 0;
+    u->usage_here = 0;
+    u->plain_here = 0;
+    u->pending_len = 0;
+    u->type_len = 0;
+    u->in_error = 0;
+    u->item_made = 0;
+}
+
+
+static void
+aiobs_answer_end(aiobs_usage_t *u)
+{
     u->documents++;
 
     if (u->item_made && aiobs_answer_type_is(u, "response.output_item.done")) {

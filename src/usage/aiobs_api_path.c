@@ -11,7 +11,23 @@
 #include "aiobs_apis.h"
 
 
+#define AIOBS_API_PLACES  5
+
+
+typedef struct {
+    const char  *before;
+    uint8_t      len;
+    char         end;           /* '\0': that of the path */
+    uint8_t      last;          /* the last such end, not the first */
+    uint8_t      row;           /* only if the row says so */
+} aiobs_place_t;
+
+
 static int aiobs_api_starts(const char *pattern, const char *path, size_t len);
+static void aiobs_api_places(const aiobs_api_t *api, const char *path,
+    const char *last, const char *found[AIOBS_API_PLACES]);
+static size_t aiobs_api_model_len(const aiobs_place_t *place, const char *p,
+    const char *last);
 
 
 /* what they answer may look like an answer of a model, made another time */
@@ -21,6 +37,17 @@ static const char  *aiobs_not_made_here[] = {
     "/uploads", "/fine_tuning", "/fine-tuning", "/evals", "/assistants",
     "/vector_stores", "/organization/", "/tokenize",
     "/cachedContents", NULL
+};
+
+
+/* where a path names a model, the surest place first */
+
+static const aiobs_place_t  aiobs_places[AIOBS_API_PLACES] = {
+    { "/models/", sizeof("/models/") - 1, ':', 1, 0 },
+    { "/model/", sizeof("/model/") - 1, '/', 1, 0 },
+    { "/deployments/", sizeof("/deployments/") - 1, '/', 0, 0 },
+    { "/endpoints/", sizeof("/endpoints/") - 1, '/', 0, 1 },
+    { "/v1/inference/", sizeof("/v1/inference/") - 1, '\0', 0, 1 }
 };
 
 
@@ -125,22 +152,33 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
     char model[AIOBS_MODEL_MAX])
 {
     size_t       i, n;
-    const char  *p, *last, *slash, *found[5] = { NULL };
+    const char  *found[AIOBS_API_PLACES] = { NULL };
 
-    static const struct {
-        const char  *before;
-        uint8_t      len;
-        char         end;           /* '\0': that of the path */
-        uint8_t      row;           /* only if the row says so */
-    } places[] = {
-        { "/models/", sizeof("/models/") - 1, ':', 0 },
-        { "/model/", sizeof("/model/") - 1, '/', 0 },
-        { "/deployments/", sizeof("/deployments/") - 1, '/', 0 },
-        { "/endpoints/", sizeof("/endpoints/") - 1, '/', 1 },
-        { "/v1/inference/", sizeof("/v1/inference/") - 1, '\0', 1 }
-    };
+    aiobs_api_places(api, path, path + path_len, found);
 
-    last = path + path_len;
+    for (i = 0; found[i] == NULL; i++) {
+        if (i == AIOBS_API_PLACES - 1) {
+            return 0;
+        }
+    }
+
+    n = aiobs_api_model_len(&aiobs_places[i], found[i], path + path_len);
+    n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
+    memcpy(model, found[i], n);
+
+    return n;
+}
+
+
+/* what stands behind the first of each place */
+
+static void
+aiobs_api_places(const aiobs_api_t *api, const char *path, const char *last,
+    const char *found[AIOBS_API_PLACES])
+{
+    size_t                i;
+    const char           *p;
+    const aiobs_place_t  *place;
 
     for (p = path; (p = memchr(p, '/', last - p)) != NULL; p++) {
 
@@ -150,51 +188,41 @@ aiobs_api_path_model(const aiobs_api_t *api, const char *path, size_t path_len,
             continue;
         }
 
-        for (i = 0; i < 5; i++) {
-            n = places[i].len;
+        for (i = 0; i < AIOBS_API_PLACES; i++) {
+            place = &aiobs_places[i];
 
-            if (found[i] == NULL && (size_t) (last - p) > n
-                && memcmp(p, places[i].before, n) == 0
-                && (!places[i].row
-                    || strncmp(api->suffix, places[i].before, n) == 0))
+            if (found[i] == NULL && (size_t) (last - p) > place->len
+                && memcmp(p, place->before, place->len) == 0
+                && (!place->row
+                    || strncmp(api->suffix, place->before, place->len) == 0))
             {
-                found[i] = p + n;
+                found[i] = p + place->len;
             }
         }
     }
+}
 
-    for (i = 0; i < 4 && found[i] == NULL; i++) { /* void */ }
 
-    p = found[i];
+/* 0 where the model does not end as it has to there */
 
-    if (p == NULL) {
-        return 0;
+static size_t
+aiobs_api_model_len(const aiobs_place_t *place, const char *p,
+    const char *last)
+{
+    size_t       n;
+    const char  *end;
+
+    if (place->end == '\0') {
+        return last - p - (last[-1] == '/');
     }
 
-    if (places[i].end == '/') {
-        slash = memchr(p, '/', last - p);
-        n = slash ? (size_t) (slash - p) + 1 : 0;
+    if (!place->last) {
+        end = memchr(p, place->end, last - p);
 
-        if (n && i == 1) {                      /* to the last of them */
-            for (n = last - p; p[n - 1] != '/'; n--) { /* void */ }
-        }
-
-    } else if (places[i].end == '\0') {
-        n = last - p + (last[-1] != '/');
-
-    } else {
-        for (n = last - p; n && p[n - 1] != places[i].end; n--) {
-            /* void */
-        }
+        return end ? (size_t) (end - p) : 0;
     }
 
-    if (n == 0) {
-        return 0;
-    }
+    for (n = last - p; n && p[n - 1] != place->end; n--) { /* void */ }
 
-    n--;
-    n = n < AIOBS_MODEL_MAX ? n : AIOBS_MODEL_MAX;
-    memcpy(model, p, n);
-
-    return n;
+    return n ? n - 1 : 0;
 }

@@ -20,6 +20,8 @@
 
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
+static void aiobs_value_id(aiobs_usage_t *u, int ticket, const char *p,
+    size_t len);
 static uint8_t aiobs_value_type(const char *p, size_t len);
 static int aiobs_value_made(const char *p, size_t len);
 static uint8_t aiobs_value_object(const char *p, size_t len);
@@ -87,28 +89,19 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         break;
 
     case AIOBS_S_ID:
-        if (u->id_len == 0 || u->ticket) {
-            aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
-            u->ticket = 0;
-        }
-        break;
-
     case AIOBS_S_TICKET:
-        if (u->id_len == 0) {
-            aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
-            u->ticket = 1;
-        }
-        break;
-
-    case AIOBS_S_FINISH:
-        aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
+        aiobs_value_id(u, slot == AIOBS_S_TICKET, p, len);
         break;
 
     case AIOBS_S_STOP:
-        if (u->pending_len == 0 && (len != 4 || memcmp(p, "null", 4) != 0)) {
-            aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p,
-                            len);
+        if (u->pending_len || (len == 4 && memcmp(p, "null", 4) == 0)) {
+            break;
         }
+
+        /* fall through */
+
+    case AIOBS_S_FINISH:
+        aiobs_value_set(u->pending, &u->pending_len, AIOBS_REASON_MAX, p, len);
         break;
 
     case AIOBS_S_STATUS:
@@ -119,7 +112,6 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
     case AIOBS_S_TYPE:
         aiobs_value_set(u->type_text, &u->type_len, AIOBS_TYPE_MAX, p,
                         len);
-
         u->marks |= aiobs_value_type(p, len);
         break;
 
@@ -160,6 +152,18 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
     default:
         aiobs_value_error(u, slot, p, len);
         break;
+    }
+}
+
+
+/* a ticket serves as the id until the answer names its own */
+
+static void
+aiobs_value_id(aiobs_usage_t *u, int ticket, const char *p, size_t len)
+{
+    if (u->id_len == 0 || (u->ticket && !ticket)) {
+        aiobs_value_set(u->id, &u->id_len, AIOBS_ID_MAX, p, len);
+        u->ticket = ticket;
     }
 }
 
