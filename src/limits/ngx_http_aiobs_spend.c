@@ -44,6 +44,8 @@ typedef struct {
 } ngx_http_aiobs_sums_t;
 
 
+static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum(
+    const ngx_http_aiobs_spend_t *spend, int64_t day);
 static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_find(
     const ngx_http_aiobs_spend_t *spend, int64_t day);
 static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_make(
@@ -60,10 +62,7 @@ static ngx_http_aiobs_sums_t  *ngx_http_aiobs_sums;
 ngx_int_t
 ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
 {
-    int64_t                 day;
-    u_char                  model[AIOBS_LABEL_MAX], endpoint[AIOBS_LABEL_MAX];
-    ngx_http_aiobs_sum_t   *sum;
-    ngx_http_aiobs_spend_t  clean;
+    ngx_http_aiobs_sum_t  *sum;
 
     if (ngx_http_aiobs_sums == NULL) {
         ngx_http_aiobs_sums = ngx_calloc(sizeof(ngx_http_aiobs_sums_t),
@@ -73,30 +72,10 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
         }
     }
 
-    day = ngx_time() / 86400;
-
-    /* texts that are found as they are need no cleaning */
-
-    sum = ngx_http_aiobs_sum_find(spend, day);
+    sum = ngx_http_aiobs_sum(spend, ngx_time() / 86400);
 
     if (sum == NULL) {
-        clean.hash = spend->hash;
-        clean.model.data = model;
-        clean.model.len = aiobs_text_label(model, spend->model.data,
-                                           spend->model.len);
-        clean.endpoint.data = endpoint;
-        clean.endpoint.len = aiobs_text_label(endpoint, spend->endpoint.data,
-                                              spend->endpoint.len);
-
-        sum = ngx_http_aiobs_sum_find(&clean, day);
-
-        if (sum == NULL) {
-            sum = ngx_http_aiobs_sum_make(&clean, day);
-        }
-
-        if (sum == NULL) {
-            return NGX_DECLINED;
-        }
+        return NGX_DECLINED;
     }
 
     sum->calls += spend->calls;
@@ -119,6 +98,35 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
     sum->pending = 1;
 
     return NGX_OK;
+}
+
+
+static ngx_http_aiobs_sum_t *
+ngx_http_aiobs_sum(const ngx_http_aiobs_spend_t *spend, int64_t day)
+{
+    u_char                  model[AIOBS_LABEL_MAX], endpoint[AIOBS_LABEL_MAX];
+    ngx_http_aiobs_sum_t   *sum;
+    ngx_http_aiobs_spend_t  clean;
+
+    /* texts that are found as they are need no cleaning */
+
+    sum = ngx_http_aiobs_sum_find(spend, day);
+
+    if (sum) {
+        return sum;
+    }
+
+    clean.hash = spend->hash;
+    clean.model.data = model;
+    clean.model.len = aiobs_text_label(model, spend->model.data,
+                                       spend->model.len);
+    clean.endpoint.data = endpoint;
+    clean.endpoint.len = aiobs_text_label(endpoint, spend->endpoint.data,
+                                          spend->endpoint.len);
+
+    sum = ngx_http_aiobs_sum_find(&clean, day);
+
+    return sum ? sum : ngx_http_aiobs_sum_make(&clean, day);
 }
 
 

@@ -12,6 +12,8 @@
 #include <openssl/crypto.h>
 
 
+static ngx_int_t ngx_http_aiobs_ask(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
 static ngx_int_t ngx_http_aiobs_find_key(ngx_http_request_t *r,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_str_t *key);
 static ngx_int_t ngx_http_aiobs_agree(ngx_str_t *key, ngx_str_t *value);
@@ -46,38 +48,13 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     id = ctx->identity;
 
     if (id == NULL) {
-        id = ngx_palloc(r->pool, sizeof(ngx_http_aiobs_identity_t));
-        if (id == NULL) {
-            return NGX_ERROR;
+        rc = ngx_http_aiobs_ask(r, ctx, lcf);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
 
-        /* the texts behind have their lengths */
-
-        ngx_memzero(id, offsetof(ngx_http_aiobs_identity_t, key_id_data));
-
-        ctx->identity = id;
-
-        switch (ngx_http_aiobs_find_key(r, lcf, &ctx->key)) {
-
-        case NGX_OK:
-            break;
-
-        case NGX_DECLINED:
-            id->verdict = NGX_HTTP_AIOBS_KEY_MISSING;
-            break;
-
-        default:
-            id->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
-            break;
-        }
-
-        if (id->verdict == NGX_HTTP_AIOBS_KEY_UNASKED) {
-            rc = ngx_http_aiobs_keys_identify(r, &ctx->key, id);
-
-            if (rc != NGX_OK) {
-                return rc;
-            }
-        }
+        id = ctx->identity;
 
         ngx_http_aiobs_validated(r, ctx);
 
@@ -97,6 +74,39 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    ngx_http_aiobs_identity_t  *id;
+
+    id = ngx_palloc(r->pool, sizeof(ngx_http_aiobs_identity_t));
+    if (id == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* the texts behind have their lengths */
+
+    ngx_memzero(id, offsetof(ngx_http_aiobs_identity_t, key_id_data));
+
+    ctx->identity = id;
+
+    switch (ngx_http_aiobs_find_key(r, lcf, &ctx->key)) {
+
+    case NGX_OK:
+        return ngx_http_aiobs_keys_identify(r, &ctx->key, id);
+
+    case NGX_DECLINED:
+        id->verdict = NGX_HTTP_AIOBS_KEY_MISSING;
+        return NGX_OK;
+
+    default:
+        id->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
+        return NGX_OK;
+    }
 }
 
 

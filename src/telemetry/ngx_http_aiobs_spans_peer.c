@@ -10,6 +10,7 @@
 
 
 static ngx_uint_t ngx_http_aiobs_span_host_port(ngx_http_request_t *r);
+static ngx_int_t ngx_http_aiobs_span_peer_port(ngx_str_t *peer);
 static void ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s,
     ngx_str_t *host, ngx_int_t port);
 
@@ -116,35 +117,22 @@ ngx_http_aiobs_span_host_port(ngx_http_request_t *r)
 void
 ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
-    u_char                          *p, *last;
-    ngx_int_t                        port;
-    ngx_str_t                        peer, host;
-    ngx_uint_t                       local;
-    ngx_http_upstream_srv_conf_t    *uscf;
+    ngx_int_t                      port;
+    ngx_str_t                      peer, host;
+    ngx_uint_t                     local;
+    ngx_http_upstream_srv_conf_t  *uscf;
 
     peer = *t->state->peer;
-    last = peer.data + peer.len;
     port = 0;
-    local = 0;
 
-    if (peer.len >= 5 && ngx_strncmp(peer.data, "unix:", 5) == 0) {
-        local = 1;
+    local = peer.len >= 5 && ngx_strncmp(peer.data, "unix:", 5) == 0;
+
+    if (local) {
         peer.data += 5;
         peer.len -= 5;
 
     } else {
-
-        for (p = last; p > peer.data && p[-1] != ':'; p--) { /* void */ }
-
-        if (p > peer.data) {
-            port = ngx_atoi(p, last - p);
-            peer.len = p - 1 - peer.data;
-        }
-
-        if (peer.len > 2 && peer.data[0] == '[') {
-            peer.data++;
-            peer.len -= 2;
-        }
+        port = ngx_http_aiobs_span_peer_port(&peer);
     }
 
     ngx_http_aiobs_span_text(s, "network.peer.address", peer.data, peer.len);
@@ -183,6 +171,33 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     }
 
     ngx_http_aiobs_span_url(s, &host, port);
+}
+
+
+/* leaves the address alone, an IPv6 one without its brackets; 0: no port */
+
+static ngx_int_t
+ngx_http_aiobs_span_peer_port(ngx_str_t *peer)
+{
+    u_char     *p, *last;
+    ngx_int_t   port;
+
+    last = peer->data + peer->len;
+    port = 0;
+
+    for (p = last; p > peer->data && p[-1] != ':'; p--) { /* void */ }
+
+    if (p > peer->data) {
+        port = ngx_atoi(p, last - p);
+        peer->len = p - 1 - peer->data;
+    }
+
+    if (peer->len > 2 && peer->data[0] == '[') {
+        peer->data++;
+        peer->len -= 2;
+    }
+
+    return port;
 }
 
 
