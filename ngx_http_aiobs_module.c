@@ -17,9 +17,6 @@ static ngx_int_t ngx_http_aiobs_post_read_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_access_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_precontent_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r);
-static void ngx_http_aiobs_tell(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
 static ngx_int_t ngx_http_aiobs_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_aiobs_header_filter(ngx_http_request_t *r);
@@ -126,7 +123,7 @@ ngx_http_aiobs_preaccess_handler(ngx_http_request_t *r)
 
         /* the client has its answer: what follows is no part of it */
 
-        (void) ngx_http_aiobs_log_phase_handler(r);
+        (void) ngx_http_aiobs_end(r);
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_aiobs_module);
@@ -288,95 +285,6 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-static ngx_int_t
-ngx_http_aiobs_log_phase_handler(ngx_http_request_t *r)
-{
-    ngx_str_t              method;
-    ngx_http_aiobs_ctx_t  *ctx;
-
-    if (r != r->main) {
-        return NGX_OK;
-    }
-
-    ctx = ngx_http_aiobs_active_ctx(r);
-
-    if (ctx == NULL && r->phase_handler == 0) {
-        ngx_http_aiobs_login_mask_malformed(r);
-    }
-
-    if (ctx == NULL || ctx->finished) {
-        return NGX_OK;
-    }
-
-    if (ctx->key_text) {
-        ngx_http_aiobs_key_text_forget(r);
-    }
-
-    if (r->phase_handler == 0 || r->error_page) {   /* it may be malformed */
-        ngx_http_aiobs_query_forget(r);
-    }
-
-    if (ctx->undecided) {
-        ngx_http_aiobs_refusal_stands(ctx);
-    }
-
-    if (r->internal) {
-        method = r->method_name;
-        ctx->became_get = ngx_http_aiobs_method_said(r);
-    }
-
-    ngx_http_aiobs_tell(r, ctx);
-
-    if (ctx->became_get) {
-        r->method = NGX_HTTP_GET;
-        r->method_name = method;
-    }
-
-    return NGX_OK;
-}
-
-
-/* the record of a request is made, once, and goes to all who want it */
-
-static void
-ngx_http_aiobs_tell(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    ngx_http_aiobs_main_conf_t  *amcf;
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-
-    ngx_http_aiobs_finish(r, ctx);
-
-    if (amcf->agents.locations) {
-        ngx_http_aiobs_agent_finish(r, ctx);
-    }
-
-    ngx_http_aiobs_trace_decide(r, ctx);    /* it may never have got so far */
-
-    ngx_http_aiobs_count(r, ctx);
-
-    if (ctx->identity) {
-        ngx_http_aiobs_settle(r, ctx);
-    }
-
-    ngx_http_aiobs_values_changed();
-    ctx->complete = 1;
-
-    if (ctx->location->log.logs) {
-        ngx_http_aiobs_log_write(r, ctx);
-    }
-
-    if (amcf->exporters) {
-        ngx_http_aiobs_spans(r, ctx);
-        ngx_http_aiobs_sentry(r, ctx);
-    }
-
-    if (amcf->recorder.capacity) {
-        ngx_http_aiobs_record(r, ctx);
-    }
-}
-
-
 /* without "aiobs on" anywhere nothing of nginx is touched */
 
 static ngx_int_t
@@ -450,7 +358,7 @@ ngx_http_aiobs_add_handlers(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_aiobs_precontent_handler,
           amcf->auth || amcf->stream_usage || amcf->agents.locations
           || amcf->recorder.capacity },
-        { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_log_phase_handler, 1 }
+        { NGX_HTTP_LOG_PHASE, ngx_http_aiobs_end, 1 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);

@@ -333,6 +333,12 @@ aiobs_request_record_t *ngx_http_aiobs_llm_asked(ngx_http_aiobs_ctx_t *ctx);
 void ngx_http_aiobs_not_asked(aiobs_request_record_t *rec);
 
 
+/* --- ngx_http_aiobs_end.c --- */
+
+/* handler of the log phase; NGX_OK */
+ngx_int_t ngx_http_aiobs_end(ngx_http_request_t *r);
+
+
 /* --- ngx_http_aiobs_head.c --- */
 
 /* what answers here, if it is the proxy module, will have its heads read */
