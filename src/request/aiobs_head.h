@@ -38,7 +38,10 @@ typedef struct {
 } aiobs_head_line_t;
 
 
-/* --- portable: a bit for each byte of a name, the first the lowest --- */
+/*
+ * --- portable: a bit for each byte of a name, the first the lowest; the length
+ * of a name of up to AIOBS_HEAD_NAME_MAX bytes, 0 if it is longer ---
+ */
 
 static inline uint32_t
 aiobs_head_same_portable(const uint8_t *a, const uint8_t *b)
@@ -208,25 +211,15 @@ aiobs_head_value_sse2(const uint8_t *p, const uint8_t *last)
 
 
 /*
- * The line at p: its end, behind LF, or NULL if it is not a plain one, or too
- * near to last to look at.  What the name is made of is not looked at.
+ * The line at p, whose name is of n bytes: its end, behind LF, or NULL if it is
+ * not a plain one.  What the name is made of is not looked at.
  */
 
 static inline const uint8_t *
-aiobs_head_line(const uint8_t *p, const uint8_t *last, aiobs_head_line_t *line)
+aiobs_head_line(const uint8_t *p, const uint8_t *last, size_t n,
+    aiobs_head_line_t *line)
 {
-    size_t          n;
     const uint8_t  *value, *end;
-
-    if (last - p < AIOBS_HEAD_NAME) {
-        return NULL;
-    }
-
-    n = aiobs_head_name(p);
-
-    if (n < AIOBS_HEAD_NAME_MIN) {
-        return NULL;
-    }
 
     for (value = p + n + 1; value < last && *value == ' '; value++) {
         /* void */

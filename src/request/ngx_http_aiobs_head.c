@@ -29,12 +29,16 @@
 
 /* a name as it is written, and whom it is for: one line of a cache */
 
-typedef struct {
+typedef struct ngx_http_aiobs_head_name_s  ngx_http_aiobs_head_name_t;
+
+struct ngx_http_aiobs_head_name_s {
     u_char                       name[AIOBS_HEAD_NAME];
     ngx_uint_t                   hash;
     ngx_http_upstream_header_t  *header;    /* of nginx's own; NULL: nobody's */
-    uint32_t                     mask;      /* a bit for each byte; 0: unused */
-} __attribute__((aligned(64))) ngx_http_aiobs_head_name_t;
+    ngx_http_aiobs_head_name_t  *next;      /* that came behind it last */
+    uint32_t                     mask;      /* a bit for each byte */
+    uint32_t                     len;       /* 0: unused */
+} __attribute__((aligned(64)));
 
 
 typedef struct {
@@ -51,12 +55,15 @@ static ngx_int_t ngx_http_aiobs_head_lines(ngx_http_request_t *r,
 static ngx_int_t ngx_http_aiobs_head_give(ngx_http_request_t *r,
     ngx_http_aiobs_head_line_t *line, ngx_uint_t n, size_t len);
 static ngx_inline ngx_table_elt_t *ngx_http_aiobs_head_push(ngx_list_t *list);
-static ngx_inline ngx_int_t ngx_http_aiobs_head_find(ngx_http_request_t *r,
-    ngx_http_aiobs_head_line_t *line);
-static ngx_inline ngx_uint_t ngx_http_aiobs_head_set(aiobs_head_line_t *line);
-static ngx_int_t ngx_http_aiobs_head_learn(ngx_http_request_t *r,
-    ngx_http_aiobs_head_line_t *line, ngx_http_aiobs_head_name_t *set,
-    uint32_t mask);
+static ngx_inline ngx_uint_t ngx_http_aiobs_head_is(const uint8_t *p,
+    ngx_http_aiobs_head_name_t *name);
+static ngx_http_aiobs_head_name_t *ngx_http_aiobs_head_find(
+    ngx_http_request_t *r, const uint8_t *p);
+static ngx_inline ngx_uint_t ngx_http_aiobs_head_set(const uint8_t *p,
+    size_t len);
+static ngx_http_aiobs_head_name_t *ngx_http_aiobs_head_learn(
+    ngx_http_request_t *r, const uint8_t *p, size_t len,
+    ngx_http_aiobs_head_name_t *set);
 
 
 static ngx_http_aiobs_head_name_t
@@ -64,7 +71,10 @@ static ngx_http_aiobs_head_name_t
                              [NGX_HTTP_AIOBS_HEAD_WAYS];
 
 /* which of a full set goes next */
-static ngx_uint_t  ngx_http_aiobs_head_next;
+static ngx_uint_t                   ngx_http_aiobs_head_next;
+
+/* with which name heads begin */
+static ngx_http_aiobs_head_name_t  *ngx_http_aiobs_head_first;
 
 
 void
@@ -184,26 +194,53 @@ ngx_http_aiobs_head_process(ngx_http_request_t *r)
 }
 
 
+/*
+ * Most lines come behind the same line as the last time.  What stands in the
+ * table may be another name a moment later: lines have copies.
+ */
+
 static ngx_int_t
 ngx_http_aiobs_head_lines(ngx_http_request_t *r, ngx_http_upstream_t *u)
 {
     size_t                       len;
     ngx_uint_t                   n;
-    const uint8_t               *p;
+    const uint8_t               *p, *last;
     ngx_http_aiobs_head_line_t   line[NGX_HTTP_AIOBS_HEAD_LINES];
+    ngx_http_aiobs_head_name_t  *name, **next;
 
     len = 0;
     p = u->buffer.pos;
+    last = u->buffer.last;
+    next = &ngx_http_aiobs_head_first;
 
     for (n = 0; n < NGX_HTTP_AIOBS_HEAD_LINES; n++) {
 
-        p = aiobs_head_line(p, u->buffer.last, &line[n].at);
-
-        if (p == NULL || ngx_http_aiobs_head_find(r, &line[n]) != NGX_OK) {
+        if (last - p < AIOBS_HEAD_NAME) {
             break;
         }
 
-        len += line[n].at.name_len;
+        name = *next;
+
+        if (name == NULL || !ngx_http_aiobs_head_is(p, name)) {
+            name = ngx_http_aiobs_head_find(r, p);
+
+            if (name == NULL) {
+                break;
+            }
+
+            *next = name;
+        }
+
+        p = aiobs_head_line(p, last, name->len, &line[n].at);
+
+        if (p == NULL) {
+            break;
+        }
+
+        line[n].hash = name->hash;
+        line[n].header = name->header;
+        len += name->len;
+        next = &name->next;
     }
 
     return n ? ngx_http_aiobs_head_give(r, line, n, len) : NGX_OK;
@@ -296,89 +333,87 @@ ngx_http_aiobs_head_push(ngx_list_t *list)
 }
 
 
-/* NGX_DECLINED: the line, and what follows, is for nginx's own parser */
+/* with the colon */
 
-static ngx_inline ngx_int_t
-ngx_http_aiobs_head_find(ngx_http_request_t *r,
-    ngx_http_aiobs_head_line_t *line)
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_head_is(const uint8_t *p, ngx_http_aiobs_head_name_t *name)
 {
-    uint32_t                     mask;
+    return (aiobs_head_same(p, name->name) & name->mask) == name->mask;
+}
+
+
+/* NULL: the line, and what follows, is for nginx's own parser */
+
+static ngx_http_aiobs_head_name_t *
+ngx_http_aiobs_head_find(ngx_http_request_t *r, const uint8_t *p)
+{
+    size_t                       len;
     ngx_http_aiobs_head_name_t  *set, *name;
 
-    set = ngx_http_aiobs_head_names[ngx_http_aiobs_head_set(&line->at)];
+    len = aiobs_head_name(p);
 
-    /* with the colon */
+    if (len < AIOBS_HEAD_NAME_MIN) {
+        return NULL;
+    }
 
-    mask = 0xffffffff >> (AIOBS_HEAD_NAME_MAX - line->at.name_len);
+    set = ngx_http_aiobs_head_names[ngx_http_aiobs_head_set(p, len)];
 
     for (name = set; name < set + NGX_HTTP_AIOBS_HEAD_WAYS; name++) {
 
-        if (name->mask == mask
-            && (aiobs_head_same(line->at.name, name->name) & mask) == mask)
-        {
-            line->hash = name->hash;
-            line->header = name->header;
-
-            return NGX_OK;
+        if (name->len == len && ngx_http_aiobs_head_is(p, name)) {
+            return name;
         }
     }
 
-    return ngx_http_aiobs_head_learn(r, line, set, mask);
+    return ngx_http_aiobs_head_learn(r, p, len, set);
 }
 
 
 /* of bytes at the beginning, in the middle and at the end */
 
 static ngx_inline ngx_uint_t
-ngx_http_aiobs_head_set(aiobs_head_line_t *line)
+ngx_http_aiobs_head_set(const uint8_t *p, size_t len)
 {
     uint32_t  first, middle, end;
     uint64_t  h;
 
-    ngx_memcpy(&first, line->name, 4);
-    ngx_memcpy(&middle, line->name + (line->name_len - 3) / 2, 4);
-    ngx_memcpy(&end, line->name + line->name_len - 3, 4);
+    ngx_memcpy(&first, p, 4);
+    ngx_memcpy(&middle, p + (len - 3) / 2, 4);
+    ngx_memcpy(&end, p + len - 3, 4);
 
     h = ((uint64_t) first << 32 | end) ^ ((uint64_t) middle << 13);
 
-    return ((h + line->name_len) * 0x9e3779b97f4a7c15)
-           >> NGX_HTTP_AIOBS_HEAD_SHIFT;
+    return ((h + len) * 0x9e3779b97f4a7c15) >> NGX_HTTP_AIOBS_HEAD_SHIFT;
 }
 
 
-/* a name that was not met before, or long ago: lines before it have copies */
+/* a name that was not met before, or long ago */
 
-static ngx_int_t
-ngx_http_aiobs_head_learn(ngx_http_request_t *r,
-    ngx_http_aiobs_head_line_t *line, ngx_http_aiobs_head_name_t *set,
-    uint32_t mask)
+static ngx_http_aiobs_head_name_t *
+ngx_http_aiobs_head_learn(ngx_http_request_t *r, const uint8_t *p, size_t len,
+    ngx_http_aiobs_head_name_t *set)
 {
     u_char                          c, lowcase[AIOBS_HEAD_NAME];
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, hash;
     ngx_http_aiobs_head_name_t     *name;
     ngx_http_upstream_main_conf_t  *umcf;
 
-    line->hash = 0;
+    hash = 0;
 
-    for (i = 0; i < line->at.name_len; i++) {
-        c = ngx_tolower(line->at.name[i]);
+    for (i = 0; i < len; i++) {
+        c = ngx_tolower(p[i]);
 
         if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-'
             && c != '_')
         {
-            return NGX_DECLINED;
+            return NULL;
         }
 
         lowcase[i] = c;
-        line->hash = ngx_hash(line->hash, c);
+        hash = ngx_hash(hash, c);
     }
 
-    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
-
-    line->header = ngx_hash_find(&umcf->headers_in_hash, line->hash, lowcase,
-                                 line->at.name_len);
-
-    for (i = 0; i < NGX_HTTP_AIOBS_HEAD_WAYS && set[i].mask; i++) {
+    for (i = 0; i < NGX_HTTP_AIOBS_HEAD_WAYS && set[i].len; i++) {
         /* void */
     }
 
@@ -387,12 +422,15 @@ ngx_http_aiobs_head_learn(ngx_http_request_t *r,
     }
 
     name = &set[i];
+    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
 
     ngx_memzero(name->name, AIOBS_HEAD_NAME);
-    ngx_memcpy(name->name, line->at.name, line->at.name_len + 1);
-    name->hash = line->hash;
-    name->header = line->header;
-    name->mask = mask;
+    ngx_memcpy(name->name, p, len + 1);
+    name->hash = hash;
+    name->header = ngx_hash_find(&umcf->headers_in_hash, hash, lowcase, len);
+    name->next = NULL;
+    name->mask = 0xffffffff >> (AIOBS_HEAD_NAME_MAX - len);
+    name->len = len;
 
-    return NGX_OK;
+    return name;
 }

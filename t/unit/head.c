@@ -90,6 +90,17 @@ naive(const uint8_t *p, size_t len, size_t *name, size_t *value, size_t *end)
 }
 
 
+static const uint8_t *
+line_at(const uint8_t *p, const uint8_t *last, aiobs_head_line_t *line)
+{
+    size_t  n;
+
+    n = last - p < AIOBS_HEAD_NAME ? 0 : aiobs_head_name(p);
+
+    return n < AIOBS_HEAD_NAME_MIN ? NULL : aiobs_head_line(p, last, n, line);
+}
+
+
 static int
 check(const uint8_t *p, size_t len)
 {
@@ -100,7 +111,7 @@ check(const uint8_t *p, size_t len)
 
     last = p + len;
     next = naive(p, len, &name, &value, &end);
-    got = aiobs_head_line(p, last, &line);
+    got = line_at(p, last, &line);
 
     if (next == 0 ? got != NULL
         : (got != p + next || line.name != p || line.name_len != name
@@ -153,8 +164,7 @@ main(int argc, char **argv)
             return 1;
         }
 
-        plain += aiobs_head_line(p, p + len, &(aiobs_head_line_t) { 0 })
-                 != NULL;
+        plain += line_at(p, p + len, &(aiobs_head_line_t) { 0 }) != NULL;
         free(p);
     }
 
