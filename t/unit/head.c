@@ -11,20 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
 #include "request/aiobs_head.h"
-
-
-static uint32_t
-number(uint32_t n)
-{
-    static uint64_t  x = 88172645463325252ULL;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-
-    return (uint32_t) (x >> 32) % n;
-}
 
 
 /* a line, more or less, of a name of up to 40 bytes */
