@@ -274,7 +274,9 @@ for (['GW.Example.com:8443', 'gw.example.com', 8443], ['[::1]:99', '::1', 99], [
 }
 
 $t->raw(1, "GET http://asked:77/x HTTP/1.1\r\nHost: other:88\r\nX-Request-ID: absolute\r\nConnection: close\r\n\r\n");
-attributes((kind(spans_of('absolute'), 2))[0], 'the request line comes first', 'server.address' => 'asked', 'server.port' => $t->port(1));
+my $ports = `$t->{nginx} -v 2>&1` =~ m{nginx/1\.(\d+)\.(\d+)} && 1000 * $1 + $2 >= 29003;     # nginx reads it
+attributes((kind(spans_of('absolute'), 2))[0], 'the request line comes first', 'server.address' => 'asked',
+    'server.port' => $ports ? 77 : $t->port(1));
 
 # --- an answer that breaks off ---
 
