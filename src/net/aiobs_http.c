@@ -16,6 +16,17 @@
 #define AIOBS_HTTP_POLL_MS     100
 #define AIOBS_HTTP_MAX         65536
 
+/*
+ * Since libcurl 8.20 this, and not CURLOPT_QUICK_EXIT, says that a resolver that
+ * hangs is left alone.  The headers that this is built with may be older.
+ */
+
+#if (LIBCURL_VERSION_NUM >= 0x081400)
+#define AIOBS_HTTP_MULTI_QUICK_EXIT  CURLMOPT_QUICK_EXIT
+#else
+#define AIOBS_HTTP_MULTI_QUICK_EXIT  ((CURLMoption) 21)
+#endif
+
 
 static CURLcode aiobs_http_run(aiobs_http_t *http,
     const aiobs_http_request_t *request, int *gave_up);
@@ -46,6 +57,10 @@ aiobs_http_create(void)
         aiobs_http_free(http);
         return NULL;
     }
+
+    /* a libcurl that does not know it says so, and needs it not */
+
+    (void) curl_multi_setopt(http->multi, AIOBS_HTTP_MULTI_QUICK_EXIT, 1L);
 
     return http;
 }
