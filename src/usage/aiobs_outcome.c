@@ -316,7 +316,9 @@ aiobs_outcome_take(void *data, const aiobs_form_t *form,
 
     o = (const aiobs_outcome_t *) form->outcome;
 
-    if (u->documents || u->reported || u->error_len
+    /* nor if a header has said something before */
+
+    if (u->documents || u->reported || u->error_len || u->tier
         || u->type != AIOBS_TYPE_OTHER
         || (fit->figures & o->need_figures) != o->need_figures
         || (fit->strings & o->need_strings) != o->need_strings)

@@ -169,9 +169,27 @@ change(body_t *b)
 
 /* --- reading --- */
 
+/* what headers of an answer say beside its body; of most: nothing */
+
+static const struct {
+    const char  *name;
+    const char  *value;
+} headers[] = {
+    { "x-gemini-service-tier", "priority" },
+    { "x-amzn-bedrock-service-tier", "flex" },
+    { "x-amzn-bedrock-input-token-count", "17" },
+    { "x-amzn-errortype", "ThrottlingException:" }
+};
+
+#define HEADERS  (sizeof(headers) / sizeof(headers[0]))
+
+
 static void
-begin(reader_t *r, const body_t *b, aiobs_forms_t *forms, unsigned piece)
+begin(reader_t *r, const body_t *b, aiobs_forms_t *forms, unsigned piece,
+    unsigned said)
 {
+    const char  *name, *value;
+
     static const char  json[] = "application/json";
 
     r->body = *b;
@@ -189,6 +207,12 @@ begin(reader_t *r, const body_t *b, aiobs_forms_t *forms, unsigned piece)
     aiobs_usage_init(r->usage, b->api, 200);
     aiobs_usage_forms(r->usage, forms);
     aiobs_usage_header(r->usage, "content-type", 12, json, sizeof(json) - 1);
+
+    if (said < HEADERS) {
+        name = headers[said].name;
+        value = headers[said].value;
+        aiobs_usage_header(r->usage, name, strlen(name), value, strlen(value));
+    }
 }
 
 
@@ -255,7 +279,7 @@ compare(const body_t *b, aiobs_forms_t *forms)
     int        complete;
     size_t     len, other;
     uint8_t    want[2048], got[2048], waste[2048];
-    unsigned   i, piece;
+    unsigned   i, piece, said;
     reader_t   r, between;
 
     memset(want, 0, sizeof(want));
@@ -263,20 +287,21 @@ compare(const body_t *b, aiobs_forms_t *forms)
 
     complete = (number(8) > 0);
     piece = number(3) ? 0 : 1 + number(number(2) ? 10 : 3000);
+    said = number(4 * HEADERS);
 
-    begin(&r, b, NULL, 0);
+    begin(&r, b, NULL, 0, said);
     finish(&r, complete, want, &len);
 
     for (i = 0; aiobs_form_rest_get(i); i++) { /* void */ }
     aiobs_form_rest = aiobs_form_rest_get(number(i));
 
-    begin(&r, b, forms, piece);
+    begin(&r, b, forms, piece, said);
 
     if (number(4) == 0) {
         go_on(&r, number(b->len + 1));
 
         for (i = number(40); i; i--) {
-            begin(&between, any(), forms, 0);
+            begin(&between, any(), forms, 0, HEADERS);
             finish(&between, 1, waste, &other);
         }
     }
