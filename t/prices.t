@@ -188,6 +188,15 @@ is(priced('/model/tiers/converse', '{"serviceTier":{"type":"priority"},"usage":{
     . '"inputTokens":10,"outputTokens":0}}'), 0.00002, 'the tier of Converse');
 is(priced('/model/tiers/invoke', '{"usage":{"input_tokens":10,"output_tokens":0}}',
     'X-Amzn-Bedrock-Service-Tier:flex'), 0.000005, 'that of Invoke is in a header');
+
+# answers that are alike are read as one form, in time
+
+my %alike;
+$alike{priced('/v1/chat/completions', qq({"id":"c$_","model":"tiers","choices":[{"index":0,"message":{)
+    . qq("role":"assistant","content":"text $_"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)
+    . '"completion_tokens":0}}', 'X-Amzn-Bedrock-Service-Tier:flex')}++ for 1 .. 80;
+is(join(' ', keys %alike), '5e-06', 'the same of many answers that are alike');
+
 is(priced('/chat/completions', '{"model":"perplexity/sonar-deep-research","choices":[],'
     . '"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,'
     . '"citation_tokens":20016,"num_search_queries":18,"reasoning_tokens":73997}}'),
