@@ -48,6 +48,7 @@ $t->upstream(0, sub {
         return;
     }
 
+    return $t->answer($c, 200, [], 'x' x 16_000_000) if $u =~ m{^/stalled};
     return $t->answer($c, 500, [], 'no') if $u eq '/fail';
     return $t->answer($c, 404, [], 'no') if $u eq '/none';
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $u eq '/short';
@@ -97,6 +98,8 @@ server {
     location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /stalled { send_timeout 100ms; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /stalled/v1/ { send_timeout 100ms; aiobs_llm openai; proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /moved { error_page 500 = /after; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location = /drop { return 444; }
     location = /moved-here { error_page 500 = /drop/page; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
@@ -436,6 +439,23 @@ for my $case (['/leave', '', undef, 0, undef], ['/leave?after=200', '', 200, 0, 
     is($try->{status}, $client, "$id: the call");
     attributes($try, "$id: is called off", 'error.type' => $type, 'http.response.status_code' => $status);
     is_deeply([grep { $_->{name} eq 'stream_error' } @{$try->{events}}], [], "$id: without an event of that");
+}
+
+# one that stops reading: nothing broke off at the upstream
+
+for my $path ('/stalled', '/stalled/v1/chat/completions') {
+    (my $id = $path) =~ tr/a-z0-9/-/c;
+    my $c = $t->connect(1);
+    my $body = '{"model":"gpt-4o","stream":true,"messages":[]}';
+    $c->syswrite("POST $path HTTP/1.1\r\nHost: x\r\nX-Request-ID: $id\r\nContent-Type: application/json\r\nContent-Length: "
+        . length($body) . "\r\n\r\n$body");
+
+    my $found = spans_of($id);
+    my ($server, $try) = ((kind($found, 2))[0], (kind($found, 3))[-1]);
+    attributes($server, "$id: an error of the client's", 'error.type' => 'client_abort', 'http.response.status_code' => 200);
+    is($try->{status}, 0, "$id: none of the call");
+    attributes($try, "$id: nor of its kind", 'error.type' => undef);
+    is($t->log_of($id)->{error_type}, $path =~ /v1/ ? 'client_abort' : undef, "$id: the log line of a call says so");
 }
 
 $t->get(1, '/redirect', 'X-Request-ID', 'redirect');

@@ -409,7 +409,8 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 /*
  * last_buf alone lies while bytes are still queued; c->error alone lies when
- * a subrequest has delayed logging past the client's close.
+ * a subrequest has delayed logging past the client's close.  Who does not read
+ * for send_timeout has c->timedout only; a body that does not come is a 408.
  */
 
 ngx_uint_t
@@ -420,6 +421,7 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     return r->connection->error || ngx_http_aiobs_stream_gone(r)
+           || (r->connection->timedout && r->header_sent)
            || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
 }
 

@@ -420,7 +420,7 @@ ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);
 ngx_uint_t ngx_http_aiobs_status(ngx_http_request_t *r);
 ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
 
-/* whether the client has left before it had all of the answer */
+/* whether the client has left, or stopped reading, before it had all of it */
 ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
