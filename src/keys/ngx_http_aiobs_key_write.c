@@ -416,7 +416,10 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
 }
 
 
-/* what it has now has no room in the entry: the next use asks for it */
+/*
+ * What it has now has no room in the entry: the next use asks for it.  One that
+ * a writer left half written stays unreadable.
+ */
 
 static void
 ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
@@ -424,15 +427,16 @@ ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
 {
     uint32_t  version;
 
-    version = e->version | 1;
+    version = e->version;
 
-    __atomic_store_n(&e->version, version, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->version, version | 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
 
     e->active = active;
     e->epoch = keys->epoch - 1;
 
-    ngx_http_aiobs_publish(&e->version, version + 1);
+    ngx_http_aiobs_publish(&e->version,
+                           version & 1 ? version : version + 2);
 }
 
 

@@ -350,6 +350,41 @@ whole(ngx_slab_pool_t *pool, uint64_t capacity)
 
 
 /*
+ * A writer died while it wrote a key; then the key changes to what its entry
+ * has no room for.  1: what was left of it is shown.
+ */
+
+static uint64_t
+half(ngx_slab_pool_t *pool)
+{
+    uint32_t                     where = 0;
+    aiobs_key_t                  key, got;
+    aiobs_key_use_t              uses[2];
+    aiobs_store_place_t          at = { 0, 0 };
+    ngx_http_aiobs_keys_t       *keys;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    keys = ngx_http_aiobs_keys_create(pool, 64, NULL);
+
+    key_of(1, 0, &key);
+    key.user_len = key.name_len = 5;
+    (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
+                                        3000, uses);
+
+    e = ngx_http_aiobs_key_find(keys, key.hash);
+    e->version |= 1;
+    e->user_len = 9;
+
+    key.user_len = AIOBS_KEY_USER_MAX;
+    key.name_len = AIOBS_KEY_NAME_MAX;
+    (void) ngx_http_aiobs_key_table_follow(keys, pool, &at, &at, 0, &key, 1);
+
+    return ngx_http_aiobs_key_table_get(keys, key.hash, &where, 0, &got)
+           != NGX_DECLINED;
+}
+
+
+/*
  * Keys that are all used again and again: the use of each is taken, if not all
  * can be taken at once.  Returns how many are not in time.
  */
@@ -469,7 +504,7 @@ main(int argc, char **argv)
            (unsigned long) shared->torn, shared->writes > 1000,
            (unsigned long) lost,
            present(keys, capacity * 7, capacity) >= capacity / 16,
-           (unsigned long) whole(&pool, capacity),
+           (unsigned long) (whole(&pool, capacity) + half(&pool)),
            (unsigned long) starved(&pool, capacity), (unsigned long) led,
            (unsigned long) (ngx_http_aiobs_keys_size(1000000) / 1000000));
 
