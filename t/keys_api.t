@@ -337,6 +337,19 @@ cmp_ok(time - $start, '>', 1.5, 'that was held');
 is(scalar @{(api('GET', '?user=patient'))[1]{keys}}, 3, 'and each is done once');
 $t->kill_wait($lock, 'KILL');
 
+# who has left would not get the key
+
+$lock = locked(2);
+$made = '{"user_id":"gone"}';
+my $gone = $t->connect(1);
+$gone->syswrite("POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nX-Request-ID: gone\r\nx-api-key: $admin\r\n"
+    . "Content-Type: application/json\r\nContent-Length: " . length($made) . "\r\n\r\n$made");
+sleep 0.4;
+close $gone;
+is($t->log_of('gone')->{status_code}, 503, 'nobody waits for a lock who has left');
+$t->kill_wait($lock, 'KILL');
+is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'and no key is made');
+
 $lock = locked(600);
 $start = time;
 is_problem([($status, undef, $r) = api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');

@@ -436,11 +436,28 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
 }
 
 
-/* nothing was done, and it is worth while to come again */
+/*
+ * Nothing was done, and it is worth while to come again: not for who has left,
+ * and would not get the key that is made.
+ */
 
 static ngx_uint_t
 ngx_http_aiobs_keys_call_locked(ngx_http_aiobs_keys_call_t *call)
 {
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = call->request;
+    c = r->connection;
+
+    /* the end of a stream of HTTP/3 is that of the request only */
+
+    if (c->error
+        || (c->read->pending_eof && r->http_version < NGX_HTTP_VERSION_20))
+    {
+        return 0;
+    }
+
     return call->work.rc == AIOBS_STORE_BUSY && call->api.event == NULL
            && ngx_current_msec - call->since < NGX_HTTP_AIOBS_KEYS_WAIT;
 }
@@ -451,7 +468,12 @@ ngx_http_aiobs_keys_call_again(ngx_event_t *ev)
 {
     ngx_http_aiobs_keys_call_t *call = ev->data;
 
-    ngx_http_aiobs_keys_work(&call->work);
+    if (ngx_http_aiobs_keys_call_locked(call)) {
+        ngx_http_aiobs_keys_work(&call->work);
+
+    } else {
+        ngx_http_aiobs_keys_call_done(&call->work);
+    }
 }
 
 
