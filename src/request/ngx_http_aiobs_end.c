@@ -46,8 +46,9 @@ ngx_http_aiobs_end(ngx_http_request_t *r)
         ngx_http_aiobs_refusal_stands(ctx);
     }
 
+    method = r->method_name;
+
     if (r->internal) {
-        method = r->method_name;
         ctx->became_get = ngx_http_aiobs_method_said(r);
     }
 
