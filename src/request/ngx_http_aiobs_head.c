@@ -125,7 +125,7 @@ ngx_http_aiobs_head_content(ngx_http_request_t *r)
     u = r->upstream;
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
-    if (u && u->output.tag == (ngx_buf_tag_t) amcf->proxy
+    if (u && amcf->proxy && u->output.tag == (ngx_buf_tag_t) amcf->proxy
         && u->process_header && u->buffer.start == NULL
         && u->process_header != ngx_http_aiobs_head_process)
     {
