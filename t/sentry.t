@@ -28,6 +28,7 @@ my $dead = $t->port(9);
 $t->upstream(1, sub {
     my ($req, $c) = @_;
     return $t->answer($c, 200, [], 'ok') if $req->{uri} =~ m{^/fine};
+    return $t->answer($c, 200, [], encode_json($req->{headers})) if $req->{uri} =~ m{/(?:x|models)$};
     return $t->answer($c, 503, ['Content-Type', 'application/json', 'X-Request-Id', 'req_9'],
         '{"error":{"message":"secret prompt","type":"server_error"}}') if $req->{uri} =~ /fail/;
     return sleep 5 if $req->{uri} =~ /slow/;
@@ -65,6 +66,8 @@ server {
     aiobs on;
     proxy_read_timeout 300ms;
     location / { return 204; }
+    location /app/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /linked/ { aiobs_trace on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /boom { return 500; }
     location /moved { error_page 502 = /down/again; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
@@ -226,6 +229,51 @@ unlike($all, qr/secret/, 'no arguments, cookies, prompts or answers');
 unlike($all, qr/\Q$key\E|personal|192\.0\.2\.77/, 'no keys, addresses or headers that are not asked for');
 like($t->get(0, '/metrics')->{body}, qr/^aiobs_export_sent_total\{exporter="sentry"\} [1-9]/m, 'what is sent is counted');
 
+# --- the trace that an application with an SDK goes on with, and the one of a client's ---
+
+my ($trace, $theirs) = ('0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331');
+
+sub told {
+    my ($path, @headers) = @_;
+    return decode_json($t->get(0, $path, @headers)->{body});
+}
+
+sub goes_on {
+    my ($told) = @_;
+    my $headers = join ' ', map { "'" . ($told->{$_} // '') . "'" } 'sentry-trace', 'baggage';
+    return decode_json(`@{[AiobsPeers::node()]} @{[AiobsPeers::dir()]}/sentry.cjs - $headers`);
+}
+
+my $told = told('/app/x', 'X-Request-ID', 'app', 'traceparent', $parent);
+my $on = goes_on($told);
+is_deeply([@$on{qw(traceId parentSpanId sampled)}], [$trace, item('transaction', 'app')->{contexts}{trace}{span_id}, JSON::PP::true],
+    'an SDK in the application goes on below our span');
+is($told->{traceparent}, "00-$trace-$on->{parentSpanId}-01", 'the one of traceparent');
+
+my @baggage = ('baggage', 'a=b, sentry-trace_id=' . $trace . ',sentry-sampled=false,c=d');
+for my $case (['-0', JSON::PP::false, '00'], ['-1', JSON::PP::true, '01'], ['', JSON::PP::true, '00']) {
+    my ($flag, $sampled, $flags) = @$case;
+    $told = told('/app/x', 'X-Request-ID', "browser$flag", 'sentry-trace', "$trace-$theirs$flag", @baggage);
+    is_deeply([@{goes_on($told)}{qw(traceId sampled)}], [$trace, $sampled], "sentry-trace of a client goes on: '$flag'");
+    like($told->{traceparent}, qr/^00-$trace-[0-9a-f]{16}-$flags$/, 'for others too');
+    is($told->{baggage}, $baggage[1], 'with its baggage');
+    is(item('transaction', "browser$flag")->{contexts}{trace}{parent_span_id}, $theirs, 'below his span');
+}
+
+for my $case (['of a stranger, where they are linked', '/linked/x', "$trace-$theirs-1"],
+    (map { ["that is none: $_", '/app/x', $_] } "$trace-$theirs-x", "$trace-$theirs-", "$trace+$theirs", uc "$trace-$theirs", substr($trace, 1) . "-$theirs",
+        '0' x 32 . "-$theirs", "$trace-" . '0' x 16, 'x', 'a' x 300),
+    ['of another trace than traceparent', '/app/x', 'a' x 32 . "-$theirs-0", 'traceparent', "00-$trace-$theirs-01"])
+{
+    my ($name, $path, $line, @more) = @$case;
+    $told = told($path, 'sentry-trace', $line, @baggage, @more);
+    my ($id) = $told->{traceparent} =~ /^00-([0-9a-f]{32})-/;
+    is_deeply([$id eq $trace, $told->{'sentry-trace'} =~ /^$id-/, $told->{baggage}], [@more > 0, 1, 'a=b,c=d'],
+        "sentry-trace $name: all go on with ours");
+}
+
+is_deeply([grep { /trace/ } keys %{told('/v1/models', 'sentry-trace', "$trace-$theirs-1")}], [], 'providers are not told of it');
+
 # --- personal data where it is asked for ---
 
 my %old = map { $_ => 1 } $t->workers;
@@ -243,6 +291,9 @@ is($e->{request}{headers}{'X-Custom'}, 'personal', 'headers');
 is($e->{request}{headers}{$_}, '[Filtered]', "$_ never") for 'Cookie', 'X-Csrf-Token';
 unlike(encode_json($e), qr/\Q$labelled\E/, 'nor keys');
 is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
+
+$on = goes_on(told('/app/x', 'sentry-trace', "$trace-$theirs"));
+is_deeply([@$on{qw(traceId sampled)}], [$trace, undef], 'an SDK decides where we do not');
 
 # an error_page to a URI makes it a GET, of which the client knows nothing
 

@@ -46,8 +46,9 @@ static ngx_uint_t ngx_http_aiobs_dropped(ngx_http_request_t *r,
 static void ngx_http_aiobs_going(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf,
     ngx_http_aiobs_drop_t *drop);
-static ngx_uint_t ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_header_t *add);
+static ngx_uint_t ngx_http_aiobs_coming(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf,
+    ngx_http_aiobs_header_t *add);
 static void ngx_http_aiobs_plain(ngx_list_t *list, ngx_http_aiobs_ctx_t *ctx);
 static ngx_uint_t ngx_http_aiobs_still_plain(ngx_list_t *list,
     ngx_http_aiobs_ctx_t *ctx);
@@ -55,8 +56,8 @@ static ngx_uint_t ngx_http_aiobs_valid_id(ngx_str_t *id);
 static ngx_uint_t ngx_http_aiobs_drop_header(ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add);
-static ngx_uint_t ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_header_t *add);
+static ngx_uint_t ngx_http_aiobs_add_trace(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add);
 
 
 ngx_http_aiobs_name_t  ngx_http_aiobs_x_request_id =
@@ -164,8 +165,21 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
             case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
                 ngx_http_aiobs_append(r, &ctx->tracestate, h);
                 break;
+
+            case NGX_HTTP_AIOBS_HEADER_SENTRY:
+                amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+                if (amcf->sentry && !amcf->untraced) {
+                    ngx_http_aiobs_first(&ctx->sentry_trace, h);
+                }
+
+                break;
             }
         }
+    }
+
+    if (ctx->sentry_trace.len && ctx->traceparent.data == NULL) {
+        ngx_http_aiobs_sentry_parent(r, ctx);
     }
 
     if (own == 0) {
@@ -276,7 +290,7 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_trace_decide(r, ctx);
 
     ngx_http_aiobs_going(r, ctx, lcf, &drop);
-    n = ngx_http_aiobs_coming(ctx, lcf, add);
+    n = ngx_http_aiobs_coming(r, ctx, lcf, add);
     m = ngx_http_aiobs_dropped(r, &drop, old, n);
 
     if (m > n) {
@@ -305,11 +319,16 @@ static void
 ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_drop_t *drop)
 {
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
     drop->ctx = ctx;
     drop->lcf = lcf;
     drop->names = 0;
     drop->bytes = (size_t) -1;
-    drop->own = NGX_HTTP_AIOBS_HEADERS_CORRELATION;
+    drop->own = NGX_HTTP_AIOBS_HEADERS_CORRELATION
+                | (amcf->sentry ? NGX_HTTP_AIOBS_HEADER_SENTRY : 0);
 
     if (ctx->identity) {                    /* somebody asked for a key */
         drop->names = NGX_HTTP_AIOBS_KEY_NAMES;
@@ -338,7 +357,7 @@ ngx_http_aiobs_going(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 /* what it is told by us: how many lines */
 
 static ngx_uint_t
-ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
+ngx_http_aiobs_coming(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_header_t *add)
 {
     ngx_uint_t  n;
@@ -358,7 +377,7 @@ ngx_http_aiobs_coming(ngx_http_aiobs_ctx_t *ctx,
     if (ngx_http_aiobs_forwards_trace(lcf)
         && !(lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED))
     {
-        n += ngx_http_aiobs_add_trace(ctx, &add[n]);
+        n += ngx_http_aiobs_add_trace(r, ctx, &add[n]);
     }
 
     return n;
@@ -505,11 +524,12 @@ ngx_http_aiobs_add_identity(ngx_http_aiobs_ctx_t *ctx,
 
 
 static ngx_uint_t
-ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
+ngx_http_aiobs_add_trace(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_header_t *add)
 {
-    ngx_uint_t               n;
-    ngx_http_aiobs_trace_t  *t;
+    ngx_uint_t                   n;
+    ngx_http_aiobs_trace_t      *t;
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     n = 0;
     t = ngx_http_aiobs_trace(ctx);
@@ -520,6 +540,12 @@ ngx_http_aiobs_add_trace(ngx_http_aiobs_ctx_t *ctx,
     if (t->state.len) {
         add[n].name = &ngx_http_aiobs_tracestate;
         add[n++].value = t->state;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    if (amcf->sentry) {
+        n += ngx_http_aiobs_add_sentry_trace(r, ctx, &add[n]);
     }
 
     return n;

@@ -86,9 +86,11 @@ ngx_http_aiobs_header_own_name(ngx_table_elt_t *h)
         return ngx_http_aiobs_header_is(h, "traceparent", 11)
                ? NGX_HTTP_AIOBS_HEADER_TRACEPARENT : 0;
 
-    case sizeof("x-request-id") - 1:
+    case sizeof("x-request-id") - 1:                    /* and sentry-trace */
         return ngx_http_aiobs_header_is(h, "x-request-id", 12)
-               ? NGX_HTTP_AIOBS_HEADER_REQUEST_ID : 0;
+               ? NGX_HTTP_AIOBS_HEADER_REQUEST_ID
+               : ngx_http_aiobs_header_is(h, "sentry-trace", 12)
+                 ? NGX_HTTP_AIOBS_HEADER_SENTRY : 0;
 
     default:
         return 0;

@@ -22,6 +22,7 @@
 #define NGX_HTTP_AIOBS_HEADER_TRACESTATE   0x04
 #define NGX_HTTP_AIOBS_HEADER_USER_ID      0x08
 #define NGX_HTTP_AIOBS_HEADER_KEY_NAME     0x10
+#define NGX_HTTP_AIOBS_HEADER_SENTRY       0x20 /* sentry-trace */
 
 /* of their names: from "x-user-id" to "x-request-id" */
 #define NGX_HTTP_AIOBS_HEADER_LENGTHS  (0xfU << 9)
@@ -136,7 +137,8 @@ ngx_http_aiobs_header_own(ngx_table_elt_t *h)
 
     c = h->key.data[0] | 0x20;
 
-    return c == 'x' || c == 't' ? ngx_http_aiobs_header_own_name(h) : 0;
+    return c == 'x' || c == 't' || c == 's' ? ngx_http_aiobs_header_own_name(h)
+                                            : 0;
 }
 
 

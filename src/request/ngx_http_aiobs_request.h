@@ -37,6 +37,7 @@ typedef struct {
     unsigned                    sampled:1;
     unsigned                    random:1;       /* flag of the client's id */
     unsigned                    has_parent:1;
+    unsigned                    undecided:1;    /* the parent said nothing */
     unsigned                    decided:1;
     unsigned                    traced:1;       /* spans may be recorded */
     unsigned                    linked:1;       /* to that of the client */
@@ -104,6 +105,7 @@ struct ngx_http_aiobs_ctx_s {
 
     ngx_str_t                   traceparent;    /* of the client */
     ngx_str_t                   tracestate;
+    ngx_str_t                   sentry_trace;   /* with aiobs_sentry */
     ngx_http_aiobs_loc_conf_t  *location;       /* where the request arrived */
     ngx_http_aiobs_loc_conf_t  *prepared;       /* headers are made for it */
     ngx_uint_t                  plain;          /* lines of the request, all
@@ -262,6 +264,20 @@ ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_correlation_sentry.c --- */
+
+/* takes the client's sentry-trace, if it is one, for his traceparent */
+void ngx_http_aiobs_sentry_parent(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/*
+ * Our own sentry-trace: one line, or none without memory.  Where the client's
+ * is of another trace, its members leave the baggage.
+ */
+ngx_uint_t ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add);
+
+
 /* --- ngx_http_aiobs_trace.c --- */
 
 /* the trace context that the client has sent; 0: none that is valid */
@@ -306,6 +322,15 @@ ngx_uint_t ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t,
 
 /* the span id of the try that counts */
 u_char *ngx_http_aiobs_trace_client(ngx_http_aiobs_trace_t *t);
+
+/* the span id of what an upstream is told */
+
+static ngx_inline u_char *
+ngx_http_aiobs_trace_told(ngx_http_aiobs_trace_t *t)
+{
+    return t->traced ? ngx_http_aiobs_trace_client(t) : t->span_id;
+}
+
 
 /* what an upstream is told once it is decided; value: of t */
 void ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value);

@@ -130,7 +130,7 @@ ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
         ngx_http_aiobs_trace_anew(t);
     }
 
-    if (!t->has_parent || !conf->parent_based) {
+    if (!t->has_parent || t->undecided || !conf->parent_based) {
         t->sampled = ngx_http_aiobs_trace_below(t, ratio);
     }
 }
@@ -226,8 +226,7 @@ ngx_http_aiobs_traceparent(ngx_http_aiobs_trace_t *t, ngx_str_t *value)
     p = ngx_cpymem(t->header, "00-", 3);
     p = ngx_cpymem(p, t->trace_id, sizeof(t->trace_id));
     *p++ = '-';
-    p = ngx_cpymem(p, t->traced ? ngx_http_aiobs_trace_client(t) : t->span_id,
-                   NGX_HTTP_AIOBS_SPAN_ID_LEN);
+    p = ngx_cpymem(p, ngx_http_aiobs_trace_told(t), NGX_HTTP_AIOBS_SPAN_ID_LEN);
     *p++ = '-';
     *p++ = '0';
     *p = '0' + t->sampled + 2 * t->random;

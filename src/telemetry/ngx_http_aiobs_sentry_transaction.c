@@ -22,6 +22,19 @@ static void ngx_http_aiobs_sentry_call(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s);
 
 
+u_char
+ngx_http_aiobs_sentry_flag(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
+{
+    uint64_t                     rate;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+    rate = amcf->sentry->traces_sample_rate;
+
+    return rate == 0 ? '\0' : '0' + ngx_http_aiobs_trace_below(t, rate);
+}
+
+
 void
 ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)

@@ -101,4 +101,14 @@ char *ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_http_aiobs_sentry(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_sentry_transaction.c --- */
+
+/*
+ * With aiobs_sentry: whether a request of that trace becomes a transaction, '1'
+ * or '0'; '\0': none does, and that is not decided here.
+ */
+u_char ngx_http_aiobs_sentry_flag(ngx_http_request_t *r,
+    ngx_http_aiobs_trace_t *t);
+
+
 #endif /* _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_ */

@@ -1,12 +1,18 @@
 // Envelopes as Spotlight has captured them, read by Sentry's own parser:
 //   node sentry.cjs DIRECTORY    one JSON line for each: [header, items]
+// the trace in which an application goes on, as an SDK takes it from headers
+//   node sentry.cjs - TRACE BAGGAGE
 // and a receiver that says what it is told to:
 //   node sentry.cjs PORT FILE    bodies and headers as JSON lines; POST /_say
 const fs = require('fs');
 const http = require('http');
 const zlib = require('zlib');
 
-if (process.argv.length === 3) {
+if (process.argv[2] === '-') {
+  const { propagationContextFromHeaders } = require('@sentry/core');
+  const { traceId, parentSpanId, sampled, dsc } = propagationContextFromHeaders(process.argv[3], process.argv[4]);
+  console.log(JSON.stringify({ traceId, parentSpanId, sampled, dsc }));
+} else if (process.argv.length === 3) {
   const { parseEnvelope } = require('@sentry/core');
   const dir = process.argv[2];
 
