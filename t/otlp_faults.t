@@ -33,6 +33,19 @@ $t->upstream(4, sub { my ($req, $c) = @_; $t->answer($c, 200, ['Content-Type', '
 $t->upstream(8, sub { my ($req, $c) = @_; $c->syswrite("\x00\xff\x01garbage\r\n\r\n") });
 $t->upstream(9, sub { });
 
+# and some that have taken the spans, and say so in words of their own
+
+my %words = (
+    ok => ['text/plain; charset=utf-8', 'OK'],
+    json => ['application/json', '{}'],
+    some => ['application/json; charset=utf-8', '{"partialSuccess":{"rejectedSpans":"1","errorMessage":"too \u0007 old"}}'],
+    number => ['Application/JSON', '{"partialSuccess":{"rejectedSpans":1}}'],
+    odd => ['application/json', '{"partialSuccess":{"rejectedSpans":"-1","errorMessage":7}}'],
+    torn => ['application/json', '{"partialSuccess":'],
+);
+$t->upstream(7, sub { my ($req, $c) = @_; my ($type, $body) = @{$words{$req->{uri} =~ m{^/(\w+)} ? $1 : ''}};
+    $t->answer($c, 200, ['Content-Type', $type], $body) });
+
 sub conf {
     my ($endpoint, $more) = @_;
     my $interval = $more =~ /interval/ ? '' : 'interval 50ms;';
@@ -219,6 +232,18 @@ for my $case (@odd) {
     traffic(1);
     reaches($before + 1, 'failed_total', "$name: $reason", reason => $reason);
 }
+
+# --- OTLP, but for the answer ---
+
+for my $word (sort keys %words) {
+    my ($took, $lost) = map { $_ eq 'sent_total' ? metric($_) : metric($_, reason => 'rejected') } 'sent_total', 'dropped_total';
+    my $some = $words{$word}[1] =~ /"?rejectedSpans":"?1/ ? 1 : 0;
+    use_conf(http(7) . "/$word", '');
+    traffic(1);
+    reaches($took + 1 - $some, 'sent_total', "$word: taken");
+    reaches($lost + $some, 'dropped_total', "$word: or not", reason => 'rejected');
+}
+like($t->error_log, qr/: too \? old; 1 dropped/, 'why is told');
 
 # --- a time after which nobody tries any more ---
 

@@ -25,6 +25,8 @@ static void ngx_http_aiobs_otlp_request(ngx_http_aiobs_otlp_t *otlp,
 static void ngx_http_aiobs_otlp_judge(void *conf,
     ngx_http_aiobs_batch_t *batch, const aiobs_http_answer_t *answer,
     ngx_http_aiobs_export_verdict_t *verdict);
+static ngx_int_t ngx_http_aiobs_otlp_taken(const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict);
 
 
 const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_otlp_type = {
@@ -171,18 +173,8 @@ ngx_http_aiobs_otlp_judge(void *conf, ngx_http_aiobs_batch_t *batch,
 
     ngx_http_aiobs_export_judge(answer, verdict);
 
-    if (verdict->what != NGX_HTTP_AIOBS_EXPORT_DONE
-        || ngx_strncmp(aiobs_http_header(answer, "content-type"),
-                       "application/json", 16)
-           == 0)
-    {
-        return;
-    }
-
-    if (answer->error == AIOBS_HTTP_TOO_LARGE
-        || ngx_http_aiobs_otlp_partial((u_char *) answer->body, answer->len,
-                                       verdict)
-           != NGX_OK)
+    if (verdict->what == NGX_HTTP_AIOBS_EXPORT_DONE
+        && ngx_http_aiobs_otlp_taken(answer, verdict) != NGX_OK)
     {
         /* whoever says so has not understood what he was sent */
 
@@ -193,4 +185,38 @@ ngx_http_aiobs_otlp_judge(void *conf, ngx_http_aiobs_batch_t *batch,
                     (u_char *) "the answer is not one of OTLP",
                     sizeof(verdict->text));
     }
+}
+
+
+/*
+ * The answer ought to be of the type that was sent.  There are receivers that
+ * answer in JSON or with an "OK", and have taken the spans; a web page comes
+ * from somebody else.
+ */
+
+static ngx_int_t
+ngx_http_aiobs_otlp_taken(const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict)
+{
+    const char  *type;
+
+    if (answer->error == AIOBS_HTTP_TOO_LARGE) {
+        return NGX_ERROR;
+    }
+
+    type = aiobs_http_header(answer, "content-type");
+
+    if (ngx_strncasecmp((u_char *) type, (u_char *) "application/json", 16)
+        == 0)
+    {
+        ngx_http_aiobs_otlp_partial_json(answer->body, answer->len, verdict);
+        return NGX_OK;
+    }
+
+    if (ngx_strncasecmp((u_char *) type, (u_char *) "text/plain", 10) == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_aiobs_otlp_partial((u_char *) answer->body, answer->len,
+                                       verdict);
 }

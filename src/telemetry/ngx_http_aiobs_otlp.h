@@ -145,5 +145,9 @@ void ngx_http_aiobs_otlp_judge_grpc(const aiobs_http_answer_t *answer,
 ngx_int_t ngx_http_aiobs_otlp_partial(const u_char *p, size_t len,
     ngx_http_aiobs_export_verdict_t *verdict);
 
+/* the same in JSON; what is none says nothing */
+void ngx_http_aiobs_otlp_partial_json(const char *text, size_t len,
+    ngx_http_aiobs_export_verdict_t *verdict);
+
 
 #endif /* _NGX_HTTP_AIOBS_OTLP_H_INCLUDED_ */

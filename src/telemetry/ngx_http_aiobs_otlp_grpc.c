@@ -10,6 +10,8 @@
 #include "ngx_http_aiobs_otlp.h"
 #include "aiobs_protobuf.h"
 
+#include <jansson.h>
+
 
 #define NGX_HTTP_AIOBS_GRPC_DETAILS    512      /* bytes of them, decoded */
 #define NGX_HTTP_AIOBS_GRPC_DELAY_MAX  3600     /* seconds */
@@ -158,6 +160,41 @@ ngx_http_aiobs_otlp_partial(const u_char *p, size_t len,
     }
 
     return rc == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+/* { "partialSuccess": { "rejectedSpans": "2", "errorMessage": "..." } } */
+
+void
+ngx_http_aiobs_otlp_partial_json(const char *text, size_t len,
+    ngx_http_aiobs_export_verdict_t *verdict)
+{
+    json_t     *root, *partial, *n, *message;
+    long long   rejected;
+
+    root = json_loadb(text, len, 0, NULL);
+    partial = json_object_get(root, "partialSuccess");
+    n = json_object_get(partial, "rejectedSpans");
+    message = json_object_get(partial, "errorMessage");
+
+    /* 64-bit numbers are strings there; not all who write them know it */
+
+    rejected = json_is_string(n) ? ngx_atoi((u_char *) json_string_value(n),
+                                            json_string_length(n))
+                                 : json_integer_value(n);
+
+    if (rejected > 0) {
+        verdict->rejected = (ngx_uint_t) ngx_min(rejected,
+                                                 NGX_MAX_INT32_VALUE);
+    }
+
+    if (json_is_string(message)) {
+        ngx_http_aiobs_otlp_say(verdict->text, sizeof(verdict->text),
+                                (u_char *) json_string_value(message),
+                                json_string_length(message));
+    }
+
+    json_decref(root);
 }
 
 
