@@ -162,6 +162,36 @@ is_deeply($got->{'datadog ' . @datadog}{found}, [], 'half an id finds nothing');
 isnt(scalar @{$got->{'datadog ' . (@datadog + 1)}{errors}}, 0, "and $wrong[1] is none");
 is_deeply($got->{'datadog ' . (@datadog + 2)}{found}, [$odd], 'an id of any characters that it may have');
 
+# --- rsyslog, as it stands there: long lines, and all that a line may have ---
+
+SKIP: {
+    my $rsyslogd = '/usr/sbin/rsyslogd';
+    skip('another syslog is installed', 3) unless -x $rsyslogd;
+
+    my ($dir, $port) = ($t->dir, $t->port(5));
+    my ($rules) = $docs =~ /^```rsyslog\n(.*?)^```$/ms;
+    Aiobs::spew("$dir/rsyslog.conf", qq{global(workDirectory="$dir")\n} . $rules =~ s/5514/$port/r =~ s{/var/log/}{$dir/sys-}r);
+    my $pid = $t->spawn([$rsyslogd, '-n', '-f', "$dir/rsyslog.conf", '-i', "$dir/rsyslog.pid"], log => "$dir/rsyslog.log");
+
+    my $udp = sprintf '%04X', $port;
+    ok(Aiobs::wait_for(sub { Aiobs::slurp('/proc/net/udp') =~ /^\s*\d+: [0-9A-F]{8}:$udp /m }, 20), 'rsyslog listens')
+        or diag(Aiobs::slurp("$dir/rsyslog.log"));
+
+    $t->stop;
+    $t->start(join('', "aiobs_log $log;\naiobs_log syslog:server=127.0.0.1:$port;\n",
+        map { "aiobs_log_field f$_ \$http_x;\n" } 1 .. 16) . "server { listen 127.0.0.1:%%PORT_0%%; aiobs on; }\n", no_log => 1);
+
+    my $before = () = Aiobs::slurp($log) =~ /\n/g;
+    $t->get(0, '/' . 'a' x 400, 'User-Agent', "\xe2\x82\xac \x1b[31m \xff \"q\" \\ %s #012 %msg%", 'X', "\xc3\xa9" x 200) for 1 .. 3;
+
+    my @sent;
+    Aiobs::wait_for(sub { (@sent = splice @{[Aiobs::slurp($log) =~ /^(.*)\n/mg]}, $before) == 3 }, 10);
+    Aiobs::wait_for(sub { 3 <= (() = Aiobs::slurp("$dir/sys-aiobs.json") =~ /\n/g) }, 10);
+    is_deeply([Aiobs::slurp("$dir/sys-aiobs.json") =~ /^(.*)\n/mg], \@sent, 'rsyslog: every line as it was');
+    cmp_ok(length $sent[0], '>', 4000, 'long ones');
+    $t->kill_wait($pid, 'TERM');
+}
+
 # nobody reads these but who they are for: their names are those of the line
 
 my @insights = queries('CloudWatch');

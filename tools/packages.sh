@@ -6,7 +6,7 @@ TEST_PACKAGES="perl curl openssl ca-certificates sqlite3 python3 libfaketime
     python3-prometheus-client prometheus prometheus-alertmanager nodejs npm brotli zstd
     python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium jq
     libnginx-mod-http-lua libnginx-mod-http-js libnginx-mod-http-echo
-    libnginx-mod-http-headers-more-filter"
+    libnginx-mod-http-headers-more-filter rsyslog"
 
 # installs those that are missing; services they start by themselves are stopped
 install_packages() {
@@ -15,6 +15,8 @@ install_packages() {
     for p; do
         [ "$p" = npm ] && command -v npm > /dev/null && continue
         [ "$p" = nodejs ] && command -v node > /dev/null && continue
+        [ "$p" = rsyslog ] && dpkg-query -W -f '${Status} ${Provides}\n' 2>/dev/null \
+            | grep -q '^install ok installed .*system-log-daemon' && continue   # of which there is one
         dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
     done
 
