@@ -279,10 +279,11 @@ is_deeply([grep { /trace/ } keys %{told('/v1/models', 'sentry-trace', "$trace-$t
 my %old = map { $_ => 1 } $t->workers;
 $t->reload(conf('send_default_pii on; key_labels email tier; traces_sample_rate 0;') =~ s/traces_sample_rate 1;//r);
 Aiobs::wait_for(sub { !grep { $old{$_} } $t->workers }, 10);
-$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'pii', 'Authorization', "Bearer $labelled",
+$t->post(0, '/v1/chat/completions?fail', { %$chat, model => "gpt\n4o" }, 'X-Request-ID', 'pii', 'Authorization', "Bearer $labelled",
     'X-Real-IP', '192.0.2.77', 'X-Custom', 'personal', 'Cookie', 'a=secret', 'X-Csrf-Token', 'secret',
     'X-Many', 'one', 'x-many', 'two', 'X-MANY', 'three');
 $e = item('event', 'pii');
+is($e->{tags}{request_model}, 'gpt 4o', 'a tag is one line');
 is_deeply([map { $e->{request}{headers}{$_} } grep { /^x-many$/i } keys %{$e->{request}{headers}}], ['one, two, three'],
     'a header that is there several times, once');
 is_deeply($e->{user}, { id => 'bob', ip_address => '192.0.2.77', email => 'bob@example.com' }, 'address and e-mail');
@@ -324,6 +325,8 @@ for my $case (
         'http://k3y@[::1]x/1', 'http://k3y@[]/1', 'http://k3y@h/1/'),
     ['dsn http://k@h/1; key_labels tier tier;', qr/"key_labels" in "aiobs_sentry" has a name that is there already/],
     ['dsn http://k@h/1; key_labels request_id;', qr/has a name that is there already/],
+    (map { ["dsn http://k\@h/1; environment \"$_\";", qr/"environment" in "aiobs_sentry" expects at most 64 bytes/] } 'a/b', 'a\\\\b', "a\tb", 'None', '..', 'x' x 65),
+    (map { ["dsn http://k\@h/1; release \"$_\";", qr/"release" in "aiobs_sentry" expects at most 200 bytes/] } 'a/b@1', 'Latest', '.', 'x' x 201),
     ['dsn http://k@h/1; queue 0;', qr/"queue" and "timeout" of "aiobs_sentry" have to be larger than 0/],
 ) {
     my $c = Aiobs->new;
@@ -331,6 +334,12 @@ for my $case (
     isnt($rc, 0, "$case->[0]: refused");
     like($said, $case->[1], "$case->[0]: says so");
     unlike($said, qr/k3y/, 'without the key');
+}
+
+for my $case (['eu/prod', 1], ['eu-prod', 0]) {
+    my $c = Aiobs->new;
+    my ($rc, $said) = $c->check("aiobs_service gw $case->[0]; aiobs_sentry { dsn http://k\@h/1; } server { listen 127.0.0.1:%%PORT_0%%; aiobs on; }", no_log => 1);
+    is_deeply([$rc, $said =~ /environment "$case->[0]" of "aiobs_service" is none that Sentry takes/ ? 1 : 0], [0, $case->[1]], "environment $case->[0]");
 }
 
 for my $dsn (map { "http://k3y$_" } '@h/1', ':s@h/1', '@h:80/1', '@[::1]/1', '@[::1]:80/a/b/1', '@a_b.example.com:65535/a/1') {

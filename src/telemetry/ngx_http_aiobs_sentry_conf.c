@@ -30,6 +30,21 @@ static ngx_int_t ngx_http_aiobs_sentry_parse(ngx_str_t *dsn,
 static ngx_int_t ngx_http_aiobs_sentry_host(ngx_str_t *host);
 static char *ngx_http_aiobs_sentry_headers(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
+static char *ngx_http_aiobs_sentry_environment(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_aiobs_sentry_release(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static ngx_uint_t ngx_http_aiobs_sentry_taken(ngx_str_t *name, size_t max,
+    const char *restricted);
+
+
+/* what Sentry takes off events: other names, and longer ones */
+
+#define ngx_http_aiobs_sentry_environment_taken(name)                         \
+    ngx_http_aiobs_sentry_taken(name, 64, "none")
+
+#define ngx_http_aiobs_sentry_release_taken(name)                             \
+    ngx_http_aiobs_sentry_taken(name, 200, "latest")
 
 
 #define ngx_http_aiobs_sentry_limit(name)                                     \
@@ -42,10 +57,12 @@ static ngx_command_t  ngx_http_aiobs_sentry_commands[] = {
     { ngx_string("dsn"), NGX_CONF_TAKE1,
       ngx_http_aiobs_sentry_set_dsn, 0, 0, NULL },
 
-    { ngx_string("environment"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+    { ngx_string("environment"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_environment, 0,
       offsetof(ngx_http_aiobs_sentry_t, environment), NULL },
 
-    { ngx_string("release"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+    { ngx_string("release"), NGX_CONF_TAKE1,
+      ngx_http_aiobs_sentry_release, 0,
       offsetof(ngx_http_aiobs_sentry_t, release), NULL },
 
     { ngx_string("server_name"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
@@ -151,8 +168,17 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
         return NGX_CONF_OK;
     }
 
-    if (sentry->environment.len == 0) {
-        sentry->environment = amcf->environment;
+    if (sentry->environment.len == 0 && amcf->environment.len) {
+
+        if (ngx_http_aiobs_sentry_environment_taken(&amcf->environment)) {
+            sentry->environment = amcf->environment;
+
+        } else {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "the environment \"%V\" of \"aiobs_service\" is "
+                          "none that Sentry takes; events have none",
+                          &amcf->environment);
+        }
     }
 
     if (sentry->server_name.len == 0) {
@@ -169,6 +195,56 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
                                                    &sentry->limits);
 
     return sentry->exporter ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_aiobs_sentry_environment(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_aiobs_sentry_environment_taken(&value[1])
+           ? ngx_conf_set_str_slot(cf, cmd, conf)
+           : "expects at most 64 bytes without \"/\", \"\\\" and control "
+             "bytes, and not \".\", \"..\" or \"none\"";
+}
+
+
+static char *
+ngx_http_aiobs_sentry_release(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_aiobs_sentry_release_taken(&value[1])
+           ? ngx_conf_set_str_slot(cf, cmd, conf)
+           : "expects at most 200 bytes without \"/\", \"\\\" and control "
+             "bytes, and not \".\", \"..\" or \"latest\"";
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_taken(ngx_str_t *name, size_t max,
+    const char *restricted)
+{
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] < ' ' || name->data[i] == 0x7f
+            || name->data[i] == '/' || name->data[i] == '\\')
+        {
+            return 0;
+        }
+    }
+
+    return name->len <= max
+           && ngx_strcmp(name->data, ".") != 0
+           && ngx_strcmp(name->data, "..") != 0
+           && ngx_strcasecmp(name->data, (u_char *) restricted) != 0;
 }
 
 

@@ -31,6 +31,7 @@ static ngx_uint_t ngx_http_aiobs_sentry_named(ngx_str_t *name,
 static void ngx_http_aiobs_sentry_user(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, json_t *labels);
+static void ngx_http_aiobs_sentry_one_line(ngx_str_t *value, u_char *buf);
 static void ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, json_t *labels);
@@ -385,6 +386,7 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, json_t *labels)
 {
+    u_char                  buf[NGX_HTTP_AIOBS_SENTRY_TAG_MAX];
     ngx_str_t               value;
     ngx_uint_t              i;
     ngx_http_aiobs_value_t  v;
@@ -396,7 +398,7 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     for (i = 0; ngx_http_aiobs_sentry_fields[i]; i++) {
         ngx_http_aiobs_field_value(r, ctx, ngx_http_aiobs_sentry_fields[i],
                                    &v);
-        v.str.len = ngx_min(v.str.len, NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
+        ngx_http_aiobs_sentry_one_line(&v.str, buf);
         ngx_http_aiobs_sentry_member(out, ngx_http_aiobs_sentry_fields[i],
                                      &v.str);
     }
@@ -407,6 +409,7 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
         if (value.len
             && ngx_strcmp(sentry->labels[i].data, "email") != 0)
         {
+            ngx_http_aiobs_sentry_one_line(&value, buf);
             ngx_http_aiobs_sentry_put(out, ",");
             ngx_http_aiobs_sentry_string(out, &sentry->labels[i], 256);
             ngx_http_aiobs_sentry_put(out, ":");
@@ -415,6 +418,23 @@ ngx_http_aiobs_sentry_tags(ngx_http_aiobs_sentry_out_t *out,
     }
 
     ngx_http_aiobs_sentry_put(out, "}");
+}
+
+
+/* a tag of more than one line is none for Sentry; buf: of TAG_MAX bytes */
+
+static void
+ngx_http_aiobs_sentry_one_line(ngx_str_t *value, u_char *buf)
+{
+    size_t  i;
+
+    value->len = ngx_min(value->len, NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
+
+    for (i = 0; i < value->len; i++) {
+        buf[i] = value->data[i] < ' ' ? ' ' : value->data[i];
+    }
+
+    value->data = buf;
 }
 
 
