@@ -14,6 +14,7 @@ use Fcntl qw(O_RDONLY O_RDWR O_NONBLOCK);
 use File::Path qw(make_path remove_tree);
 use JSON::PP;
 use POSIX qw(mkfifo _exit);
+use Socket;
 use Test::More;
 
 my $t = Aiobs->new;
@@ -231,4 +232,35 @@ ok(reopened('file'), "opened again: $_") for 1 .. 2;
 is(answered('/file'), 200, 'a full pipe is not waited for');
 
 kill KILL => $worker, $t->{nginx_pid} unless answered('/file');
+$t->stop;
+
+# --- stderr is a socket, as systemd's is: nobody reads, and somebody does again ---
+
+socketpair(my $journal, my $stderr, AF_UNIX, SOCK_STREAM, 0) or die;
+$journal->blocking(0);
+setsockopt($stderr, SOL_SOCKET, SO_SNDBUF, 16384) or die;
+
+$t = Aiobs->new;
+$t->start(<<'EOF', stderr => $stderr);
+server {
+    listen 127.0.0.1:%%PORT_0%%;
+    aiobs on;
+    location / { aiobs_log stderr; return 200 "ok\n"; }
+    location = /metrics { aiobs_log off; aiobs_metrics; }
+}
+EOF
+close $stderr;
+
+($worker) = map { /^(\d+)/ } grep { / $t->{nginx_pid} / } map { Aiobs::slurp($_) } glob '/proc/[0-9]*/stat';
+my $taken = 0;
+for (1 .. 100) { last unless answered('/' . 'x' x 300) == 200; $taken++ }
+is($taken, 100, 'a socket that nobody reads is not waited for') or kill KILL => $worker, $t->{nginx_pid};
+cmp_ok(dropped(), '>', 0, 'what it does not take is counted');
+
+$read = '';
+1 while sysread $journal, $read, 65536, length $read;
+is(answered('/again', 'X-Request-ID', 'again'), 200, 'it is read again');
+Aiobs::wait_for(sub { sysread $journal, $read, 65536, length $read; $read =~ /"again".*\n/ }, 20);
+is(scalar(grep { $_ ne '' && !eval { decode_json($_) } } split /\n/, $read), 0, 'and what it got are whole lines');
+like($read, qr/"again"/, 'the new one as well');
 $t->done;

@@ -23,8 +23,8 @@ static void ngx_http_aiobs_log_out(ngx_http_aiobs_log_sink_t *sink,
 static size_t ngx_http_aiobs_log_piece(u_char *buf, size_t len);
 static void ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink,
     ngx_fd_t fd, u_char *buf, size_t len, ngx_log_t *log);
-static ssize_t ngx_http_aiobs_log_write_fd(ngx_fd_t fd, u_char *buf,
-    size_t len);
+static ssize_t ngx_http_aiobs_log_write_fd(ngx_http_aiobs_log_sink_t *sink,
+    ngx_fd_t fd, u_char *buf, size_t len);
 static void ngx_http_aiobs_log_syslog(ngx_http_aiobs_log_sink_t *sink,
     u_char *line, size_t len, ngx_log_t *log);
 static void ngx_http_aiobs_log_lost(ngx_http_aiobs_log_sink_t *sink,
@@ -212,9 +212,11 @@ ngx_http_aiobs_log_look(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd)
     sink->key = 0;
     sink->terminal = isatty(fd);
     sink->pipe = 0;
+    sink->socket = 0;
 
     if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR) {
         sink->pipe = S_ISFIFO(fi.st_mode) ? 1 : 0;
+        sink->socket = S_ISSOCK(fi.st_mode) ? 1 : 0;
         sink->key = (ngx_atomic_uint_t) fi.st_ino * 31 + fi.st_dev;
     }
 
@@ -297,7 +299,7 @@ ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
 
         /* of the line that was written in part, at least the next is whole */
 
-        if (ngx_http_aiobs_log_write_fd(fd, (u_char *) "\n", 1) != 1) {
+        if (ngx_http_aiobs_log_write_fd(sink, fd, (u_char *) "\n", 1) != 1) {
             err = ngx_errno;
             *torn = sink->key;
             ngx_http_aiobs_log_lost(sink, buf, len, err, log);
@@ -305,7 +307,7 @@ ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
         }
     }
 
-    n = ngx_http_aiobs_log_write_fd(fd, buf, len);
+    n = ngx_http_aiobs_log_write_fd(sink, fd, buf, len);
 
     if (n == (ssize_t) len) {
         return;
@@ -317,8 +319,8 @@ ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
         }
 
         ngx_http_aiobs_log_lost(sink, buf + n, len - n,
-                                sink->pipe || sink->terminal ? NGX_EAGAIN
-                                                             : NGX_ENOSPC,
+                                sink->pipe || sink->socket || sink->terminal
+                                ? NGX_EAGAIN : NGX_ENOSPC,
                                 log);
         return;
     }
@@ -327,13 +329,20 @@ ngx_http_aiobs_log_put(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
 }
 
 
+/*
+ * A socket is that of stderr, as systemd makes it.  Others write to it as well,
+ * in their own way: it cannot be opened again, but not be waited for.
+ */
+
 static ssize_t
-ngx_http_aiobs_log_write_fd(ngx_fd_t fd, u_char *buf, size_t len)
+ngx_http_aiobs_log_write_fd(ngx_http_aiobs_log_sink_t *sink, ngx_fd_t fd,
+    u_char *buf, size_t len)
 {
     ssize_t  n;
 
     do {
-        n = ngx_write_fd(fd, buf, len);
+        n = sink->socket ? send(fd, buf, len, MSG_DONTWAIT|MSG_NOSIGNAL)
+                         : ngx_write_fd(fd, buf, len);
     } while (n == -1 && ngx_errno == NGX_EINTR);
 
     return n;

@@ -48,6 +48,7 @@ typedef struct {
     time_t                      told;
     unsigned                    pipe:1;
     unsigned                    terminal:1;
+    unsigned                    socket:1;
     unsigned                    no_color:1;
 } ngx_http_aiobs_log_sink_t;
 

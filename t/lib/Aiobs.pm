@@ -168,7 +168,7 @@ sub start {
     $self->write_conf($http, %opt) if defined $http;
     $self->{nginx_pid} = $self->spawn([$self->{nginx}, '-c',
         "$self->{dir}/nginx.conf", '-g', 'daemon off;'],
-        log => "$self->{dir}/nginx.out", session => $opt{session});
+        log => "$self->{dir}/nginx.out", session => $opt{session}, stderr => $opt{stderr});
 
     my $ok = wait_for(sub {
         return 1 if -s "$self->{dir}/nginx.pid" && $self->listening;
@@ -512,7 +512,7 @@ sub spawn {
         setsid() if $opt{session};
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $opt{log} || "$self->{dir}/spawn.log";
-        open STDERR, '>&', \*STDOUT;
+        open STDERR, '>&', $opt{stderr} || \*STDOUT;
         chdir $opt{cwd} if $opt{cwd};
         %ENV = (%ENV, %{$opt{env} || {}});
         exec @$cmd or _exit(127);
