@@ -480,6 +480,15 @@ ok(Aiobs::wait_for(sub { grep { ($_->{attrs}{'http.response.status_code'} // 0) 
 $t->raw(1, "BREW / HTTP/1.1\r\nHost: x\r\nX-Request-ID: brew\r\nUser-Agent: caf\xe9\x01\r\nConnection: close\r\n\r\n");
 attributes((kind(spans_of('brew'), 2))[0], 'an odd method, bytes that are no text', 'http.request.method' => '_OTHER',
     'http.request.method_original' => 'BREW', 'user_agent.original' => 'caf??');
+$t->raw(1, "get / HTTP/1.1\r\nHost: x\r\n\r\n");
+my @no_method;
+Aiobs::wait_for(sub { (@no_method = grep { ($_->{attrs}{'http.response.status_code'} // 0) == 400 } lines()) > 1 }, 10);
+is_deeply([map { exists $_->{attrs}{'http.request.method_original'} ? $_->{name} : () } @no_method], [], 'no method is none');
+
+$t->raw(1, "QUERY / HTTP/1.1\r\nHost: x\r\nX-Request-ID: query\r\nConnection: close\r\n\r\n");
+is_deeply([map { [$_->{name} =~ /^(\w+)/, $_->{attrs}{'http.request.method'}, $_->{attrs}{'http.request.method_original'}] } map { kind(spans_of('query'), $_) } 2, 3],
+    [(['QUERY', 'QUERY', undef]) x 2], 'a method that the conventions know and nginx does not');
+
 my ($brewed) = kind(spans_of('brew'), 3);
 is($brewed->{name}, 'HTTP', 'the name of its try');
 attributes($brewed, 'and its attributes', 'http.request.method' => '_OTHER', 'http.request.method_original' => 'BREW');

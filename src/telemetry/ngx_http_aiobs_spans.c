@@ -129,7 +129,7 @@ static void
 ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
 {
     u_char                  *mark, *p;
-    ngx_str_t                name, *method;
+    ngx_str_t                name;
     ngx_http_request_t      *r;
     ngx_http_aiobs_ctx_t    *ctx;
     ngx_http_aiobs_trace_t  *t;
@@ -140,11 +140,9 @@ ngx_http_aiobs_span_server(ngx_http_aiobs_spans_t *s)
     ctx = s->ctx;
     t = &ctx->trace;
 
-    method = ngx_http_aiobs_method(r);
-
-    p = r->method == NGX_HTTP_UNKNOWN
-        ? ngx_cpymem(buf, "HTTP", 4)
-        : ngx_cpymem(buf, method->data, ngx_min(method->len, 32));
+    p = ngx_http_aiobs_span_method_known(r)
+        ? ngx_cpymem(buf, r->method_name.data, ngx_min(r->method_name.len, 32))
+        : ngx_cpymem(buf, "HTTP", 4);
 
     if (ngx_http_aiobs_span_route(s)) {
         *p++ = ' ';
@@ -204,6 +202,37 @@ ngx_http_aiobs_span_server_error(ngx_http_aiobs_spans_t *s)
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_span_method_known(ngx_http_request_t *r)
+{
+    return r->method != NGX_HTTP_UNKNOWN
+           || (r->method_name.len == 5
+               && ngx_strncmp(r->method_name.data, "QUERY", 5) == 0);
+}
+
+
+void
+ngx_http_aiobs_span_method(ngx_http_aiobs_spans_t *s)
+{
+    ngx_str_t  *name;
+
+    name = &s->request->method_name;
+
+    if (ngx_http_aiobs_span_method_known(s->request)) {
+        ngx_http_aiobs_span_text(s, "http.request.method", name->data,
+                                 name->len);
+        return;
+    }
+
+    ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
+
+    if (name->len) {
+        ngx_http_aiobs_span_text(s, "http.request.method_original",
+                                 name->data, name->len);
+    }
+}
+
+
 static void
 ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
 {
@@ -213,15 +242,7 @@ ngx_http_aiobs_span_http(ngx_http_aiobs_spans_t *s)
 
     r = s->request;
 
-    if (r->method == NGX_HTTP_UNKNOWN) {
-        ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
-        ngx_http_aiobs_span_text(s, "http.request.method_original",
-                                 r->method_name.data, r->method_name.len);
-
-    } else {
-        ngx_http_aiobs_span_text(s, "http.request.method",
-                                 r->method_name.data, r->method_name.len);
-    }
+    ngx_http_aiobs_span_method(s);
 
     if (ngx_http_aiobs_span_route(s)) {
         handler = &s->ctx->location->handler;

@@ -114,6 +114,15 @@ u_char *ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s,
     uint64_t start, uint64_t end);
 void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
 
+/*
+ * Whether the conventions or nginx know the method.  QUERY is one that nginx
+ * does not know.
+ */
+ngx_uint_t ngx_http_aiobs_span_method_known(ngx_http_request_t *r);
+
+/* http.request.method, and what it was if that is not known */
+void ngx_http_aiobs_span_method(ngx_http_aiobs_spans_t *s);
+
 /* nanoseconds of Unix time, within those of the request */
 uint64_t ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms);
 

@@ -190,7 +190,7 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     } else if (ngx_http_aiobs_try_get(s, t)) {
         ngx_str_set(&name, "GET");
 
-    } else if (s->request->method == NGX_HTTP_UNKNOWN) {
+    } else if (!ngx_http_aiobs_span_method_known(s->request)) {
         ngx_str_set(&name, "HTTP");
 
     } else {
@@ -226,23 +226,15 @@ static void
 ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t)
 {
-    ngx_http_request_t         *r;
     ngx_http_upstream_state_t  *state;
 
-    r = s->request;
     state = t->state;
 
     if (ngx_http_aiobs_try_get(s, t)) {
         ngx_http_aiobs_span_text(s, "http.request.method", "GET", 3);
 
-    } else if (r->method == NGX_HTTP_UNKNOWN) {
-        ngx_http_aiobs_span_text(s, "http.request.method", "_OTHER", 6);
-        ngx_http_aiobs_span_text(s, "http.request.method_original",
-                                 r->method_name.data, r->method_name.len);
-
     } else {
-        ngx_http_aiobs_span_text(s, "http.request.method",
-                                 r->method_name.data, r->method_name.len);
+        ngx_http_aiobs_span_method(s);
     }
 
     if (ngx_http_aiobs_try_answered(t)) {
