@@ -67,7 +67,8 @@ sub http { return "http://127.0.0.1:" . $t->port(shift) }
 
 sub use_conf {
     my ($endpoint, $more, $gone) = @_;
-    my @old = $t->workers;
+    my @old;
+    Aiobs::wait_for(sub { @old = $t->workers }, 20);        # it may just have been started
     $t->reload(conf($endpoint, $more));
     Aiobs::wait_for(sub {
         !grep { kill(0 => $_) && ($gone || Aiobs::slurp("/proc/$_/cmdline") !~ /shutting down/) } @old
