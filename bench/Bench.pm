@@ -12,13 +12,11 @@ use IO::Socket::INET;
 use Aiobs;
 
 use Exporter 'import';
-our @EXPORT_OK = qw(%case %size %features %server begin server end median least
-    interval @headers $t $up);
+our @EXPORT_OK = qw(%case %size %features %server begin server end median interval load post
+    worker @headers $t $up);
 
 my $unknown = 0;
 our ($t, $up, %case, %size, %features, %server, @headers);
-
-sub least { return (sort { $a <=> $b } @_)[0] }
 
 sub median { my @s = sort { $a <=> $b } @_; return $s[@s / 2] }
 
@@ -36,6 +34,51 @@ sub interval {
     }
 
     return $out ? @s[$out - 1, $n - $out] : @s[0, -1];
+}
+
+# --- requests ---
+
+# by load.c, built when it is first needed; connections, msec (of a slice), turns, and
+# servers, each [port, pid, file of a request, keys, ...] as it wants them. Returns for
+# each server its slices, times in microseconds.
+
+sub load {
+    my (%opt) = @_;
+
+    my $exe = $opt{dir} . '/load';
+    -x $exe || system('cc', '-O2', '-std=gnu11', '-o', $exe, "$Bin/load.c") == 0
+        or die "bench: no compiler\n";
+
+    open my $out, '-|', $exe, @opt{qw(connections msec turns)},
+        map { join ':', @$_ } @{$opt{servers}} or die "bench: $exe: $!\n";
+    my @slices;
+
+    while (<$out>) {
+        my ($i, $answers, $failed, $loop, $all, $took, $p50, $p99, $beside) = split;
+        die "bench: $failed answers of $answers are none\n" if $failed || !$answers;
+        push @{$slices[$i]}, { answers => $answers, loop => $loop / 1000 / $answers,
+            all => $all / 1000 / $answers, rate => 1e9 * $answers / $took, took => $took / 1e9,
+            p50 => $p50 / 1000, p99 => $p99 / 1000, beside => $beside };
+    }
+
+    close $out or die "bench: the requests failed\n";
+    return @slices;
+}
+
+# a file with such a request; headers: name, value, ...
+
+sub post {
+    my ($file, $path, $body, @h) = @_;
+
+    my $request = "POST $path HTTP/1.1\r\n";
+    push @h, 'Host' => 'localhost', 'Content-Length' => length $body;
+
+    while (my ($name, $value) = splice @h, 0, 2) {
+        $request .= "$name: $value\r\n";
+    }
+
+    Aiobs::spew($file, "$request\r\n$body");
+    return $file;
 }
 
 # --- what is asked and answered ---
@@ -199,6 +242,8 @@ sub features {
         all => ['bare', "aiobs on; $prices $log $otlp $sentry", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
     );
 }
+
+sub worker { return ($server{$_[0]}->workers)[0] }
 
 # the nginx of a variant, and of what it is compared with
 
