@@ -243,7 +243,17 @@ sub features {
     );
 }
 
-sub worker { return ($server{$_[0]}->workers)[0] }
+# its pid, once it is there
+
+sub worker {
+    for (1 .. 100) {
+        my ($pid) = $server{$_[0]}->workers;
+        return $pid if $pid;
+        select undef, undef, undef, 0.05;
+    }
+
+    die "bench: $_[0] has no worker\n";
+}
 
 # the nginx of a variant, and of what it is compared with
 
