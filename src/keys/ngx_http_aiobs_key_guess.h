@@ -2,12 +2,9 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * Where in the table a key was found last, of this process: by a tag that is
- * made sooner than the SHA-256 under which the table has it, so that what is
- * there is on its way while that is made.
- *
- * A guess decides nothing.  What is found at its place is compared by the whole
- * SHA-256, and looked up when it is something else.
+ * Where in the table a key was found last, of this process: by its tag, under
+ * which the entry that is there shows whether it is the key's.  A guess decides
+ * nothing.
  */
 
 
@@ -15,7 +12,7 @@
 #define _NGX_HTTP_AIOBS_KEY_GUESS_H_INCLUDED_
 
 
-#include "ngx_http_aiobs_key_hashes.h"
+#include "ngx_http_aiobs_key_table.h"
 
 
 /*

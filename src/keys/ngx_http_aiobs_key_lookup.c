@@ -27,11 +27,13 @@
 
 
 static void ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id);
-static uint32_t ngx_http_aiobs_key_hash(ngx_http_aiobs_key_worker_t *w,
-    ngx_str_t *raw, const ngx_http_aiobs_key_tag_t *tag, u_char *hash);
+static void ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_malformed(ngx_str_t *raw);
 static ngx_int_t ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw);
+static ngx_int_t ngx_http_aiobs_key_known_by_tag(
+    ngx_http_aiobs_key_worker_t *w, const ngx_http_aiobs_key_tag_t *tag,
+    aiobs_key_t *key);
 static ngx_int_t ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w,
     const u_char *hash, uint32_t *at, aiobs_key_t *key);
 static ngx_uint_t ngx_http_aiobs_key_unreadable(
@@ -93,40 +95,44 @@ static ngx_int_t
 ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw)
 {
-    uint32_t                  at, guess;
+    uint32_t                  at;
     ngx_int_t                 rc;
-    ngx_uint_t                remembered;
     aiobs_key_t               key;
     ngx_http_aiobs_key_tag_t  tag;
 
-    remembered = ngx_http_aiobs_key_hashes_get(raw, &tag, id->hash);
-    guess = 0;
+    ngx_http_aiobs_key_tag(w->keys, raw, &tag);
 
-    /* no malformed key is ever found, and remembered */
+    if (ngx_http_aiobs_key_known_by_tag(w, &tag, &key) == NGX_OK) {
+        ngx_memcpy(id->hash, key.hash, AIOBS_KEY_HASH_LEN);
+        ngx_http_aiobs_key_id(id);
 
-    if (!remembered) {
-        guess = ngx_http_aiobs_key_hash(w, raw, &tag, id->hash);
-    }
+    } else {
+        ngx_http_aiobs_key_hash(raw, id->hash);
+        ngx_http_aiobs_key_id(id);
 
-    ngx_http_aiobs_key_id(id);
+        if (ngx_http_aiobs_key_malformed(raw)) {
+            return NGX_OK;
+        }
 
-    if (!remembered && ngx_http_aiobs_key_malformed(raw)) {
-        return NGX_OK;
-    }
+        rc = ngx_http_aiobs_key_cached(w, id->hash, &at, &key);
 
-    at = guess;
-    rc = ngx_http_aiobs_key_cached(w, id->hash, &at, &key);
+        if (rc != NGX_OK) {
+            return rc == NGX_ABORT ? NGX_OK : NGX_DECLINED;
+        }
 
-    if (rc != NGX_OK) {
-        return rc == NGX_ABORT ? NGX_OK : NGX_DECLINED;
-    }
-
-    if (!remembered) {
-        ngx_http_aiobs_key_hashes_put(&tag, id->hash);
-
-        if (at != guess) {
+        if (at) {
+            ngx_http_aiobs_key_table_mark(w->keys, w->shpool, at, id->hash,
+                                          &tag);
             ngx_http_aiobs_key_guess_put(&tag, at);
         }
+    }
+
+    /* what it took of its limits comes with it */
+
+    if (ngx_http_aiobs_key_limited(&key)
+        && !ngx_http_aiobs_limits_known(key.policy.account, w->failed))
+    {
+        return NGX_DECLINED;
     }
 
     ngx_http_aiobs_key_verdict(id, &key, r->pool);
@@ -135,13 +141,39 @@ ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
 }
 
 
-/* NGX_ABORT: it was unknown a moment ago; NGX_DECLINED: the store is to tell */
+/*
+ * No malformed key, and none that the store has to be asked for, has an entry
+ * with its tag: NGX_DECLINED.
+ */
+
+static ngx_int_t
+ngx_http_aiobs_key_known_by_tag(ngx_http_aiobs_key_worker_t *w,
+    const ngx_http_aiobs_key_tag_t *tag, aiobs_key_t *key)
+{
+    uint32_t  at;
+
+    at = ngx_http_aiobs_key_guess(tag);
+
+    if (at == 0 || !ngx_http_aiobs_key_ours(w)) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_aiobs_key_table_known(w->keys, tag, at, ngx_time(), key);
+}
+
+
+/*
+ * NGX_ABORT: it was unknown a moment ago; NGX_DECLINED: the store is to tell.
+ * at: where it is, 0: that is not known.
+ */
 
 static ngx_int_t
 ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
     uint32_t *at, aiobs_key_t *key)
 {
     ngx_int_t  rc;
+
+    *at = 0;
 
     if (!ngx_http_aiobs_key_ours(w)) {
         return NGX_DECLINED;
@@ -163,14 +195,6 @@ ngx_http_aiobs_key_cached(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
 
     if (rc == NGX_AGAIN && ngx_http_aiobs_key_unreadable(w)) {
         rc = NGX_OK;
-    }
-
-    /* what it took of its limits comes with it */
-
-    if (rc == NGX_OK && ngx_http_aiobs_key_limited(key)
-        && !ngx_http_aiobs_limits_known(key->policy.account, w->failed))
-    {
-        return NGX_DECLINED;
     }
 
     return rc == NGX_OK ? NGX_OK : NGX_DECLINED;
@@ -212,29 +236,14 @@ ngx_http_aiobs_key_id(ngx_http_aiobs_identity_t *id)
 }
 
 
-/*
- * Of a key that is not remembered.  Where it may be is fetched meanwhile, and
- * returned; 0: nobody knows.
- */
-
-static uint32_t
-ngx_http_aiobs_key_hash(ngx_http_aiobs_key_worker_t *w, ngx_str_t *raw,
-    const ngx_http_aiobs_key_tag_t *tag, u_char *hash)
+static void
+ngx_http_aiobs_key_hash(ngx_str_t *raw, u_char *hash)
 {
-    uint32_t    at;
     SHA256_CTX  ctx;
-
-    ngx_http_aiobs_key_guess_fetch(tag);
 
     (void) SHA256_Init(&ctx);
     (void) SHA256_Update(&ctx, raw->data, raw->len);
-
-    at = ngx_http_aiobs_key_guess(tag);
-    ngx_http_aiobs_key_table_fetch(w->keys, at);
-
     (void) SHA256_Final(hash, &ctx);
-
-    return at;
 }
 
 

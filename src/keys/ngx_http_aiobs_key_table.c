@@ -11,20 +11,28 @@
 /* a reader that meets a writer may wander: chains are a few entries long */
 #define NGX_HTTP_AIOBS_KEY_STEPS  64
 
-/* bytes of an entry that a look-up reads, most of the time */
-#define NGX_HTTP_AIOBS_KEY_HOT                                                \
-    (offsetof(ngx_http_aiobs_key_entry_t, text) + 36)
+#if (NGX_CPU_CACHE_LINE > NGX_HTTP_AIOBS_KEY_ALIGN)
+#define NGX_HTTP_AIOBS_KEY_PART  NGX_CPU_CACHE_LINE
+#else
+#define NGX_HTTP_AIOBS_KEY_PART  NGX_HTTP_AIOBS_KEY_ALIGN
+#endif
+
+/* does not compile if an entry is not as long as it is aligned */
+
+typedef char  ngx_http_aiobs_key_entry_fits
+    [sizeof(ngx_http_aiobs_key_entry_t) == NGX_HTTP_AIOBS_KEY_ALIGN ? 1 : -1];
 
 
 static ngx_uint_t ngx_http_aiobs_key_buckets(ngx_uint_t n);
 static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_walk(
     ngx_http_aiobs_keys_t *keys, const u_char *hash, ngx_uint_t steps);
-static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_guessed(
-    ngx_http_aiobs_keys_t *keys, uint32_t at, const u_char *hash);
 static ngx_int_t ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key);
+    ngx_http_aiobs_key_entry_t *e, const ngx_http_aiobs_key_tag_t *tag,
+    time_t now, aiobs_key_t *key);
 static ngx_int_t ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, aiobs_key_t *key);
+static ngx_int_t ngx_http_aiobs_key_long_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, size_t len, u_char *p);
 
 
 size_t
@@ -40,14 +48,15 @@ ngx_http_aiobs_keys_size(ngx_uint_t n)
     size = sizeof(ngx_http_aiobs_keys_t)
            + buckets * sizeof(uint32_t)
            + n * sizeof(ngx_http_aiobs_key_entry_t)
+           + n * sizeof(ngx_http_aiobs_key_rest_t)
            + (n / 16 + 64) * sizeof(ngx_http_aiobs_key_overflow_t)
            + (n / 64 + 1) * sizeof(uint64_t)
            + (buckets / 16) * sizeof(uint32_t)
            + NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t);
 
-    /* seven parts, each aligned */
+    /* eight parts, each aligned */
 
-    return ngx_align(size + 7 * NGX_CPU_CACHE_LINE, ngx_pagesize);
+    return ngx_align(size + 8 * NGX_HTTP_AIOBS_KEY_PART, ngx_pagesize);
 }
 
 
@@ -82,18 +91,21 @@ ngx_http_aiobs_keys_create(ngx_slab_pool_t *shpool, ngx_uint_t n,
         /* void */
     }
 
+    ngx_http_aiobs_random_secret(keys->secret, AIOBS_SIPHASH_KEY);
+
     keys->shpool = shpool;
     keys->blobs_mask = buckets / 16 - 1;
 
     p = (u_char *) keys + sizeof(ngx_http_aiobs_keys_t);
 
 #define ngx_http_aiobs_key_part(field, count)                                 \
-    p = ngx_align_ptr(p, NGX_CPU_CACHE_LINE);                                 \
+    p = ngx_align_ptr(p, NGX_HTTP_AIOBS_KEY_PART);                            \
     keys->field = (void *) p;                                                 \
     p += (count) * sizeof(*keys->field)
 
     ngx_http_aiobs_key_part(buckets, buckets);
     ngx_http_aiobs_key_part(entries, n);
+    ngx_http_aiobs_key_part(rest, n);
     ngx_http_aiobs_key_part(overflow, keys->overflow_capacity);
     ngx_http_aiobs_key_part(dirty, n / 64 + 1);
     ngx_http_aiobs_key_part(blobs, buckets / 16);
@@ -124,14 +136,6 @@ ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
 {
     ngx_http_aiobs_key_entry_t  *e;
 
-    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
-
-    e = *at ? ngx_http_aiobs_key_guessed(keys, *at, hash) : NULL;
-
-    if (e && ngx_http_aiobs_key_read(keys, e, now, key) == NGX_OK) {
-        return NGX_OK;
-    }
-
     e = ngx_http_aiobs_key_walk(keys, hash, NGX_HTTP_AIOBS_KEY_STEPS);
 
     if (e == NULL) {
@@ -139,32 +143,29 @@ ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys, const u_char *hash,
     }
 
     *at = e - keys->entries + 1;
+    ngx_memcpy(key->hash, hash, AIOBS_KEY_HASH_LEN);
 
-    return ngx_http_aiobs_key_read(keys, e, now, key);
+    return ngx_http_aiobs_key_read(keys, e, NULL, now, key);
 }
 
 
 /*
  * Without a chain that leads there: an entry that can be read and is of this
- * epoch is in one (see key_enter() and key_drop()).
+ * epoch is in one (see key_write() and key_drop()).
  */
 
-static ngx_http_aiobs_key_entry_t *
-ngx_http_aiobs_key_guessed(ngx_http_aiobs_keys_t *keys, uint32_t at,
-    const u_char *hash)
+ngx_int_t
+ngx_http_aiobs_key_table_known(ngx_http_aiobs_keys_t *keys,
+    const ngx_http_aiobs_key_tag_t *tag, uint32_t at, time_t now,
+    aiobs_key_t *key)
 {
-    ngx_http_aiobs_key_entry_t  *e;
-
-    if (at > keys->capacity) {
-        return NULL;
+    if (at == 0 || at > keys->capacity) {
+        return NGX_DECLINED;
     }
 
-    e = &keys->entries[at - 1];
+    ngx_http_aiobs_key_table_fetch(keys, at);
 
-    return aiobs_key_hash_same(e->hash, hash)
-           && __atomic_load_n(&e->epoch, __ATOMIC_RELAXED)
-              == ngx_http_aiobs_load(&keys->epoch)
-           ? e : NULL;
+    return ngx_http_aiobs_key_read(keys, &keys->entries[at - 1], tag, now, key);
 }
 
 
@@ -177,13 +178,13 @@ ngx_http_aiobs_key_table_fetch(ngx_http_aiobs_keys_t *keys, uint32_t at)
         return;
     }
 
-    /* to where texts of common length end; what is written as it is used */
-
     p = (u_char *) &keys->entries[at - 1];
 
     __builtin_prefetch(p);
-    __builtin_prefetch(p + NGX_HTTP_AIOBS_KEY_HOT / 2);
-    __builtin_prefetch(p + NGX_HTTP_AIOBS_KEY_HOT - 1);
+    __builtin_prefetch(p + sizeof(ngx_http_aiobs_key_entry_t) / 2);
+
+    /* what is written as it is used */
+
     __builtin_prefetch(&keys->dirty[(at - 1) / 64], 1);
 }
 
@@ -194,17 +195,17 @@ static ngx_http_aiobs_key_entry_t *
 ngx_http_aiobs_key_walk(ngx_http_aiobs_keys_t *keys, const u_char *hash,
     ngx_uint_t steps)
 {
-    uint32_t                     i, link, tag, *slot, *end;
+    uint32_t                     i, link, bits, *slot, *end;
     ngx_http_aiobs_key_entry_t  *e;
 
-    tag = ngx_http_aiobs_key_tag(keys, hash);
+    bits = ngx_http_aiobs_key_bits(keys, hash);
     slot = ngx_http_aiobs_key_bucket(keys, hash);
 
     for (end = slot + NGX_HTTP_AIOBS_KEY_SLOTS; slot < end; slot++) {
 
         for (link = ngx_http_aiobs_load(slot);
              link && steps;
-             link = ngx_http_aiobs_load(&e->next), steps--)
+             link = ngx_http_aiobs_load(&keys->rest[i].next), steps--)
         {
             i = ngx_http_aiobs_key_index(keys, link) - 1;
 
@@ -214,7 +215,7 @@ ngx_http_aiobs_key_walk(ngx_http_aiobs_keys_t *keys, const u_char *hash,
 
             e = &keys->entries[i];
 
-            if ((link & ~(NGX_HTTP_AIOBS_KEY_MORE | keys->links)) == tag) {
+            if ((link & ~(NGX_HTTP_AIOBS_KEY_MORE | keys->links)) == bits) {
 
                 /* what is written when it is used lies elsewhere */
 
@@ -235,9 +236,12 @@ ngx_http_aiobs_key_walk(ngx_http_aiobs_keys_t *keys, const u_char *hash,
 }
 
 
+/* of the key that has the tag, or if that is NULL the hash in *key */
+
 static ngx_int_t
 ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, time_t now, aiobs_key_t *key)
+    ngx_http_aiobs_key_entry_t *e, const ngx_http_aiobs_key_tag_t *tag,
+    time_t now, aiobs_key_t *key)
 {
     uint32_t                    version, epoch;
     ngx_http_aiobs_key_blobs_t  blobs;
@@ -245,6 +249,19 @@ ngx_http_aiobs_key_read(ngx_http_aiobs_keys_t *keys,
     version = ngx_http_aiobs_load(&e->version);
 
     epoch = e->epoch;
+
+    /* no more than all else here before the version is seen to be the same */
+
+    if (tag) {
+        if (!ngx_http_aiobs_key_tag_same(&e->tag, tag)
+            || epoch != ngx_http_aiobs_load(&keys->epoch))
+        {
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(key->hash, e->hash, AIOBS_KEY_HASH_LEN);
+    }
+
     key->found = 1;
     key->fresh = 0;
     key->active = e->active;
@@ -290,25 +307,22 @@ static ngx_int_t
 ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, aiobs_key_t *key)
 {
-    u_char    *p, text[NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW];
+    u_char    *p, text[NGX_HTTP_AIOBS_KEY_TEXTS];
     size_t    user, name;
-    uint32_t  i;
 
     user = ngx_min(e->user_len, AIOBS_KEY_USER_MAX);
     name = ngx_min(e->name_len, AIOBS_KEY_NAME_MAX);
     p = e->text;
 
-    if (user + name > NGX_HTTP_AIOBS_KEY_INLINE) {
-        i = e->overflow;
+    if (user + name > NGX_HTTP_AIOBS_KEY_TEXT) {
 
-        if (i == 0 || i > keys->overflow_capacity) {
+        if (ngx_http_aiobs_key_long_texts(keys, e, user + name, text)
+            != NGX_OK)
+        {
             return NGX_DECLINED;
         }
 
         p = text;
-        ngx_memcpy(text, e->text, NGX_HTTP_AIOBS_KEY_INLINE);
-        ngx_memcpy(text + NGX_HTTP_AIOBS_KEY_INLINE, keys->overflow[i - 1].text,
-                   user + name - NGX_HTTP_AIOBS_KEY_INLINE);
     }
 
     key->user_len = user;
@@ -320,24 +334,32 @@ ngx_http_aiobs_key_texts(ngx_http_aiobs_keys_t *keys,
 }
 
 
-/* at most one write a second for a key, however busy it is */
+/* as long as that, in all of its places */
 
-void
-ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, time_t now)
+static ngx_int_t
+ngx_http_aiobs_key_long_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, size_t len, u_char *p)
 {
-    ngx_uint_t  i;
+    uint32_t                    i;
+    ngx_http_aiobs_key_rest_t  *rest;
 
-    if (__atomic_load_n(&e->last_used, __ATOMIC_RELAXED) >= (uint32_t) now) {
-        return;
+    rest = &keys->rest[e - keys->entries];
+
+    p = ngx_cpymem(p, e->text, NGX_HTTP_AIOBS_KEY_TEXT);
+    p = ngx_cpymem(p, rest->text, NGX_HTTP_AIOBS_KEY_MORE_TEXT);
+
+    if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
+        i = rest->overflow;
+
+        if (i == 0 || i > keys->overflow_capacity) {
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(p, keys->overflow[i - 1].text,
+                   len - NGX_HTTP_AIOBS_KEY_INLINE);
     }
 
-    i = e - keys->entries;
-
-    __atomic_store_n(&e->recent, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&e->last_used, (uint32_t) now, __ATOMIC_RELAXED);
-    __atomic_fetch_or(&keys->dirty[i / 64], (uint64_t) 1 << (i % 64),
-                      __ATOMIC_RELEASE);
+    return NGX_OK;
 }
 
 
@@ -356,7 +378,7 @@ ngx_http_aiobs_key_table_get_locked(ngx_http_aiobs_keys_t *keys,
     e = ngx_http_aiobs_key_find(keys, hash);
 
     if (e) {
-        rc = ngx_http_aiobs_key_read(keys, e, now, key);
+        rc = ngx_http_aiobs_key_read(keys, e, NULL, now, key);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
@@ -379,7 +401,7 @@ ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys, const u_char *hash)
 /* bits of the hash that do not choose the bucket, where a link has them */
 
 uint32_t
-ngx_http_aiobs_key_tag(ngx_http_aiobs_keys_t *keys, const u_char *hash)
+ngx_http_aiobs_key_bits(ngx_http_aiobs_keys_t *keys, const u_char *hash)
 {
     uint32_t  n;
 

@@ -16,20 +16,31 @@
 
 
 #include "ngx_http_aiobs_keys.h"
+#include "aiobs_siphash.h"
 #include "aiobs_store.h"
 
 
-#define NGX_HTTP_AIOBS_KEY_INLINE    96     /* bytes of texts in an entry */
-#define NGX_HTTP_AIOBS_KEY_OVERFLOW  96     /* the rest of long ones */
+#define NGX_HTTP_AIOBS_KEY_TEXT      52     /* bytes of texts in an entry, */
+#define NGX_HTTP_AIOBS_KEY_MORE_TEXT 24     /* in the rest of it, */
+#define NGX_HTTP_AIOBS_KEY_OVERFLOW  116    /* and of long ones elsewhere */
 #define NGX_HTTP_AIOBS_KEY_UNKNOWNS  4096   /* a power of two */
 #define NGX_HTTP_AIOBS_KEY_SLOTS     4      /* words of a bucket */
+
+/* where most texts end that have room in an entry */
+#define NGX_HTTP_AIOBS_KEY_INLINE                                             \
+    (NGX_HTTP_AIOBS_KEY_TEXT + NGX_HTTP_AIOBS_KEY_MORE_TEXT)
+
+#define NGX_HTTP_AIOBS_KEY_TEXTS                                              \
+    (NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW)
+
+/* entries begin there: no two pages, no third line, in one */
+#define NGX_HTTP_AIOBS_KEY_ALIGN  128
 
 /* less than the second after which a refused key has to work */
 #define NGX_HTTP_AIOBS_KEY_UNKNOWN_MSEC  800
 
 
-#if (AIOBS_KEY_USER_MAX + AIOBS_KEY_NAME_MAX                                  \
-     > NGX_HTTP_AIOBS_KEY_INLINE + NGX_HTTP_AIOBS_KEY_OVERFLOW)
+#if (AIOBS_KEY_USER_MAX + AIOBS_KEY_NAME_MAX > NGX_HTTP_AIOBS_KEY_TEXTS)
 #error "texts of a key do not fit"
 #endif
 
@@ -42,22 +53,43 @@ typedef struct {
 } ngx_http_aiobs_key_blobs_t;
 
 
+/* of the key itself, under the secret of a table; see below */
+
+typedef struct {
+    uint64_t                    word[2];    /* 0, 0: none */
+} ngx_http_aiobs_key_tag_t;
+
+
+/*
+ * What a look-up reads, and of that, in the first line, what it writes.  Who
+ * finds the version even, and the same before and after, has seen a whole
+ * entry, whose tag is that of the key that has the hash, or none.
+ */
+
 typedef struct {
     uint32_t                    version;    /* odd: being written */
-    uint32_t                    next;       /* a link */
+    uint32_t                    epoch;
+    ngx_http_aiobs_key_tag_t    tag;
     u_char                      hash[AIOBS_KEY_HASH_LEN];
     uint32_t                    last_used;  /* seconds, 0: not since cached */
-    uint32_t                    epoch;
-    int64_t                     seq;        /* change of the store it has */
+    uint8_t                     recent;     /* used since the clock passed */
     uint8_t                     active;
     uint8_t                     user_len;
     uint8_t                     name_len;
-    uint8_t                     recent;     /* used since the clock passed */
-    uint32_t                    overflow;   /* index + 1 */
     uint32_t                    expires;    /* seconds, 0: never */
     ngx_http_aiobs_key_blobs_t  blobs;
-    u_char                      text[NGX_HTTP_AIOBS_KEY_INLINE];
+    u_char                      text[NGX_HTTP_AIOBS_KEY_TEXT];
 } ngx_http_aiobs_key_entry_t;
+
+
+/* the rest of the entry that has the same index */
+
+typedef struct {
+    int64_t                     seq;        /* change of the store it has */
+    uint32_t                    next;       /* a link */
+    uint32_t                    overflow;   /* index + 1 */
+    u_char                      text[NGX_HTTP_AIOBS_KEY_MORE_TEXT];
+} ngx_http_aiobs_key_rest_t;
 
 
 typedef struct {
@@ -83,6 +115,10 @@ struct ngx_http_aiobs_keys_s {
      */
     uint32_t                        epoch;
 
+    /* of tags: drawn with the table, the same for all who use it */
+
+    u_char                          secret[AIOBS_SIPHASH_KEY];
+
     /* who follows the store, and how far */
 
     uint32_t                        store;          /* checksum of its path */
@@ -92,6 +128,7 @@ struct ngx_http_aiobs_keys_s {
 
     uint32_t                       *buckets;        /* slots: links */
     ngx_http_aiobs_key_entry_t     *entries;
+    ngx_http_aiobs_key_rest_t      *rest;
     ngx_http_aiobs_key_overflow_t  *overflow;
     uint64_t                       *dirty;          /* last_used to be saved */
     uint64_t                       *unknown;        /* hash and time */
@@ -107,11 +144,18 @@ struct ngx_http_aiobs_keys_s {
 /*
  * Without a lock: NGX_OK; NGX_AGAIN, it is of another epoch; NGX_DECLINED, it
  * is not there, or somebody writes it.  now: seconds, the key's last use if
- * it is active; 0: it is not used.  at: the place where it may be, 0: none is
- * known; where it is, unless it is not there.
+ * it is active; 0: it is not used.  at: its place, unless it is not there.
  */
 ngx_int_t ngx_http_aiobs_key_table_get(ngx_http_aiobs_keys_t *keys,
     const u_char *hash, uint32_t *at, time_t now, aiobs_key_t *key);
+
+/*
+ * The same, by a tag and the place where its key may be: its hash is set.
+ * NGX_DECLINED: that is no entry of this epoch which has the tag.
+ */
+ngx_int_t ngx_http_aiobs_key_table_known(ngx_http_aiobs_keys_t *keys,
+    const ngx_http_aiobs_key_tag_t *tag, uint32_t at, time_t now,
+    aiobs_key_t *key);
 
 /* what is at that place is read in a moment; 0: there is none */
 void ngx_http_aiobs_key_table_fetch(ngx_http_aiobs_keys_t *keys, uint32_t at);
@@ -148,6 +192,8 @@ ngx_int_t ngx_http_aiobs_key_table_follow(ngx_http_aiobs_keys_t *keys,
 void ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, uint32_t store);
 
+/* --- ngx_http_aiobs_key_uses.c --- */
+
 /* takes uses to be saved, at most max: they are the caller's then */
 ngx_uint_t ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max);
@@ -170,12 +216,48 @@ ngx_uint_t ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
 
 uint32_t *ngx_http_aiobs_key_bucket(ngx_http_aiobs_keys_t *keys,
     const u_char *hash);
-uint32_t ngx_http_aiobs_key_tag(ngx_http_aiobs_keys_t *keys,
+uint32_t ngx_http_aiobs_key_bits(ngx_http_aiobs_keys_t *keys,
     const u_char *hash);
 ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_find(
     ngx_http_aiobs_keys_t *keys, const u_char *hash);
+
+/* now: seconds; the entry is that of a key which may be used */
 void ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now);
+
+
+/* --- ngx_http_aiobs_key_tag.c --- */
+
+/*
+ * Nobody who does not know the secret can make another key that has the tag of
+ * one.  raw: at most NGX_HTTP_AIOBS_KEY_RAW_MAX bytes.
+ */
+void ngx_http_aiobs_key_tag(ngx_http_aiobs_keys_t *keys, const ngx_str_t *raw,
+    ngx_http_aiobs_key_tag_t *tag);
+
+/*
+ * The key with that hash, which was found at that place, has the tag: noted
+ * there for all, unless it is, or the table is busy, or has something else
+ * there by now.
+ */
+void ngx_http_aiobs_key_table_mark(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, uint32_t at, const u_char *hash,
+    const ngx_http_aiobs_key_tag_t *tag);
+
+/* in a time that does not tell where they differ */
+
+static ngx_inline ngx_uint_t
+ngx_http_aiobs_key_tag_same(const ngx_http_aiobs_key_tag_t *one,
+    const ngx_http_aiobs_key_tag_t *two)
+{
+    uint64_t  differ;
+
+    differ = (one->word[0] ^ two->word[0]) | (one->word[1] ^ two->word[1]);
+
+    __asm__ ("" : "+r" (differ));
+
+    return differ == 0;
+}
 
 
 /* --- ngx_http_aiobs_key_blob.c; take and drop: under the mutex --- */

@@ -22,6 +22,8 @@ static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch,
     ngx_uint_t link);
+static void ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key);
 static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use);
@@ -35,8 +37,6 @@ static void ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
     const aiobs_key_t *changed, int64_t seq);
 static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, ngx_uint_t active);
-static ngx_uint_t ngx_http_aiobs_key_take(ngx_http_aiobs_keys_t *keys,
-    ngx_uint_t word, aiobs_key_use_t *uses, ngx_uint_t max);
 
 
 ngx_uint_t
@@ -72,7 +72,8 @@ ngx_http_aiobs_key_table_put(ngx_http_aiobs_keys_t *keys,
            != NGX_OK)
     {
         if (e && epoch == keys->epoch
-            && (e->epoch != keys->epoch || e->seq <= at->seq))
+            && (e->epoch != keys->epoch
+                || keys->rest[e - keys->entries].seq <= at->seq))
         {
             n = ngx_http_aiobs_key_drop(keys, e, uses);
             keys->hand = e - keys->entries;
@@ -112,7 +113,9 @@ ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
 
         *entry = e;
 
-    } else if ((e->version & 1) || e->epoch != keys->epoch || e->seq <= seq) {
+    } else if ((e->version & 1) || e->epoch != keys->epoch
+               || keys->rest[e - keys->entries].seq <= seq)
+    {
         *n = ngx_http_aiobs_key_make_room(keys, e, key, uses);
         ngx_http_aiobs_key_write(keys, e, key, &blobs, seq, epoch, 0);
 
@@ -139,13 +142,13 @@ ngx_http_aiobs_key_link(ngx_http_aiobs_keys_t *keys,
         slot++;
     }
 
-    link = (e - keys->entries + 1) | ngx_http_aiobs_key_tag(keys, e->hash);
+    link = (e - keys->entries + 1) | ngx_http_aiobs_key_bits(keys, e->hash);
 
     if (*slot) {
         link |= NGX_HTTP_AIOBS_KEY_MORE;
     }
 
-    e->next = *slot;
+    keys->rest[e - keys->entries].next = *slot;
     ngx_http_aiobs_publish(slot, link);
 }
 
@@ -158,11 +161,8 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     const ngx_http_aiobs_key_blobs_t *blobs, int64_t seq, uint32_t epoch,
     ngx_uint_t link)
 {
-    u_char                      *p, text[NGX_HTTP_AIOBS_KEY_INLINE
-                                         + NGX_HTTP_AIOBS_KEY_OVERFLOW];
-    size_t                       len;
-    uint32_t                     version;
-    ngx_http_aiobs_key_blobs_t   old;
+    uint32_t                    version;
+    ngx_http_aiobs_key_blobs_t  old;
 
     old = e->blobs;
 
@@ -171,13 +171,14 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     __atomic_store_n(&e->version, version, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
 
-    p = ngx_cpymem(text, key->user, key->user_len);
-    p = ngx_cpymem(p, key->name, key->name_len);
-    len = p - text;
+    /* whoever dies here leaves no hash with the tag of another key */
+
+    ngx_memzero(&e->tag, sizeof(ngx_http_aiobs_key_tag_t));
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
 
     ngx_memcpy(e->hash, key->hash, AIOBS_KEY_HASH_LEN);
     e->epoch = epoch;
-    e->seq = seq;
+    keys->rest[e - keys->entries].seq = seq;
     e->active = key->active;
     e->user_len = key->user_len;
     e->name_len = key->name_len;
@@ -185,13 +186,7 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
                  : ngx_min(ngx_max(key->policy.expires, 1), UINT32_MAX);
     e->blobs = *blobs;
     e->recent = 1;
-    ngx_memcpy(e->text, text, ngx_min(len, NGX_HTTP_AIOBS_KEY_INLINE));
-
-    if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
-        ngx_memcpy(keys->overflow[e->overflow - 1].text,
-                   text + NGX_HTTP_AIOBS_KEY_INLINE,
-                   len - NGX_HTTP_AIOBS_KEY_INLINE);
-    }
+    ngx_http_aiobs_key_write_texts(keys, e, key);
 
     /* before it can be read: see key_drop() */
 
@@ -205,6 +200,38 @@ ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
 }
 
 
+static void
+ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key)
+{
+    u_char                     *p, text[NGX_HTTP_AIOBS_KEY_TEXTS];
+    size_t                      len;
+    ngx_http_aiobs_key_rest_t  *rest;
+
+    p = ngx_cpymem(text, key->user, key->user_len);
+    p = ngx_cpymem(p, key->name, key->name_len);
+    len = p - text;
+
+    ngx_memcpy(e->text, text, ngx_min(len, NGX_HTTP_AIOBS_KEY_TEXT));
+
+    if (len <= NGX_HTTP_AIOBS_KEY_TEXT) {
+        return;
+    }
+
+    rest = &keys->rest[e - keys->entries];
+
+    ngx_memcpy(rest->text, text + NGX_HTTP_AIOBS_KEY_TEXT,
+               ngx_min(len, NGX_HTTP_AIOBS_KEY_INLINE)
+               - NGX_HTTP_AIOBS_KEY_TEXT);
+
+    if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
+        ngx_memcpy(keys->overflow[rest->overflow - 1].text,
+                   text + NGX_HTTP_AIOBS_KEY_INLINE,
+                   len - NGX_HTTP_AIOBS_KEY_INLINE);
+    }
+}
+
+
 /*
  * Long texts need a block of the overflow; it stays with the entry.  The one
  * whose turn it is loses its own, and its place with it.
@@ -215,13 +242,14 @@ ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use)
 {
-    uint32_t                        i;
+    uint32_t                        i, index;
     ngx_uint_t                      n;
-    ngx_http_aiobs_key_entry_t     *owner;
     ngx_http_aiobs_key_overflow_t  *o;
 
+    index = e - keys->entries;
+
     if (key->user_len + key->name_len <= NGX_HTTP_AIOBS_KEY_INLINE
-        || e->overflow)
+        || keys->rest[index].overflow)
     {
         return 0;
     }
@@ -237,17 +265,15 @@ ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
 
     o = &keys->overflow[i];
 
-    if (o->owner && o->owner <= keys->capacity) {
-        owner = &keys->entries[o->owner - 1];
-
-        if (owner->overflow == i + 1) {
-            n = ngx_http_aiobs_key_drop(keys, owner, use);
-            owner->overflow = 0;
-        }
+    if (o->owner && o->owner <= keys->capacity
+        && keys->rest[o->owner - 1].overflow == i + 1)
+    {
+        n = ngx_http_aiobs_key_drop(keys, &keys->entries[o->owner - 1], use);
+        keys->rest[o->owner - 1].overflow = 0;
     }
 
-    o->owner = e - keys->entries + 1;
-    e->overflow = i + 1;
+    o->owner = index + 1;
+    keys->rest[index].overflow = i + 1;
 
     return n;
 }
@@ -305,6 +331,7 @@ ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
     ngx_memcpy(use->hash, e->hash, AIOBS_KEY_HASH_LEN);
     use->time = e->last_used;
 
+    ngx_memzero(&e->tag, sizeof(ngx_http_aiobs_key_tag_t));
     ngx_memzero(e->hash, AIOBS_KEY_HASH_LEN);
     e->last_used = 0;
     e->recent = 0;
@@ -335,11 +362,11 @@ ngx_http_aiobs_key_unlink(ngx_http_aiobs_keys_t *keys,
             }
 
             if (e == &keys->entries[i]) {
-                ngx_http_aiobs_publish(link, e->next);
+                ngx_http_aiobs_publish(link, keys->rest[i].next);
                 return;
             }
 
-            link = &keys->entries[i].next;
+            link = &keys->rest[i].next;
         }
     }
 }
@@ -390,7 +417,10 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
 
     e = ngx_http_aiobs_key_find(keys, changed->hash);
 
-    if (e == NULL || (e->epoch == keys->epoch && e->seq > seq)) {
+    if (e == NULL
+        || (e->epoch == keys->epoch
+            && keys->rest[e - keys->entries].seq > seq))
+    {
         return;
     }
 
@@ -403,7 +433,7 @@ ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
 
     } else if ((changed->user_len + changed->name_len
                 > NGX_HTTP_AIOBS_KEY_INLINE
-                && e->overflow == 0)
+                && keys->rest[e - keys->entries].overflow == 0)
                || ngx_http_aiobs_key_blobs_take(keys, changed, &blobs)
                   != NGX_OK)
     {
@@ -448,6 +478,11 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
 
     if (keys->store != store) {
 
+        /* first: keys in no chain are believed by their tags until then */
+
+        ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+
         ngx_memzero(keys->buckets, ((size_t) keys->mask + 1)
                                    * NGX_HTTP_AIOBS_KEY_SLOTS
                                    * sizeof(uint32_t));
@@ -458,74 +493,9 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
         ngx_memzero(&keys->place, sizeof(aiobs_store_place_t));
         ngx_memzero(&keys->seen, sizeof(aiobs_store_place_t));
 
-        ngx_http_aiobs_publish(&keys->epoch, keys->epoch + 1);
-        keys->store = store;
         keys->polled = 0;
+        ngx_http_aiobs_publish(&keys->store, store);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
-}
-
-
-/* from where it ended last: in a busy table the first ones are used anew */
-
-ngx_uint_t
-ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
-    ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max)
-{
-    ngx_uint_t  i, n, words;
-
-    n = 0;
-    words = keys->capacity / 64 + 1;
-
-    ngx_shmtx_lock(&shpool->mutex);
-
-    for (i = 0; i < words && n < max; i++) {
-        n += ngx_http_aiobs_key_take(keys, keys->dirty_hand % words, &uses[n],
-                                     max - n);
-    }
-
-    ngx_shmtx_unlock(&shpool->mutex);
-
-    return n;
-}
-
-
-/* the hand goes on when nothing is left of the word */
-
-static ngx_uint_t
-ngx_http_aiobs_key_take(ngx_http_aiobs_keys_t *keys, ngx_uint_t word,
-    aiobs_key_use_t *uses, ngx_uint_t max)
-{
-    uint64_t                     bits, taken;
-    ngx_uint_t                   n;
-    ngx_http_aiobs_key_entry_t  *e;
-
-    bits = ngx_http_aiobs_load(&keys->dirty[word]);
-
-    /* those are far apart, and not in any cache */
-
-    for (taken = 0, n = 0; bits && n < max; bits &= bits - 1, n++) {
-        taken |= bits & -bits;
-        e = &keys->entries[word * 64 + __builtin_ctzll(bits)];
-        __builtin_prefetch(e->hash);
-        __builtin_prefetch(&e->last_used);
-    }
-
-    keys->dirty_hand += (bits == 0);
-
-    if (n == 0) {
-        return 0;
-    }
-
-    __atomic_fetch_and(&keys->dirty[word], ~taken, __ATOMIC_ACQ_REL);
-
-    for (n = 0; taken; taken &= taken - 1, n++) {
-        e = &keys->entries[word * 64 + __builtin_ctzll(taken)];
-
-        ngx_memcpy(uses[n].hash, e->hash, AIOBS_KEY_HASH_LEN);
-        uses[n].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
-    }
-
-    return n;
 }

@@ -23,6 +23,7 @@ typedef struct {
     ngx_atomic_t   stop;
     ngx_atomic_t   hits;
     ngx_atomic_t   misses;
+    ngx_atomic_t   known;
     ngx_atomic_t   torn;
     ngx_atomic_t   writes;
     ngx_atomic_t   lock;
@@ -44,6 +45,21 @@ ngx_shmtx_lock(ngx_shmtx_t *mtx)
     while (!__sync_bool_compare_and_swap(&shared->lock, 0, me)) {
         sched_yield();
     }
+}
+
+
+ngx_uint_t
+ngx_shmtx_trylock(ngx_shmtx_t *mtx)
+{
+    return __sync_bool_compare_and_swap(&shared->lock, 0,
+                                        (ngx_atomic_uint_t) getpid());
+}
+
+
+void
+ngx_http_aiobs_random_secret(u_char *p, size_t len)
+{
+    memset(p, 7, len);
 }
 
 
@@ -117,6 +133,16 @@ hash_of(uint64_t key, u_char *hash)
 }
 
 
+/* no two keys have one word in common, of hash or tag */
+
+static void
+tag_of(uint64_t key, ngx_http_aiobs_key_tag_t *tag)
+{
+    tag->word[0] = (key + 1) << 20 | 0x5aaaa;
+    tag->word[1] = (key + 1) << 40 | 0xa5555;
+}
+
+
 /* texts that tell whose they are: a byte of the key, any length */
 
 static void
@@ -155,21 +181,61 @@ is_torn(uint64_t n, aiobs_key_t *key)
 }
 
 
+/* as a worker does: by the tag, where the key was last, else by the hash */
+
+static int
+look_up(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t i,
+    uint32_t *at, aiobs_key_t *key)
+{
+    int                       found;
+    u_char                    hash[AIOBS_KEY_HASH_LEN];
+    ngx_http_aiobs_key_tag_t  tag;
+
+    hash_of(i, hash);
+    tag_of(i, &tag);
+
+    if (ngx_http_aiobs_key_table_known(keys, &tag, *at, 2000, key) == NGX_OK) {
+        (void) ngx_atomic_fetch_add(&shared->known, 1);
+
+        if (memcmp(key->hash, hash, AIOBS_KEY_HASH_LEN) != 0) {
+            (void) ngx_atomic_fetch_add(&shared->torn, 1);
+        }
+
+        return 1;
+    }
+
+    *at = 0;
+    found = ngx_http_aiobs_key_table_get(keys, hash, at, 2000, key)
+            != NGX_DECLINED;
+
+    ngx_http_aiobs_key_table_mark(keys, pool, *at, hash, &tag);
+
+    return found;
+}
+
+
 static void
 write_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
 {
-    uint64_t             state = getpid(), round;
+    uint32_t             where;
+    uint64_t             i, state = getpid(), round;
     aiobs_key_t          key;
     aiobs_key_use_t      uses[2];
     aiobs_store_place_t  at = { 1, 1 };
 
     for (round = 0; ; round++) {
-        key_of(next(&state) % n, round, &key);
+        i = next(&state) % n;
+        key_of(i, round, &key);
         key.found = next(&state) % 16 != 0;
 
         (void) ngx_http_aiobs_key_table_put(keys, pool, &key, &at, keys->epoch,
                                             1000 + round % 1000, uses);
         (void) ngx_atomic_fetch_add(&shared->writes, 1);
+
+        if (round % 2) {
+            where = 0;
+            (void) look_up(keys, pool, i, &where, &key);
+        }
     }
 }
 
@@ -177,7 +243,6 @@ write_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
 static void
 read_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
 {
-    u_char       hash[AIOBS_KEY_HASH_LEN];
     uint32_t    *at;
     uint64_t     i, state = getpid();
     aiobs_key_t  key;
@@ -186,7 +251,6 @@ read_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
 
     while (!shared->stop) {
         i = next(&state) % n;
-        hash_of(i, hash);
 
         /* where it was found last; now and then, where another one was */
 
@@ -194,9 +258,7 @@ read_on(ngx_http_aiobs_keys_t *keys, ngx_slab_pool_t *pool, uint64_t n)
             at[i] = at[next(&state) % n];
         }
 
-        if (ngx_http_aiobs_key_table_get(keys, hash, &at[i], 2000, &key)
-            == NGX_DECLINED)
-        {
+        if (!look_up(keys, pool, i, &at[i], &key)) {
             (void) ngx_atomic_fetch_add(&shared->misses, 1);
             continue;
         }
@@ -298,6 +360,44 @@ astray(ngx_http_aiobs_keys_t *keys)
     }
 
     return n;
+}
+
+
+/*
+ * While nobody writes: entries that can be read, and have a tag that is not
+ * that of their hash's key; of n keys.
+ */
+
+static uint64_t
+foreign(ngx_http_aiobs_keys_t *keys, uint64_t n)
+{
+    u_char                       hash[AIOBS_KEY_HASH_LEN];
+    uint64_t                     i, j, wrong = 0;
+    ngx_http_aiobs_key_tag_t     tag;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    for (i = 0; i < keys->capacity; i++) {
+        e = &keys->entries[i];
+
+        if ((e->version & 1) || (e->tag.word[0] | e->tag.word[1]) == 0) {
+            continue;
+        }
+
+        for (j = 0; j < n; j++) {
+            hash_of(j, hash);
+            tag_of(j, &tag);
+
+            if (ngx_http_aiobs_key_tag_same(&e->tag, &tag)
+                && memcmp(e->hash, hash, AIOBS_KEY_HASH_LEN) == 0)
+            {
+                break;
+            }
+        }
+
+        wrong += (j == n);
+    }
+
+    return wrong;
 }
 
 
@@ -495,12 +595,12 @@ main(int argc, char **argv)
         waitpid(pids[i], NULL, 0);
     }
 
-    led = astray(keys);
+    led = astray(keys) + foreign(keys, n);
     lost = settle(keys, &pool, capacity);
 
-    printf("hits %d misses %d torn %lu writes %d lost %lu kept %d wrong %lu "
+    printf("hits %d known %d misses %d torn %lu writes %d lost %lu kept %d wrong %lu "
            "starved %lu astray %lu bytes %lu\n",
-           shared->hits > 1000, shared->misses > 0,
+           shared->hits > 1000, shared->known > 1000, shared->misses > 0,
            (unsigned long) shared->torn, shared->writes > 1000,
            (unsigned long) lost,
            present(keys, capacity * 7, capacity) >= capacity / 16,
