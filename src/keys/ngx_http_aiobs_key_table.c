@@ -17,10 +17,8 @@
 #define NGX_HTTP_AIOBS_KEY_PART  NGX_HTTP_AIOBS_KEY_ALIGN
 #endif
 
-/* does not compile if an entry is not as long as it is aligned */
-
-typedef char  ngx_http_aiobs_key_entry_fits
-    [sizeof(ngx_http_aiobs_key_entry_t) == NGX_HTTP_AIOBS_KEY_ALIGN ? 1 : -1];
+_Static_assert(sizeof(ngx_http_aiobs_key_entry_t) == NGX_HTTP_AIOBS_KEY_ALIGN,
+               "an entry is as long as it is aligned");
 
 
 static ngx_uint_t ngx_http_aiobs_key_buckets(ngx_uint_t n);
