@@ -300,7 +300,7 @@ refused($b->go($url =~ s/&iss=[^&]+//r), 400, 'issuer', 'no iss, where it is pro
 $url = $b->callback('/auth/google');
 refused($b->go($url =~ s/code=[^&]+&//r), 400, 'request', 'no code');
 $url = $b->callback('/auth/google');
-refused($b->go($url =~ s/code=[^&]+/'code=' . 'x' x 2049/er), 400, 'request', 'endless code');
+refused($b->go($url =~ s/code=[^&]+/'code=' . 'x' x 7169/er), 400, 'request', 'endless code');
 
 my $old = code_of($used);
 $url = $b->callback('/auth/google');

@@ -28,7 +28,7 @@ AiobsLogin->provider($t, 3, script => 'hostile-op.mjs',
 my @metadata = qw(issuer no-token number scheme clear user lines long jwks-garbage
     jwks-endless bell garbage array twice deep 500 404 redirect file truncated reset
     not-http endless slow drip);
-my %place = map { $_ => $_ =~ s/-//gr } @metadata;
+my %place = map { $_ => $_ =~ s/-//gr } @metadata, 'null';
 
 sub provider {
     my ($name, $path) = @_;
@@ -52,7 +52,7 @@ $t->start('aiobs_zone 4m series=300 keys=100; aiobs_key_store sqlite:%%DIR%%/key
     . provider('stranger', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%;/r
     . provider('stall', '/slow') =~ s/500ms/2s/r
     . provider('kept', '') =~ s/timeout 500ms;/timeout 2s; grace 1h; user_id email;/r
-    . join('', map { provider($place{$_}, "/$_") } @metadata)
+    . join('', map { provider($place{$_}, "/$_") } @metadata, 'null')
     . 'server { listen 127.0.0.1:%%PORT_1%%; aiobs on;'
     . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall', 'tls', 'stranger', 'kept',
         values %place)
@@ -143,7 +143,8 @@ for my $name (sort keys %wrong) {
 my %person = (
     'email_verified is false' => [email => claims => { email_verified => JSON::PP::false }],
     'email_verified is 1' => [email => claims => { email_verified => 1 }],
-    'no email_verified' => [email => without => ['email_verified']],
+    'no email_verified' => [email => without => ['email_verified'], userinfo => { sub => 'alice',
+        email => 'alice@example.com' }],
     'no address' => [email => without => ['email'], userinfo => { sub => 'alice' }],
     'an address without a domain' => [email => claims => { email => 'alice' }],
     'two domains' => [email => claims => { email => 'a@evil.test@example.com' }],
@@ -211,10 +212,20 @@ is("$l->{user_id}, $l->{key_name}", 'team 5, shared', 'and the log names whose k
 
 # --- userinfo ---
 
+is($t->get(1, '/null')->{status}, 302, 'a provider whose userinfo is null has none');
+
 my @quiet = (without => ['email', 'email_verified']);
 my %info = (sub => 'alice', email => 'alice@example.com', email_verified => JSON::PP::true);
 
 is(ask(@quiet, userinfo => \%info)->{status}, 200, 'userinfo has the address');
+is(ask(without => ['email_verified'], userinfo => \%info)->{status}, 200,
+    'userinfo knows that it is verified');
+is(ask(claims => { email => undef, hd => undef, azp => undef, nbf => undef }, userinfo => \%info)->{status},
+    200, 'null is as good as nothing');
+refused(ask(claims => { hd => 'evil.test' }, @quiet, userinfo => \%info), 'not_allowed',
+    'hd of the ID token counts all the same');
+refused(ask(claims => { email_verified => JSON::PP::false }, userinfo => \%info), 'email',
+    'userinfo is not asked for another opinion');
 refused(ask(@quiet, userinfo => { %info, sub => 'bob' }), 'token', 'userinfo of another');
 refused(ask(@quiet, userinfo => { %info, email_verified => JSON::PP::false }), 'email',
     'userinfo: not verified');
@@ -224,7 +235,11 @@ refused(ask(@quiet, mode => 'no-access', userinfo => \%info), 'provider', 'no ac
 refused(ask(@quiet, mode => 'lines', userinfo => \%info), 'provider',
     'an access token with a line break');
 
+is(ask(@quiet, mode => 'long-access', userinfo => \%info)->{status}, 200, 'a long access token');
+
 # --- the token endpoint ---
+
+is(ask(pad => 'x' x 5000)->{status}, 200, 'a code as long as those of Azure AD B2C');
 
 refused(ask(mode => $_), 'provider', "token endpoint: $_") for qw(garbage array twice deep 500
     404 redirect file truncated reset not-http endless);

@@ -22,8 +22,11 @@
 #define AIOBS_JWK_COORDINATE   48       /* the longest */
 
 
+static size_t aiobs_jwk_choose(json_t *keys, const aiobs_jwt_alg_t *alg,
+    const char *kid, int named, json_t **found);
 static int aiobs_jwk_fits(json_t *jwk, const aiobs_jwt_alg_t *alg,
-    const char *kid);
+    const char *kid, int named);
+static int aiobs_jwk_same(json_t *one, json_t *other);
 static int aiobs_jwk_for_verifying(json_t *jwk);
 static EVP_PKEY *aiobs_jwk_key(json_t *jwk, const aiobs_jwt_alg_t *alg);
 static EVP_PKEY *aiobs_jwk_rsa(json_t *jwk);
@@ -62,17 +65,18 @@ aiobs_jwt_alg(const char *name)
 }
 
 
-/* a choice between several keys would be the sender's: it is an error */
+/*
+ * A choice between several keys would be the sender's: it is an error.  Some
+ * providers give tokens names of keys, but the keys none.
+ */
 
 int
 aiobs_jwk_find(json_t *jwks, const aiobs_jwt_alg_t *alg, const char *kid,
     EVP_PKEY **key, char *error, size_t size)
 {
-    size_t   i, n;
-    json_t  *keys, *jwk, *found;
+    size_t   n;
+    json_t  *keys, *found;
 
-    n = 0;
-    found = NULL;
     keys = json_object_get(jwks, "keys");
 
     if (!json_is_array(keys) || json_array_size(keys) > AIOBS_JWKS_KEYS_MAX) {
@@ -81,11 +85,10 @@ aiobs_jwk_find(json_t *jwks, const aiobs_jwt_alg_t *alg, const char *kid,
         return AIOBS_JWT_KEY;
     }
 
-    json_array_foreach(keys, i, jwk) {
-        if (aiobs_jwk_fits(jwk, alg, kid)) {
-            found = jwk;
-            n++;
-        }
+    n = aiobs_jwk_choose(keys, alg, kid, 1, &found);
+
+    if (n == 0 && kid) {
+        n = aiobs_jwk_choose(keys, alg, kid, 0, &found);
     }
 
     if (n != 1) {
@@ -106,14 +109,49 @@ aiobs_jwk_find(json_t *jwks, const aiobs_jwt_alg_t *alg, const char *kid,
 }
 
 
+/* how many there are; one that is listed twice is one */
+
+static size_t
+aiobs_jwk_choose(json_t *keys, const aiobs_jwt_alg_t *alg, const char *kid,
+    int named, json_t **found)
+{
+    size_t   i, n;
+    json_t  *jwk;
+
+    n = 0;
+    *found = NULL;
+
+    json_array_foreach(keys, i, jwk) {
+        if (aiobs_jwk_fits(jwk, alg, kid, named)
+            && (n == 0 || !aiobs_jwk_same(jwk, *found)))
+        {
+            *found = jwk;
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* named: the key's own name is kid's, if there is one; else it has none */
+
 static int
-aiobs_jwk_fits(json_t *jwk, const aiobs_jwt_alg_t *alg, const char *kid)
+aiobs_jwk_fits(json_t *jwk, const aiobs_jwt_alg_t *alg, const char *kid,
+    int named)
 {
     json_t  *own;
 
     if (!aiobs_jwk_is(jwk, "kty", alg->kty)
-        || (alg->crv && !aiobs_jwk_is(jwk, "crv", alg->crv))
-        || (kid && !aiobs_jwk_is(jwk, "kid", kid)))
+        || (alg->crv && !aiobs_jwk_is(jwk, "crv", alg->crv)))
+    {
+        return 0;
+    }
+
+    own = json_object_get(jwk, "kid");
+
+    if (named ? kid && !aiobs_jwk_is(jwk, "kid", kid)
+              : own && !json_is_null(own))
     {
         return 0;
     }
@@ -125,6 +163,29 @@ aiobs_jwk_fits(json_t *jwk, const aiobs_jwt_alg_t *alg, const char *kid)
     }
 
     return aiobs_jwk_for_verifying(jwk);
+}
+
+
+/* of one kind: what it is made of is the same */
+
+static int
+aiobs_jwk_same(json_t *one, json_t *other)
+{
+    size_t   i;
+    json_t  *a, *b;
+
+    static const char *const  members[] = { "n", "e", "x", "y" };
+
+    for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        a = json_object_get(one, members[i]);
+        b = json_object_get(other, members[i]);
+
+        if (a != b && !json_equal(a, b)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -14,8 +14,8 @@
 #include <string.h>
 
 
-#define AIOBS_OIDC_BODY_MAX    16384    /* bytes of a token request */
-#define AIOBS_OIDC_HEADER_MAX  4096
+#define AIOBS_OIDC_BODY_MAX    32768    /* bytes of a token request */
+#define AIOBS_OIDC_HEADER_MAX  16384
 #define AIOBS_OIDC_ACCESS_MAX  (AIOBS_OIDC_HEADER_MAX - 64)
 
 
@@ -59,10 +59,15 @@ aiobs_oidc_login(aiobs_http_t *http, const aiobs_oidc_conf_t *conf,
     rc = aiobs_oidc_id_token(http, conf, metadata, login, json, fresh,
                              &claims);
 
-    if (rc == AIOBS_LOGIN_OK && json_object_get(claims, "email") == NULL
+    if (rc == AIOBS_LOGIN_OK && aiobs_oidc_says_little(conf, claims)
         && metadata->userinfo_endpoint[0])
     {
         rc = aiobs_oidc_userinfo(http, conf, metadata, login, json, &info);
+    }
+
+    if (info && aiobs_oidc_keep_hosted(info, claims) != 0) {
+        rc = aiobs_oidc_failed(login->error, AIOBS_LOGIN_FAILED,
+                               "out of memory");
     }
 
     if (rc == AIOBS_LOGIN_OK) {

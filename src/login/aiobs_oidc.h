@@ -22,7 +22,7 @@
 
 
 #define AIOBS_OIDC_URL_MAX      1024    /* bytes, of the provider's URLs */
-#define AIOBS_OIDC_CODE_MAX     2048
+#define AIOBS_OIDC_CODE_MAX     7168    /* Azure AD B2C: more than 4096 */
 #define AIOBS_OIDC_SUB_MAX      128     /* a key's user; the standard: 255 */
 #define AIOBS_OIDC_EMAIL_MAX    128
 #define AIOBS_OIDC_ERROR_MAX    256
@@ -78,6 +78,7 @@ typedef struct {
     const char *const   *emails;        /* in lower case */
     unsigned             anyone:1;      /* with a verified e-mail address */
     unsigned             hosted:1;      /* Google: hd says whose domain it is */
+    unsigned             edov:1;        /* Entra ID: instead of email_verified */
     aiobs_oidc_auth_e    auth;
     long                 timeout;       /* of one request, milliseconds */
     int                (*give_up)(void *data);  /* see aiobs_http.h */
@@ -144,6 +145,15 @@ aiobs_login_e aiobs_oidc_login(aiobs_http_t *http,
 /* iss, aud, azp, exp, iat, nbf, nonce, sub; sets login->sub */
 aiobs_login_e aiobs_oidc_claims(const aiobs_oidc_conf_t *conf, json_t *claims,
     aiobs_oidc_login_t *login);
+
+/*
+ * Whether claims leave open what the address is, or whether it is verified:
+ * userinfo may know.
+ */
+int aiobs_oidc_says_little(const aiobs_oidc_conf_t *conf, json_t *claims);
+
+/* hd of the ID token counts with what userinfo says; -1: out of memory */
+int aiobs_oidc_keep_hosted(json_t *info, json_t *claims);
 
 /*
  * Whether the person of these claims (of the ID token, or of userinfo) is let

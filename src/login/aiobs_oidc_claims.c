@@ -24,7 +24,10 @@ static int aiobs_oidc_time(json_t *claims, const char *name, int64_t *time);
 static int aiobs_oidc_nonce(json_t *claims, const char *nonce);
 static int aiobs_oidc_sub(json_t *claims, aiobs_oidc_login_t *login);
 static int aiobs_oidc_email(json_t *claims, aiobs_oidc_login_t *login);
-static int aiobs_oidc_verified(json_t *claims);
+static int aiobs_oidc_verified(const aiobs_oidc_conf_t *conf, json_t *claims);
+static json_t *aiobs_oidc_verdict(const aiobs_oidc_conf_t *conf,
+    json_t *claims);
+static json_t *aiobs_oidc_claim(json_t *claims, const char *name);
 static int aiobs_oidc_let_in(const aiobs_oidc_conf_t *conf, json_t *claims,
     const char *email);
 static int aiobs_oidc_listed(const char *const *list, const char *value);
@@ -83,7 +86,7 @@ aiobs_oidc_audience(const aiobs_oidc_conf_t *conf, json_t *claims)
     const char  *text;
 
     aud = json_object_get(claims, "aud");
-    azp = json_object_get(claims, "azp");
+    azp = aiobs_oidc_claim(claims, "azp");
     n = 0;
 
     if (json_is_string(aud)) {
@@ -128,7 +131,7 @@ aiobs_oidc_times(json_t *claims, aiobs_oidc_login_t *login)
         return "is older than the login: do the clocks agree?";
     }
 
-    if (json_object_get(claims, "nbf")
+    if (aiobs_oidc_claim(claims, "nbf")
         && (!aiobs_oidc_time(claims, "nbf", &nbf)
             || nbf > login->now + AIOBS_OIDC_SKEW))
     {
@@ -207,6 +210,30 @@ aiobs_oidc_sub(json_t *claims, aiobs_oidc_login_t *login)
 }
 
 
+int
+aiobs_oidc_says_little(const aiobs_oidc_conf_t *conf, json_t *claims)
+{
+    json_t  *email;
+
+    email = aiobs_oidc_claim(claims, "email");
+
+    return email == NULL || (json_is_string(email)
+                             && json_string_length(email) == 0)
+           || aiobs_oidc_verdict(conf, claims) == NULL;
+}
+
+
+int
+aiobs_oidc_keep_hosted(json_t *info, json_t *claims)
+{
+    json_t  *hd;
+
+    hd = aiobs_oidc_claim(claims, "hd");
+
+    return hd ? json_object_set(info, "hd", hd) : 0;
+}
+
+
 aiobs_login_e
 aiobs_oidc_person(const aiobs_oidc_conf_t *conf, json_t *claims,
     aiobs_oidc_login_t *login)
@@ -218,7 +245,7 @@ aiobs_oidc_person(const aiobs_oidc_conf_t *conf, json_t *claims,
         return AIOBS_LOGIN_EMAIL;
     }
 
-    if (!aiobs_oidc_verified(claims)) {
+    if (!aiobs_oidc_verified(conf, claims)) {
         snprintf(login->error, AIOBS_OIDC_ERROR_MAX,
                  "the provider has not verified the e-mail address");
         return AIOBS_LOGIN_EMAIL;
@@ -277,18 +304,53 @@ aiobs_oidc_email(json_t *claims, aiobs_oidc_login_t *login)
 }
 
 
-/* some providers write the boolean as a string */
+/* some providers write the boolean as a string, Entra ID its own as "1" */
 
 static int
-aiobs_oidc_verified(json_t *claims)
+aiobs_oidc_verified(const aiobs_oidc_conf_t *conf, json_t *claims)
 {
     json_t      *value;
     const char  *text;
 
-    value = json_object_get(claims, "email_verified");
+    value = aiobs_oidc_verdict(conf, claims);
     text = json_string_value(value);
 
-    return json_is_true(value) || (text && strcmp(text, "true") == 0);
+    if (json_is_true(value) || (text && strcmp(text, "true") == 0)) {
+        return 1;
+    }
+
+    return aiobs_oidc_claim(claims, "email_verified") == NULL
+           && (json_integer_value(value) == 1
+               || (text && strcmp(text, "1") == 0));
+}
+
+
+/*
+ * Entra ID never says email_verified, but, where it is asked to, that the
+ * owner of the domain is verified: xms_edov.
+ */
+
+static json_t *
+aiobs_oidc_verdict(const aiobs_oidc_conf_t *conf, json_t *claims)
+{
+    json_t  *value;
+
+    value = aiobs_oidc_claim(claims, "email_verified");
+
+    return value || !conf->edov ? value : aiobs_oidc_claim(claims, "xms_edov");
+}
+
+
+/* null is as good as nothing: Core, 5.3.2 */
+
+static json_t *
+aiobs_oidc_claim(json_t *claims, const char *name)
+{
+    json_t  *value;
+
+    value = json_object_get(claims, name);
+
+    return json_is_null(value) ? NULL : value;
 }
 
 
@@ -314,7 +376,7 @@ aiobs_oidc_let_in(const aiobs_oidc_conf_t *conf, json_t *claims,
         return 0;
     }
 
-    hd = json_object_get(claims, "hd");
+    hd = aiobs_oidc_claim(claims, "hd");
 
     if (hd) {
         text = json_string_value(hd);

@@ -86,6 +86,7 @@ static aiobs_login_e
 aiobs_oidc_read_metadata(const aiobs_oidc_conf_t *conf, json_t *json,
     aiobs_oidc_metadata_t *m, char *jwks_uri, char *error)
 {
+    json_t      *userinfo;
     const char  *issuer;
 
     issuer = json_string_value(json_object_get(json, "issuer"));
@@ -106,7 +107,9 @@ aiobs_oidc_read_metadata(const aiobs_oidc_conf_t *conf, json_t *json,
         return AIOBS_LOGIN_PROVIDER;
     }
 
-    if (json_object_get(json, "userinfo_endpoint")
+    userinfo = json_object_get(json, "userinfo_endpoint");
+
+    if (userinfo && !json_is_null(userinfo)
         && !aiobs_oidc_endpoint(conf, json, "userinfo_endpoint",
                                 m->userinfo_endpoint, error))
     {

@@ -343,7 +343,7 @@ ngx_http_aiobs_callback_answer(ngx_http_aiobs_login_t *login,
 
     if (cb->code.len == 0 || cb->code.len > AIOBS_OIDC_CODE_MAX) {
         return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_REQUEST,
-                                   "there is no code of at most 2048 bytes");
+                                   "there is no code of at most 7168 bytes");
     }
 
     return AIOBS_LOGIN_OK;

@@ -14,6 +14,7 @@ static char *ngx_http_aiobs_oidc_urls(ngx_conf_t *cf,
 static char *ngx_http_aiobs_oidc_names(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p);
 static ngx_uint_t ngx_http_aiobs_oidc_has_openid(const char *scopes);
+static ngx_uint_t ngx_http_aiobs_oidc_is_entra(const char *issuer);
 static char *ngx_http_aiobs_oidc_fill(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p);
 
@@ -169,6 +170,30 @@ ngx_http_aiobs_oidc_has_openid(const char *scopes)
 }
 
 
+/* of one tenant, in any of Microsoft's clouds */
+
+static ngx_uint_t
+ngx_http_aiobs_oidc_is_entra(const char *issuer)
+{
+    size_t  i;
+
+    static const char *const  origins[] = {
+        "https://login.microsoftonline.com/",
+        "https://login.microsoftonline.us/",
+        "https://login.partner.microsoftonline.cn/",
+        "https://sts.windows.net/"
+    };
+
+    for (i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+        if (ngx_strncmp(issuer, origins[i], ngx_strlen(origins[i])) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static char *
 ngx_http_aiobs_oidc_fill(ngx_conf_t *cf, ngx_http_aiobs_login_provider_t *p)
 {
@@ -201,6 +226,7 @@ ngx_http_aiobs_oidc_fill(ngx_conf_t *cf, ngx_http_aiobs_login_provider_t *p)
     oidc->emails = p->emails ? p->emails->elts : NULL;
     oidc->hosted = ngx_strcmp(oidc->issuer, "https://accounts.google.com")
                    == 0;
+    oidc->edov = ngx_http_aiobs_oidc_is_entra(oidc->issuer);
     oidc->timeout = p->timeout;
 
     return NGX_CONF_OK;

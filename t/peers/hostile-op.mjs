@@ -145,6 +145,7 @@ function metadata(mode, res) {
     case 'long': m.jwks_uri = `${origin}/${'x'.repeat(2000)}`; break;
     case 'jwks-garbage': m.jwks_uri = `${origin}/broken/garbage`; break;
     case 'jwks-endless': m.jwks_uri = `${origin}/broken/endless`; break;
+    case 'null': m.userinfo_endpoint = null; break;
     case 'bell': m.issuer = 'http://x\n2026/01/01 [crit] forged\x07'; break;
     }
 
@@ -160,7 +161,8 @@ function token(body, res) {
 
     userinfo = ask.userinfo;
     send(res, 200, { token_type: 'Bearer', access_token: ask.mode === 'no-access' ? undefined
-        : ask.mode === 'lines' ? 'a\r\nX-Evil: 1' : 'access', id_token: idToken(ask) });
+        : ask.mode === 'lines' ? 'a\r\nX-Evil: 1'
+        : ask.mode === 'long-access' ? 'a'.repeat(9000) : 'access', id_token: idToken(ask) });
 }
 
 let userinfo;

@@ -58,12 +58,15 @@ person(json_t *json)
     conf.emails = emails;
     conf.anyone = json_is_true(json_object_get(json, "anyone"));
     conf.hosted = json_is_true(json_object_get(json, "hosted"));
+    conf.edov = json_is_true(json_object_get(json, "edov"));
 
     rc = aiobs_oidc_person(&conf, json_object_get(json, "person"), &login);
 
-    printf("%s %s\n", rc == AIOBS_LOGIN_OK ? "ok"
-                      : rc == AIOBS_LOGIN_EMAIL ? "email" : "not_allowed",
-           login.email);
+    printf("%s %s%s\n", rc == AIOBS_LOGIN_OK ? "ok"
+                        : rc == AIOBS_LOGIN_EMAIL ? "email" : "not_allowed",
+           login.email,
+           aiobs_oidc_says_little(&conf, json_object_get(json, "person"))
+           ? " ?" : "");
 }
 
 

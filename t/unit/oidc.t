@@ -16,6 +16,7 @@ use Test::More;
 use AiobsUnit;
 
 my ($yes, $no) = (JSON::PP::true, JSON::PP::false);
+my $json = JSON::PP->new->utf8;
 
 sub person { my ($email, %more) = @_;
     return { email => $email, email_verified => $yes, %more } }
@@ -50,9 +51,32 @@ my @cases = (
     ['hd is empty', { @other, person => person('a@example.com', hd => '') },
         'not_allowed a@example.com'],
     ['hd is null', { @other, person => person('a@example.com', hd => undef) },
-        'not_allowed a@example.com'],
+        'ok a@example.com'],
+    ['nothing of whether it is verified', { @other, person => { email => 'a@example.com' } },
+        'email a@example.com ?'],
+    ['null of it', { @other, person => person('a@example.com', email_verified => undef) },
+        'email a@example.com ?'],
+    ['no address', { @other, person => { email_verified => $yes } }, 'email  ?'],
+    ['address is null', { @other, person => person(undef) }, 'email  ?'],
+
+    # Entra ID, which says xms_edov when it is asked to
+    (map { ["xms_edov is " . $json->encode([$_]), { @other, edov => $yes,
+        person => { email => 'a@example.com', xms_edov => $_ } }, 'ok a@example.com'] }
+        $yes, 'true', '1', 1),
+    (map { ["xms_edov is " . $json->encode([$_]), { @other, edov => $yes,
+        person => { email => 'a@example.com', xms_edov => $_ } }, 'email a@example.com'] }
+        $no, 'false', '0', '', 2, [1]),
+    ['no xms_edov', { @other, edov => $yes, person => { email => 'a@example.com' } },
+        'email a@example.com ?'],
+    ['not verified, whatever the domain is', { @other, edov => $yes, person => person('a@example.com',
+        email_verified => $no, xms_edov => $yes) }, 'email a@example.com'],
+    ['email_verified is 1', { @other, edov => $yes, person => person('a@example.com',
+        email_verified => 1) }, 'email a@example.com'],
+    ['xms_edov of another provider', { @other, person => { email => 'a@example.com',
+        xms_edov => $yes } }, 'email a@example.com ?'],
     ['nobody is allowed', { person => person('a@example.com') }, 'not_allowed a@example.com'],
-    (map { ["no address: $_", { @other, person => person($_) }, 'email '] } '', '@', 'a@', '@b',
+    ['no address: ', { @other, person => person('') }, 'email  ?'],
+    (map { ["no address: $_", { @other, person => person($_) }, 'email '] } '@', 'a@', '@b',
         'a b@example.com', 'a@b@example.com', '"a"@example.com', 'a@example.com,b@c', "a\t\@b.c",
         "\x{e9}\@example.com", 'a' x 128 . '@example.com'),
 
@@ -82,7 +106,6 @@ my @cases = (
     ['no room', { escape => '%' x 30 }, 'full'],
 );
 
-my $json = JSON::PP->new->utf8;
 my $input = join '', map { $json->encode($_->[1]) . "\n" } @cases;
 my %variants = variants();
 
