@@ -16,6 +16,7 @@ use IPC::Open2;
 use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(sleep);
+use Time::Local qw(timegm);
 
 my $t = Aiobs->new;
 provider($t, 0);
@@ -229,6 +230,14 @@ is($t->json($r)->{error}{code}, 'model_not_priced', 'its code');
 is(join(',', at_once(10, $rich, max_tokens => 38, usage => [2, 38],
     sleep => 0.3)), join(',', (200) x 2, (429) x 8),
     'ten at once, two fit into the budget');
+
+# 5 million US dollars a month, of which 2 are taken
+
+my $wealthy = key_with($t, 'wealthy', cost_microusd_per_month => 5e12);
+my @now = gmtime;
+sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, ?, ?, ?)', sha256_hex($wealthy), 5,
+    timegm(0, 0, 0, 1, $now[4], $now[5]), 2e12);
+is(call($t, 1, $wealthy)->{status}, 200, 'a very large budget');
 
 # --- what is charged ---
 

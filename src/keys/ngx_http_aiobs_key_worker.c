@@ -370,6 +370,22 @@ ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w)
 }
 
 
+/* a store that fails has its time */
+
+void
+ngx_http_aiobs_keys_save(void)
+{
+    ngx_http_aiobs_key_worker_t  *w;
+
+    w = ngx_http_aiobs_key_worker;
+
+    if (w && !w->save && !w->failed) {
+        w->save = 1;
+        ngx_http_aiobs_key_gather(w);
+    }
+}
+
+
 void
 ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
     const aiobs_key_use_t *uses, ngx_uint_t n)

@@ -104,6 +104,9 @@ ngx_int_t ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
     ngx_cycle_t *cycle);
 void ngx_http_aiobs_keys_exit_process(ngx_cycle_t *cycle);
 
+/* soon: what was taken and spent in this process; it is saved anyway */
+void ngx_http_aiobs_keys_save(void);
+
 /*
  * Whose key is raw?  identity: in r->pool, verdict UNASKED.  NGX_OK: the
  * verdict stands.  NGX_AGAIN: verdict PENDING, the store is asked in a thread;

@@ -39,6 +39,7 @@ typedef struct {
     ngx_uint_t             used;
     ngx_uint_t             pending;
     ngx_uint_t             hand;
+    int64_t                parts;           /* of rows that gave way, nano-USD */
     uint32_t               buckets[NGX_HTTP_AIOBS_SUM_BUCKETS];
     ngx_http_aiobs_sum_t   sums[NGX_HTTP_AIOBS_SUMS];
 } ngx_http_aiobs_sums_t;
@@ -52,6 +53,7 @@ static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_make(
     const ngx_http_aiobs_spend_t *spend, int64_t day);
 static uint32_t ngx_http_aiobs_sum_bucket(const ngx_http_aiobs_spend_t *spend);
 static ngx_http_aiobs_sum_t *ngx_http_aiobs_sum_spare(void);
+static void ngx_http_aiobs_sum_part(ngx_http_aiobs_sum_t *sum);
 static void ngx_http_aiobs_sum_row(ngx_http_aiobs_sum_t *sum,
     aiobs_usage_row_t *row, ngx_http_aiobs_spend_text_t *text);
 
@@ -97,7 +99,8 @@ ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend)
     ngx_http_aiobs_sums->pending += !sum->pending;
     sum->pending = 1;
 
-    return NGX_OK;
+    return ngx_http_aiobs_sums->pending > NGX_HTTP_AIOBS_SUMS / 2 ? NGX_AGAIN
+                                                                  : NGX_OK;
 }
 
 
@@ -208,7 +211,7 @@ ngx_http_aiobs_sum_bucket(const ngx_http_aiobs_spend_t *spend)
 }
 
 
-/* one that was taken has less than a micro-USD at most: it may give way */
+/* one that was taken may give way */
 
 static ngx_http_aiobs_sum_t *
 ngx_http_aiobs_sum_spare(void)
@@ -231,6 +234,11 @@ ngx_http_aiobs_sum_spare(void)
     do {
         i = sums->hand++ % NGX_HTTP_AIOBS_SUMS;
         sum = &sums->sums[i];
+
+        if (!sum->pending) {
+            ngx_http_aiobs_sum_part(sum);
+        }
+
     } while (sum->pending);
 
     link = &sums->buckets[sum->bucket];
@@ -242,6 +250,38 @@ ngx_http_aiobs_sum_spare(void)
     *link = sum->next;
 
     return sum;
+}
+
+
+/*
+ * Its part of a micro-USD goes with those of others.  Whoever makes them one is
+ * charged for it: as often as its own parts are large, and the total is exact.
+ */
+
+static void
+ngx_http_aiobs_sum_part(ngx_http_aiobs_sum_t *sum)
+{
+    int64_t                 whole;
+    ngx_http_aiobs_sums_t  *sums;
+
+    sums = ngx_http_aiobs_sums;
+
+    sums->parts += sum->cost % 1000;
+    sum->cost -= sum->cost % 1000;
+
+    /* one is to give way */
+
+    if (sums->parts >= 500
+        && (sum->pending || sums->pending < NGX_HTTP_AIOBS_SUMS - 1))
+    {
+        whole = (sums->parts + 500) / 1000 * 1000;
+
+        sum->cost += whole;
+        sums->parts -= whole;
+
+        sums->pending += !sum->pending;
+        sum->pending = 1;
+    }
 }
 
 
@@ -259,10 +299,8 @@ ngx_http_aiobs_spend_take(aiobs_usage_row_t *rows,
     for (i = 0, n = 0; n < max && i < ngx_http_aiobs_sums->used; i++) {
         sum = &ngx_http_aiobs_sums->sums[i];
 
-        if (last && sum->cost % 1000 >= 500) {
-            sum->cost += 1000 - sum->cost % 1000;
-            ngx_http_aiobs_sums->pending += !sum->pending;
-            sum->pending = 1;
+        if (last && sum->cost % 1000) {
+            ngx_http_aiobs_sum_part(sum);
         }
 
         if (sum->pending) {

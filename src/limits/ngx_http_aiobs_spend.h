@@ -44,7 +44,10 @@ typedef struct {
 } ngx_http_aiobs_spend_text_t;
 
 
-/* NGX_DECLINED: there is no room, the call is not recorded */
+/*
+ * NGX_AGAIN: recorded, but half of the room is taken, they should be saved.
+ * NGX_DECLINED: there is no room, the call is not recorded.
+ */
 ngx_int_t ngx_http_aiobs_spend_add(const ngx_http_aiobs_spend_t *spend);
 
 /*

@@ -123,7 +123,7 @@ ngx_http_aiobs_limit_call(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         if (i == AIOBS_LIMIT_COST_DAY || i == AIOBS_LIMIT_COST_MONTH) {
             call->limits[i] = policy->limits[i] < 0 ? AIOBS_LIMIT_NONE
-                              : ngx_min(call->limits[i], AIOBS_TOKENS_MAX)
+                              : ngx_min(call->limits[i], INT64_MAX / 1000)
                                 * 1000;
         }
     }
@@ -371,6 +371,7 @@ ngx_http_aiobs_settle_nothing(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 static void
 ngx_http_aiobs_settle_spend(ngx_http_aiobs_ctx_t *ctx)
 {
+    ngx_int_t                rc;
     ngx_str_t                reason;
     aiobs_usage_record_t    *rec;
     ngx_http_aiobs_spend_t   spend;
@@ -388,7 +389,12 @@ ngx_http_aiobs_settle_spend(ngx_http_aiobs_ctx_t *ctx)
     spend.cost = ngx_max(ctx->cost, 0);
     spend.estimated = (rec->source == AIOBS_SOURCE_ESTIMATED);
 
-    if (ngx_http_aiobs_spend_add(&spend) != NGX_OK) {
+    rc = ngx_http_aiobs_spend_add(&spend);
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_aiobs_keys_save();
+
+    } else if (rc != NGX_OK) {
         ngx_str_set(&reason, "full");
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_USAGE_LOST, &reason, 1);
     }
