@@ -93,6 +93,12 @@ is(row($bob, 'gpt-4o', '/other/', 1), "$day|gpt-4o|/other/|1|7|8|0|0|80|0",
     'by endpoint');
 is(row($bob, 'gpt-4o-other', 'chat', 1),
     "$day|gpt-4o-other|chat|1|0|0|0|0|0|0", 'a call that failed is a call');
+my %said;
+for my $l (grep { $_->{user_id} eq 'alice' } $t->log_lines(19)) {
+    $said{$_} += $l->{$_} // 0 for qw(input_tokens output_tokens cost_usd);
+}
+is("$said{input_tokens} $said{output_tokens}", '3706 8', 'the log tells of each token once');
+is(sprintf('%.9f', $said{cost_usd}), '0.000091118', 'and of what they cost');
 is(scalar(sql($t, 'SELECT 1 FROM usage_daily')), 4,
     'keys of others and lists are nobody\'s spend');
 

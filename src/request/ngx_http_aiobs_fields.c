@@ -210,8 +210,13 @@ ngx_http_aiobs_fill(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_fill_request(r, ctx, v);
     ngx_http_aiobs_fill_upstream(r, ctx, v);
     ngx_http_aiobs_fill_call(r, ctx, v);
-    ngx_http_aiobs_fill_answer(r, ctx, v);
-    ngx_http_aiobs_fill_tokens(r, ctx, v);
+
+    /* sums over all lines are not to have them twice */
+
+    if (ctx->event == NULL) {
+        ngx_http_aiobs_fill_answer(r, ctx, v);
+        ngx_http_aiobs_fill_tokens(r, ctx, v);
+    }
 }
 
 
