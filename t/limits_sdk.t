@@ -37,6 +37,11 @@ server {
         aiobs_llm auto;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /model/ {
+        aiobs_auth on;
+        aiobs_llm auto;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
     location /v1/audio/ {
         aiobs_auth on;
         aiobs_llm auto;
@@ -99,6 +104,10 @@ is(tries('budget-claude'), 1, 'not tried again either');
 
 is($r{model}{error}, 'PermissionDeniedError', 'a model that is not allowed');
 is(tries('model'), 1, 'one try');
+
+my %bedrock = (budget => 'ServiceQuotaExceededException', model => 'AccessDeniedException',
+    unknown => 'BedrockRuntimeServiceException');
+is($r{"$_-bedrock"}{error}, $bedrock{$_}, "by Bedrock's: $_") or diag(slurp($out)) for sort keys %bedrock;
 
 is($r{transcription}{text}, 'hello', 'a transcription by a model that is allowed') or diag(slurp($out));
 is($t->log_of('transcription')->{request_model}, 'gpt-5-transcribe', 'its model is read from the form');

@@ -21,6 +21,7 @@ typedef struct {
     ngx_str_t    openai_code;
     ngx_str_t    anthropic_type;
     ngx_str_t    google_status;
+    ngx_str_t    amazon_type;       /* the exception of Bedrock's SDKs */
 } ngx_http_aiobs_refusal_t;
 
 

@@ -26,64 +26,74 @@ const ngx_http_aiobs_refusal_t
         NGX_HTTP_UNAUTHORIZED, ngx_null_string,
         ngx_string("Missing or invalid API key."),
         ngx_string("invalid_request_error"), ngx_string("invalid_api_key"),
-        ngx_string("authentication_error"), ngx_string("UNAUTHENTICATED") },
+        ngx_string("authentication_error"), ngx_string("UNAUTHENTICATED"),
+        ngx_string("UnrecognizedClientException") },
 
     [NGX_HTTP_AIOBS_REFUSED_STORE] = {
         NGX_HTTP_SERVICE_UNAVAILABLE, ngx_string("store"),
         ngx_string("The API key cannot be checked right now; try again "
                    "later."),
         ngx_string("server_error"), ngx_string("key_store_unavailable"),
-        ngx_string("api_error"), ngx_string("UNAVAILABLE") },
+        ngx_string("api_error"), ngx_string("UNAVAILABLE"),
+        ngx_string("ServiceUnavailableException") },
 
     [NGX_HTTP_AIOBS_REFUSED_ENDPOINT] = {
         NGX_HTTP_FORBIDDEN, ngx_string("endpoint"),
         ngx_string("This API key may not be used here."),
         ngx_string("invalid_request_error"), ngx_string("endpoint_not_allowed"),
-        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED"),
+        ngx_string("AccessDeniedException") },
 
     [NGX_HTTP_AIOBS_REFUSED_MODEL] = {
         NGX_HTTP_FORBIDDEN, ngx_string("model"),
         ngx_string("This API key may not use this model."),
         ngx_string("invalid_request_error"), ngx_string("model_not_allowed"),
-        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED"),
+        ngx_string("AccessDeniedException") },
 
     [NGX_HTTP_AIOBS_REFUSED_UNPRICED] = {
         NGX_HTTP_FORBIDDEN, ngx_string("model"),
         ngx_string("This API key has a cost budget, and this model has no "
                    "price."),
         ngx_string("invalid_request_error"), ngx_string("model_not_priced"),
-        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED") },
+        ngx_string("permission_error"), ngx_string("PERMISSION_DENIED"),
+        ngx_string("AccessDeniedException") },
 
     [NGX_HTTP_AIOBS_REFUSED_RPM] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("rpm"),
         ngx_string("This API key has reached its limit of requests per "
                    "minute."),
         ngx_string("requests"), ngx_string("rate_limit_exceeded"),
-        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
+        ngx_string("ThrottlingException") },
 
     [NGX_HTTP_AIOBS_REFUSED_TPM] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("tpm"),
         ngx_string("This API key has reached its limit of tokens per minute."),
         ngx_string("tokens"), ngx_string("rate_limit_exceeded"),
-        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
+        ngx_string("ThrottlingException") },
 
     [NGX_HTTP_AIOBS_REFUSED_BUDGET] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("budget"),
         ngx_string("This API key has spent its budget."),
         ngx_string("insufficient_quota"), ngx_string("insufficient_quota"),
-        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
+        ngx_string("ServiceQuotaExceededException") },
 
     [NGX_HTTP_AIOBS_REFUSED_PARALLEL] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("parallel"),
         ngx_string("This API key has reached its limit of calls at once."),
         ngx_string("requests"), ngx_string("rate_limit_exceeded"),
-        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") },
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
+        ngx_string("ThrottlingException") },
 
     [NGX_HTTP_AIOBS_REFUSED_SESSION] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("session"),
         ngx_string("This agent session has made all the calls it may make."),
         ngx_string("requests"), ngx_string("agent_session_limit"),
-        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED") }
+        ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
+        ngx_string("ServiceQuotaExceededException") }
 };
 
 
@@ -174,9 +184,13 @@ ngx_http_aiobs_refusal_json(u_char *p, u_char *last, ngx_http_aiobs_ctx_t *ctx,
                             &refusal->google_status);
     }
 
-    if (ngx_strcmp(provider, "bedrock") == 0
-        || ngx_strcmp(provider, "cohere") == 0)
-    {
+    if (ngx_strcmp(provider, "bedrock") == 0) {
+        return ngx_slprintf(p, last, "{\"__type\":\"%V\","
+                            "\"message\":\"%V\"}" CRLF,
+                            &refusal->amazon_type, &refusal->message);
+    }
+
+    if (ngx_strcmp(provider, "cohere") == 0) {
         return ngx_slprintf(p, last, "{\"message\":\"%V\"}" CRLF,
                             &refusal->message);
     }

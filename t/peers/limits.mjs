@@ -4,6 +4,8 @@
 import fs from 'node:fs';
 import OpenAI, { toFile } from 'openai';
 import Anthropic from '@anthropic-ai/sdk';
+import { BedrockRuntimeClient, ConverseCommand } from '@aws-sdk/client-bedrock-runtime';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 const [,, base, dir, rpm, budget, model] = process.argv;
 
@@ -45,11 +47,18 @@ const ask = (key) => (o) => openai(key).chat.completions.create({ model: 'gpt-4o
 const askClaude = (key) => (o) =>
   anthropic(key).messages.create({ model: 'claude-1', max_tokens: 64, messages }, o);
 
+const askBedrock = (key) => () => new BedrockRuntimeClient({ endpoint: base, region: 'us-east-1', maxAttempts: 1,
+  token: { token: key }, authSchemePreference: ['httpBearerAuth'], requestHandler: new NodeHttpHandler() })
+  .send(new ConverseCommand({ modelId: 'a.b', messages: [{ role: 'user', content: [{ text: 'hello' }] }] }));
+
 await call('first', ask(rpm));
 await call('retried', ask(rpm));
 await call('budget', ask(budget));
 await call('budget-claude', askClaude(budget));
 await call('model', ask(model));
+await call('budget-bedrock', askBedrock(budget));
+await call('model-bedrock', askBedrock(model));
+await call('unknown-bedrock', askBedrock('nobody'));
 
 // forms: sound and images are sent as files, the model in a field beside
 
