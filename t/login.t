@@ -302,6 +302,31 @@ refused($b->go($url =~ s/code=[^&]+&//r), 400, 'request', 'no code');
 $url = $b->callback('/auth/google');
 refused($b->go($url =~ s/code=[^&]+/'code=' . 'x' x 7169/er), 400, 'request', 'endless code');
 
+# browsers look at what people may open next, others at what is linked
+
+my @guesses = ('Sec-Purpose: prefetch;prerender', 'Purpose: Prefetch', 'X-Moz: prefetch', 'X-Purpose: preview');
+$b = browser();
+for my $line (@guesses) {
+    $r = $b->go('/auth/google', lines => [$line]);
+    is("$r->{status} " . ($r->{headers}{'set-cookie'} // ''), '204 ', "a login is not begun by $line");
+}
+$url = $b->callback('/auth/google');
+code_of($url);
+for my $n (0 .. $#guesses) {
+    $r = $b->go($url, lines => [$guesses[$n], "X-Request-ID: guess$n"]);
+    is($r->{status}, 204, "nor ended by $guesses[$n]");
+    is($t->log_of("guess$n")->{event}, 'request', 'or logged as one');
+}
+my ($path, $jar) = ($url =~ s{^http://[^/]+}{}r, $b->{jar}{$t->port(1)}{aiobs_login_google});
+for my $method (qw(HEAD POST)) {
+    $r = $t->request(1, $method, $path, ['X-Request-ID', "by$method", 'Cookie', "aiobs_login_google=$jar"], '');
+    is($r->{status}, 405, "nor by $method");
+    is($t->log_of("by$method")->{event}, 'request', 'which is none in the log either');
+}
+$r = $b->go($url);
+is($r->{status}, 200, 'but by whoever comes then');
+key_of($r);
+
 my $old = code_of($used);
 $url = $b->callback('/auth/google');
 refused($b->go($url =~ s/code=[^&]+/code=$old/r, @json), 400, 'code', 'a code used before');

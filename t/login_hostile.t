@@ -28,7 +28,7 @@ AiobsLogin->provider($t, 3, script => 'hostile-op.mjs',
 my @metadata = qw(issuer no-token number scheme clear user lines long jwks-garbage
     jwks-endless bell garbage array twice deep 500 404 redirect file truncated reset
     not-http endless slow drip);
-my %place = map { $_ => $_ =~ s/-//gr } @metadata, 'null';
+my %place = map { $_ => $_ =~ s/-//gr } @metadata, 'null', 'bom';
 
 sub provider {
     my ($name, $path) = @_;
@@ -52,7 +52,7 @@ $t->start('aiobs_zone 4m series=300 keys=100; aiobs_key_store sqlite:%%DIR%%/key
     . provider('stranger', '') =~ s/issuer \S+;/issuer https:\/\/127.0.0.1:%%PORT_3%%;/r
     . provider('stall', '/slow') =~ s/500ms/2s/r
     . provider('kept', '') =~ s/timeout 500ms;/timeout 2s; grace 1h; user_id email;/r
-    . join('', map { provider($place{$_}, "/$_") } @metadata, 'null')
+    . join('', map { provider($place{$_}, "/$_") } @metadata, 'null', 'bom')
     . 'server { listen 127.0.0.1:%%PORT_1%%; aiobs on;'
     . join('', map { "location /$_ { aiobs_login $_; }" } 'op', 'down', 'stall', 'tls', 'stranger', 'kept',
         values %place)
@@ -213,6 +213,9 @@ is("$l->{user_id}, $l->{key_name}", 'team 5, shared', 'and the log names whose k
 # --- userinfo ---
 
 is($t->get(1, '/null')->{status}, 302, 'a provider whose userinfo is null has none');
+is($t->get(1, '/bom')->{status}, 302, 'metadata and keys with a byte order mark');
+is(ask(at => '/bom', claims => { iss => 'http://127.0.0.1:' . $t->port(2) . '/bom' })->{status}, 200,
+    'are understood');
 
 my @quiet = (without => ['email', 'email_verified']);
 my %info = (sub => 'alice', email => 'alice@example.com', email_verified => JSON::PP::true);

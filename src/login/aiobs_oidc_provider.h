@@ -23,9 +23,9 @@ aiobs_login_e aiobs_oidc_get(aiobs_http_t *http, const aiobs_oidc_conf_t *conf,
     const char *what, const char *url, const char *authorization,
     json_t **json, aiobs_http_answer_t *answer, char *error);
 
-/* the object in an answer of status 200 */
-aiobs_login_e aiobs_oidc_json(const aiobs_http_answer_t *answer,
-    const char *what, json_t **json, char *error);
+/* the object in an answer of status 200; a byte order mark is left out of it */
+aiobs_login_e aiobs_oidc_json(aiobs_http_answer_t *answer, const char *what,
+    json_t **json, char *error);
 
 /* puts a text without control characters into error and returns rc */
 aiobs_login_e aiobs_oidc_failed(char *error, aiobs_login_e rc,

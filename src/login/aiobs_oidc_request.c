@@ -68,13 +68,18 @@ aiobs_oidc_get(aiobs_http_t *http, const aiobs_oidc_conf_t *conf,
 
 
 aiobs_login_e
-aiobs_oidc_json(const aiobs_http_answer_t *answer, const char *what,
+aiobs_oidc_json(aiobs_http_answer_t *answer, const char *what,
     json_t **json, char *error)
 {
     if (answer->status != 200) {
         return aiobs_oidc_failed(error, AIOBS_LOGIN_PROVIDER,
                                  "the provider's %s: status %d", what,
                                  answer->status);
+    }
+
+    if (answer->len >= 3 && memcmp(answer->body, "\xef\xbb\xbf", 3) == 0) {
+        answer->body += 3;
+        answer->len -= 3;
     }
 
     *json = json_loadb(answer->body, answer->len, JSON_REJECT_DUPLICATES,

@@ -148,6 +148,10 @@ ngx_http_aiobs_login_content(ngx_http_request_t *r)
                ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_http_aiobs_login_prefetch(r)) {
+        return ngx_http_aiobs_login_later(r);
+    }
+
     if (ctx->login == NULL) {
 
         if (!ngx_http_aiobs_login_is_start(r)) {
@@ -276,6 +280,8 @@ ngx_http_aiobs_login_finish(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
+    login->over = 1;
+
     if (login->result == AIOBS_LOGIN_OK && !login->callback) {
         return ngx_http_aiobs_login_redirect(r, login);
     }
@@ -375,6 +381,10 @@ ngx_http_aiobs_login_count(ngx_http_request_t *r,
 const char *
 ngx_http_aiobs_login_event_name(ngx_http_aiobs_login_t *login)
 {
+    if (!login->over) {
+        return "request";
+    }
+
     if (login->result != AIOBS_LOGIN_OK) {
         return "login_refused";
     }

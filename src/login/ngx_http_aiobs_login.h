@@ -111,7 +111,7 @@ void ngx_http_aiobs_login_mask_malformed(ngx_http_request_t *r);
 /* the same for $args and $request_uri, once the location is known */
 ngx_int_t ngx_http_aiobs_login_hide(ngx_http_request_t *r);
 
-/* for the log: "login_started", "logged_in" or "login_refused" */
+/* for the log: "login_started", "logged_in", "login_refused", or "request" */
 const char *ngx_http_aiobs_login_event_name(ngx_http_aiobs_login_t *login);
 
 /* why it was refused, one word; "" if it was not */

@@ -71,6 +71,7 @@ struct ngx_http_aiobs_login_s {
     unsigned                          callback:1;
     unsigned                          iss:1;    /* the callback has it */
     unsigned                          done:1;
+    unsigned                          over:1;   /* result is what it came to */
 };
 
 
@@ -147,6 +148,12 @@ ngx_int_t ngx_http_aiobs_login_content(ngx_http_request_t *r);
 /* sends the browser to the provider, with a cookie */
 ngx_int_t ngx_http_aiobs_login_redirect(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login);
+
+/* a browser guesses that somebody may come here: no login is to be used up */
+ngx_uint_t ngx_http_aiobs_login_prefetch(ngx_http_request_t *r);
+
+/* 204, with which it waits until somebody does */
+ngx_int_t ngx_http_aiobs_login_later(ngx_http_request_t *r);
 
 /* value: of the cookie, "" takes it away */
 ngx_int_t ngx_http_aiobs_login_set_cookie(ngx_http_request_t *r,

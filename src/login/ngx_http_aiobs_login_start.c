@@ -172,3 +172,63 @@ ngx_http_aiobs_login_set_cookie(ngx_http_request_t *r,
                                       sizeof("Set-Cookie") - 1, &cookie)
            ? NGX_OK : NGX_ERROR;
 }
+
+
+ngx_uint_t
+ngx_http_aiobs_login_prefetch(ngx_http_request_t *r)
+{
+    u_char           *last;
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
+
+    static const char *const  names[] = {
+        "sec-purpose", "purpose", "x-purpose", "x-moz"
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        h = ngx_http_aiobs_header_find(&r->headers_in.headers, names[i],
+                                       ngx_strlen(names[i]));
+
+        if (h == NULL) {
+            continue;
+        }
+
+        last = h->value.data + h->value.len;
+
+        if (ngx_strlcasestrn(h->value.data, last, (u_char *) "prefetch", 8 - 1)
+            || ngx_strlcasestrn(h->value.data, last, (u_char *) "preview",
+                                7 - 1))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_aiobs_login_later(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  no_store;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_str_set(&no_store, "no-store");
+
+    if (ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Cache-Control",
+                                   sizeof("Cache-Control") - 1, &no_store)
+        == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}

@@ -81,6 +81,7 @@ sub go {
     $s->syswrite("GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\n"
         . "Connection: close\r\n"
         . (length $cookies ? "Cookie: $cookies\r\n" : '')
+        . join('', map { "$_\r\n" } @{$opt{lines} // []})
         . 'Accept: ' . ($opt{accept} // 'text/html,*/*;q=0.8') . "\r\n\r\n");
 
     my $r = Aiobs::parse_response(Aiobs::read_all($s, 30));

@@ -145,6 +145,7 @@ function metadata(mode, res) {
     case 'long': m.jwks_uri = `${origin}/${'x'.repeat(2000)}`; break;
     case 'jwks-garbage': m.jwks_uri = `${origin}/broken/garbage`; break;
     case 'jwks-endless': m.jwks_uri = `${origin}/broken/endless`; break;
+    case 'bom': return send(res, 200, '\ufeff' + JSON.stringify({ ...m, jwks_uri: `${origin}/jwks?bom` }) + '\r\n');
     case 'null': m.userinfo_endpoint = null; break;
     case 'bell': m.issuer = 'http://x\n2026/01/01 [crit] forged\x07'; break;
     }
@@ -176,7 +177,10 @@ function answer(req, res) {
         const found = path.match(/^(?:\/([^/]+))?\/\.well-known\/openid-configuration$/);
 
         if (found) { fetched.metadata++; return metadata(found[1], res); }
-        if (path === '/jwks') { fetched.jwks++; return send(res, 200, { keys: published }); }
+        if (path === '/jwks') {
+            fetched.jwks++;
+            return send(res, 200, (req.url.endsWith('bom') ? '\ufeff' : '') + JSON.stringify({ keys: published }));
+        }
         if (path === '/token') return token(body, res);
         if (path === '/fetched') return send(res, 200, fetched);
         if (path.startsWith('/failing/')) { failing = path.slice(9); return send(res, 200, {}); }
