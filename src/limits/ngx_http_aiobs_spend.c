@@ -39,7 +39,7 @@ typedef struct {
     ngx_uint_t             used;
     ngx_uint_t             pending;
     ngx_uint_t             hand;
-    int64_t                parts;           /* of rows that gave way, nano-USD */
+    int64_t                parts;           /* of rows that gave way, nano */
     uint32_t               buckets[NGX_HTTP_AIOBS_SUM_BUCKETS];
     ngx_http_aiobs_sum_t   sums[NGX_HTTP_AIOBS_SUMS];
 } ngx_http_aiobs_sums_t;
