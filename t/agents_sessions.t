@@ -11,12 +11,14 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs;
+use AiobsKeys qw(key_with);
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use Test::More;
 
 my $t = Aiobs->new;
 my ($alice, $bob) = ($t->key('alice'), $t->key('bob'));
+my ($full, $picky) = (key_with($t, 'full', parallel => 0), key_with($t, 'other', models => 'gpt-*'));
 
 # 30 tokens a call; it takes as long as the header says
 
@@ -127,6 +129,12 @@ call('/keys/', 'a', 'Authorization', "Bearer $alice") for 1, 2;
 call('/keys/', 'a', 'Authorization', "Bearer $bob");
 is(call('/keys/', 'a')->{status}, 401, 'who has no key');
 figures_are('/keys/', [2, 2, 60, 'none', 'none'], 'has no session; those of two users are two');
+
+is(call('/keys/', 'r', 'Authorization', "Bearer $full")->{status}, 429, 'a call over a limit');
+is(call('/keys/', 'r', 'Authorization', "Bearer $picky")->{status}, 403, 'one of a model that the key may not call');
+figures_are('/keys/', [4, 2, 60, 'none', 'none'], 'are seen, but no calls');
+call('/keys/', 'r', 'Authorization', "Bearer $_", 'X-Agent-Session-End', '1') for $full, $picky;
+figures_are('/keys/', [2, 2, 60, 'none', 'none'], 'and a session of nothing else ends as none');
 
 call('/falls/', 'f');
 is($t->log_of("s$n")->{status_code}, 200, 'a call that a redirect leads on, and an error further');

@@ -146,6 +146,9 @@ ngx_int_t ngx_http_aiobs_session_start(ngx_http_request_t *r,
 void ngx_http_aiobs_session_finish(ngx_http_request_t *r, ngx_str_t *user,
     uint64_t tokens, ngx_http_aiobs_agent_t *agent);
 
+/* what was counted on its way was refused after all; once for a request */
+void ngx_http_aiobs_session_refused(ngx_http_aiobs_agent_t *agent);
+
 /* the request is gone, whatever became of it */
 void ngx_http_aiobs_session_forget(ngx_http_aiobs_agent_t *agent);
 

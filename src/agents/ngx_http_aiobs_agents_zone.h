@@ -159,6 +159,10 @@ ngx_int_t ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
     const u_char *id, ngx_uint_t limit, ngx_http_aiobs_session_ref_t *ref,
     ngx_http_aiobs_session_end_t *end);
 
+/* its call was refused: it is none; the session stays, be it without any */
+void ngx_http_aiobs_session_uncall(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *sessions, ngx_http_aiobs_session_ref_t *ref);
+
 /* its call is still under way */
 void ngx_http_aiobs_session_keep(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *sessions, ngx_http_aiobs_session_ref_t *ref);

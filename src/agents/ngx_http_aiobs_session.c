@@ -139,6 +139,17 @@ ngx_http_aiobs_session_finish(ngx_http_request_t *r, ngx_str_t *user,
 
 
 void
+ngx_http_aiobs_session_refused(ngx_http_aiobs_agent_t *agent)
+{
+    if (agent->calling) {
+        ngx_http_aiobs_session_uncall(ngx_http_aiobs_agents_pool,
+                                      ngx_http_aiobs_agents->sessions,
+                                      &agent->ref);
+    }
+}
+
+
+void
 ngx_http_aiobs_session_forget(ngx_http_aiobs_agent_t *agent)
 {
     if (agent->calling) {
@@ -252,8 +263,13 @@ ngx_http_aiobs_session_ended(ngx_http_aiobs_session_end_t *end)
     label.data = end->endpoint->name;
     label.len = end->endpoint->len;
 
-    ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_SESSION_CALLS, &label,
-                                   end->calls);
+    /* none: all that it asked for was refused */
+
+    if (end->calls) {
+        ngx_http_aiobs_metrics_observe(NGX_HTTP_AIOBS_SESSION_CALLS, &label,
+                                       end->calls);
+    }
+
     if (end->evicted) {
         ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_SESSION_EVICTED, &label, 1);
     }

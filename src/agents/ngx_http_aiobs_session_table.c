@@ -125,6 +125,24 @@ ngx_http_aiobs_session_call(ngx_slab_pool_t *shpool,
 
 
 void
+ngx_http_aiobs_session_uncall(ngx_slab_pool_t *shpool,
+    ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_session_ref_t *ref)
+{
+    ngx_http_aiobs_session_t  *e;
+
+    ngx_http_aiobs_session_lock(shpool, s);
+
+    e = ref->session;
+
+    if (e->endpoint && e->serial == ref->serial) {
+        e->calls--;
+    }
+
+    ngx_http_aiobs_session_unlock(shpool, s);
+}
+
+
+void
 ngx_http_aiobs_session_keep(ngx_slab_pool_t *shpool,
     ngx_http_aiobs_sessions_t *s, ngx_http_aiobs_session_ref_t *ref)
 {

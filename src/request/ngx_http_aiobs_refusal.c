@@ -48,6 +48,7 @@ ngx_http_aiobs_refuse(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     if (first) {
         ctx->refused = why;
+        ngx_http_aiobs_session_refused(&ctx->agent);
         ctx->undecided = ngx_http_aiobs_others_decide(r, refusal->status);
 
         if (!ctx->undecided) {
