@@ -145,6 +145,42 @@ $t->stop('TERM');
 is(row($bob, 'gpt-4o', 'chat', 5), "$day|gpt-4o|chat|5|50|25|0|0|250|0",
     'nor by a fast stop');
 
+# --- and the store is locked meanwhile ---
+
+sub locked_for {
+    my ($seconds) = @_;
+    unlink $t->dir . '/locked';
+    my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+        . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+        . "\nc.execute('BEGIN IMMEDIATE')\nopen('" . $t->dir . "/locked', 'w').close()\ntime.sleep($seconds)\n"]);
+    wait_for(sub { -e $t->dir . '/locked' }, 20);
+    return $pid;
+}
+
+$t->start($conf, workers => 1);
+call($t, 1, $bob);
+($old) = $t->workers;
+locked_for(3);
+$t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
+$t->reload($conf, workers => 1);
+ok(-e "/proc/$old", 'the old worker waits for the store');
+is(row($bob, 'gpt-4o', 'chat', 7), "$day|gpt-4o|chat|7|70|35|0|0|350|0", 'a reload loses nothing by a lock');
+ok(wait_for(sub { !-e "/proc/$old" }, 10), 'then it is gone');
+unlike($t->get(1, '/metrics')->{body}, qr/^aiobs_usage_lost_total\S* [1-9]/m, 'nothing is told as lost');
+locked_for(2);
+$t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
+$t->stop('QUIT');
+is(row($bob, 'gpt-4o', 'chat', 8), "$day|gpt-4o|chat|8|80|40|0|0|400|0", 'nor does a stop');
+
+$t->start($conf, workers => 1);
+call($t, 1, $bob);
+my $locker = locked_for(600);
+$t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
+my $since = time;
+$t->stop('TERM');
+cmp_ok(time - $since, '<', 3, 'a fast stop does not wait');
+$t->kill_wait($locker, 'TERM');
+
 # --- more rows than fit ---
 
 $t->start($conf, workers => 1);

@@ -30,6 +30,7 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
     int  rc;
 
     job->error[0] = '\0';
+    job->locked = 0;
 
     rc = ngx_http_aiobs_key_job_open(job);
 
@@ -198,6 +199,8 @@ ngx_http_aiobs_key_job_end(ngx_http_aiobs_key_job_t *job, int rc)
     (void) ngx_cpystrn((u_char *) job->error,
                        (u_char *) aiobs_store_error(job->store),
                        sizeof(job->error));
+
+    job->locked = (rc == AIOBS_STORE_BUSY);
 
     /* a lock goes away; after anything else a new handle is tried */
 

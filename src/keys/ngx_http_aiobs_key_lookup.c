@@ -71,6 +71,8 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
         return NGX_OK;
     }
 
+    ngx_http_aiobs_keys_owe();
+
     if (ngx_http_aiobs_key_recognize(w, r, id, raw) == NGX_OK) {
         return NGX_OK;
     }

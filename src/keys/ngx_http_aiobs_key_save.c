@@ -32,6 +32,7 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
 
     job = w->job;
     w->save = 0;
+    w->owes = 0;
 
     if (ngx_http_aiobs_key_ours(w)) {
         job->nuses += ngx_http_aiobs_key_table_uses(w->keys, w->shpool,

@@ -19,8 +19,6 @@
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
     ngx_http_aiobs_key_worker_t *w, ngx_cycle_t *cycle);
-static ngx_uint_t ngx_http_aiobs_key_held(ngx_http_aiobs_key_worker_t *w);
-static void ngx_http_aiobs_key_guard(ngx_event_t *ev);
 static void ngx_http_aiobs_key_gathered(ngx_event_t *ev);
 static ngx_uint_t ngx_http_aiobs_key_flood(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
@@ -103,9 +101,7 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
         ngx_queue_insert_tail(&w->free, &lookups[i].queue);
     }
 
-    w->guard.handler = ngx_http_aiobs_key_guard;
-    w->guard.data = w;
-    w->guard.log = cycle->log;
+    ngx_http_aiobs_key_stay_init(w);
 
     w->gather.handler = ngx_http_aiobs_key_gathered;
     w->gather.data = w;
@@ -117,42 +113,6 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
     w->timer.cancelable = 1;
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_aiobs_key_held(ngx_http_aiobs_key_worker_t *w)
-{
-    return w->nwaiting || w->work || w->job->work;
-}
-
-
-static void
-ngx_http_aiobs_key_guard(ngx_event_t *ev)
-{
-    ngx_http_aiobs_key_worker_t *w = ev->data;
-
-    if (ngx_http_aiobs_key_held(w)) {
-        ngx_add_timer(ev, NGX_HTTP_AIOBS_KEY_GUARD);
-    }
-}
-
-
-void
-ngx_http_aiobs_key_hold(ngx_http_aiobs_key_worker_t *w)
-{
-    if (!w->guard.timer_set) {
-        ngx_add_timer(&w->guard, NGX_HTTP_AIOBS_KEY_GUARD);
-    }
-}
-
-
-void
-ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w)
-{
-    if (w->guard.timer_set && !ngx_http_aiobs_key_held(w)) {
-        ngx_del_timer(&w->guard);
-    }
 }
 
 
@@ -240,9 +200,15 @@ ngx_http_aiobs_key_timer(ngx_event_t *ev)
         ngx_http_aiobs_key_unread(w);
     }
 
+    w->save |= ngx_exiting;
+
     ngx_http_aiobs_limits_sweep();
 
     ngx_http_aiobs_key_start(w);
+
+    if (!w->busy) {
+        ngx_http_aiobs_key_stay(w);
+    }
 
     ngx_add_timer(ev, NGX_HTTP_AIOBS_KEY_POLL);
 }
@@ -294,6 +260,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
         job->keys_rc = AIOBS_STORE_FAILED;
         job->poll_rc = AIOBS_STORE_FAILED;
+        job->locked = 0;
         ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
                     sizeof(job->error));
         ngx_http_aiobs_key_work_fail(job, AIOBS_STORE_FAILED);
@@ -331,6 +298,8 @@ ngx_http_aiobs_key_done(ngx_event_t *ev)
     ngx_http_aiobs_key_work_done(w);
 
     w->busy = 0;
+
+    ngx_http_aiobs_key_stay(w);
 
     if (ngx_queue_empty(&w->waiting)) {
         ngx_http_aiobs_key_start(w);
@@ -450,12 +419,18 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
                                    "cannot be looked up" : "");
     }
 
-    if (!failed && w->failed) {
+    if (failed || !w->failed) {
+        w->failed = failed;
+        return;
+    }
+
+    /* a store that is locked for writing can be read all the time */
+
+    if (!ngx_http_aiobs_key_unsaved(job)) {
+        w->failed = 0;
         ngx_log_error(NGX_LOG_NOTICE, w->log, 0,
                       "key store \"%s\" works again", job->path);
     }
-
-    w->failed = failed;
 }
 
 

@@ -83,6 +83,7 @@ typedef struct {
     ngx_http_aiobs_key_event_t      events[NGX_HTTP_AIOBS_KEY_EVENTS];
 
     char                            error[512];
+    unsigned                        locked;     /* so that is why */
 } ngx_http_aiobs_key_job_t;
 
 
@@ -146,12 +147,14 @@ typedef struct {
     uint32_t                        why;        /* checksum of the reason */
     time_t                          crowded;
     ngx_msec_t                      unreadable; /* last seen so, 0: it is not */
+    ngx_msec_t                      late;       /* exiting, but for a lock */
 
     unsigned                        busy:1;     /* a job is under way */
     unsigned                        poll:1;     /* is due */
     unsigned                        save:1;
     unsigned                        check:1;
     unsigned                        failed:1;   /* the store, last time */
+    unsigned                        owes:1;     /* there is news to be saved */
 } ngx_http_aiobs_key_worker_t;
 
 
@@ -162,13 +165,6 @@ extern ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
 /* the table holds keys of this worker's store */
 #define ngx_http_aiobs_key_ours(w)  ((w)->keys->store == (w)->store)
 
-
-/*
- * A worker that is to exit does so when no timer is left, though requests wait
- * for the store: one is kept until none does.
- */
-void ngx_http_aiobs_key_hold(ngx_http_aiobs_key_worker_t *w);
-void ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w);
 
 /* starts the task, if there is something to do and none is under way */
 void ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w);
@@ -181,6 +177,29 @@ void ngx_http_aiobs_key_gather(ngx_http_aiobs_key_worker_t *w);
 
 /* another key of nobody */
 void ngx_http_aiobs_key_strange(ngx_http_aiobs_key_worker_t *w);
+
+
+/* --- ngx_http_aiobs_key_stay.c --- */
+
+/* the log is set */
+void ngx_http_aiobs_key_stay_init(ngx_http_aiobs_key_worker_t *w);
+
+/*
+ * A worker that is to exit does so when no timer is left, though requests wait
+ * for the store: one is kept until none does.
+ */
+void ngx_http_aiobs_key_hold(ngx_http_aiobs_key_worker_t *w);
+void ngx_http_aiobs_key_release(ngx_http_aiobs_key_worker_t *w);
+
+/*
+ * A job is done, or there is nothing to do: it stays until all is saved.  A
+ * store that somebody has locked is waited for, not for ever; for one that is
+ * away there is the last try of ngx_http_aiobs_key_save_last().
+ */
+void ngx_http_aiobs_key_stay(ngx_http_aiobs_key_worker_t *w);
+
+/* the job has something that it could not write yet */
+ngx_uint_t ngx_http_aiobs_key_unsaved(ngx_http_aiobs_key_job_t *job);
 
 
 /* --- ngx_http_aiobs_key_wait.c --- */

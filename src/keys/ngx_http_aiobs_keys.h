@@ -121,6 +121,12 @@ ngx_int_t ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
 void ngx_http_aiobs_keys_refused(ngx_http_aiobs_identity_t *identity,
     ngx_str_t *request_id);
 
+/*
+ * There is something of a key to be saved: this worker, when it is to exit,
+ * does so after that.
+ */
+void ngx_http_aiobs_keys_owe(void);
+
 /* a request goes on, or ends: it was suspended by blocked and aio */
 void ngx_http_aiobs_keys_resume(ngx_http_request_t *r);
 

@@ -288,12 +288,14 @@ ngx_http_aiobs_settle(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     if (ctx->call && ctx->call->reserve) {
         ngx_http_aiobs_settle_call(r, ctx);
+        ngx_http_aiobs_keys_owe();
     }
 
     if (ctx->called && ctx->identity && ctx->validated
         && ctx->identity->verdict == NGX_HTTP_AIOBS_KEY_VALID)
     {
         ngx_http_aiobs_settle_spend(ctx);
+        ngx_http_aiobs_keys_owe();
     }
 }
 
