@@ -43,12 +43,19 @@ like($help, qr/usage: .*--port/, 'tells the options');
 `bash ${\Aiobs::root()}/demo --nonsense 2>&1`;
 is($? >> 8, 2, 'a wrong option');
 
+for my $wrong (0, 65536, 'x', '') {
+    my $said = `bash ${\Aiobs::root()}/demo --port '$wrong' 2>&1`;
+    is($? >> 8, 2, "port '$wrong'");
+    like($said, qr/takes a number from 1 to 65535/, 'and what it takes');
+}
+
 my $pid = demo();
 ok(ready(), 'it is up') or diag(Aiobs::slurp($out));
 
 my $text = Aiobs::slurp($out);
 my ($key) = $text =~ /export KEY=(sk-[\w-]{43})$/m;
 ok($key, 'a key is shown');
+like($text, qr{another: /\S+/aiobs-keys create --db /}, 'and how to make another, from wherever one is');
 
 my @commands = $text =~ /^  ((?:curl|tail|\S+aiobs-keys spend) .*)$/mg;
 is(scalar @commands, 7, 'commands are printed');
@@ -79,10 +86,15 @@ my $m = run($commands[3]);
 like($m, qr/^llm_tokens_total\{provider="openai",model="gpt-4o-2024-08-06",endpoint="openai",token_type="input"\} 38$/m,
     'tokens are counted, those of the stream too');
 like($m, qr/^llm_cost_usd_total\{provider="openai"/m, 'and priced');
+unlike($m, qr/_bucket/, 'on a screenful');
 
 my @lines = split /\n/, run($commands[4]);
 is(scalar @lines, 3, 'lines of the log');
-is(decode_json($lines[0])->{user_id}, 'demo', 'whose calls they were');
+is_deeply([map { decode_json($_)->{user_id} } @lines], [('demo') x 3],
+    'whose calls they were, without scrapes between them');
+
+$r = decode_json(run($commands[0] =~ s/chat.completions/embeddings/r));
+like($r->{error}{message}, qr{OPENAI_API_KEY=.*/demo}, 'what it has no answer to, it says');
 
 like(run($commands[5]), qr/"request_id"/, 'the last requests');
 
