@@ -285,7 +285,8 @@ aiobs_store_migrate(aiobs_store_t *store, unsigned flags)
                          " last_used, is_active FROM api_keys LIMIT 0")
         != SQLITE_OK)
     {
-        return aiobs_store_fail(store, "use its table api_keys");
+        return aiobs_store_fail(store, "use its table api_keys, which"
+                                " \"aiobs-keys create\" makes");
     }
 
     while (version >= 0 && version < AIOBS_STORE_SCHEMA) {

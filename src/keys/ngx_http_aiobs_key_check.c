@@ -40,6 +40,9 @@ static ngx_int_t ngx_http_aiobs_worker_user(ngx_conf_t *cf,
 static ngx_int_t ngx_http_aiobs_may(ngx_conf_t *cf,
     ngx_http_aiobs_worker_user_t *user, ngx_str_t *store, u_char *path,
     ngx_uint_t want, ngx_http_aiobs_store_access_t *access);
+static void ngx_http_aiobs_may_not(ngx_conf_t *cf,
+    ngx_http_aiobs_worker_user_t *user, ngx_str_t *store, u_char *path,
+    ngx_uint_t want, struct stat *st);
 static mode_t ngx_http_aiobs_granted(ngx_http_aiobs_worker_user_t *user,
     struct stat *st);
 
@@ -363,10 +366,8 @@ ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
     ngx_str_t *store, u_char *path, ngx_uint_t want,
     ngx_http_aiobs_store_access_t *access)
 {
-    char            mode[16];
-    ngx_uint_t      refused, given;
-    struct stat     st;
-    struct passwd  *pw;
+    ngx_uint_t   refused, given;
+    struct stat  st;
 
     if (stat((char *) path, &st) == -1) {
 
@@ -403,21 +404,56 @@ ngx_http_aiobs_may(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
         return NGX_OK;
     }
 
-    pw = getpwuid(st.st_uid);
+    ngx_http_aiobs_may_not(cf, user, store, path, want, &st);
+
+    return NGX_ERROR;
+}
+
+
+/* says who may not what, and what would help */
+
+static void
+ngx_http_aiobs_may_not(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
+    ngx_str_t *store, u_char *path, ngx_uint_t want, struct stat *st)
+{
+    char            mode[16], owner[64], worker[64], help[256];
+    struct passwd  *pw;
+
+    pw = getpwuid(st->st_uid);
+    snprintf(owner, sizeof(owner), "%s", pw ? pw->pw_name : "without a name");
+
+    /* without root's rights all processes are of one user */
+
+    pw = user->name ? NULL : getpwuid(geteuid());
+    snprintf(worker, sizeof(worker), "%s",
+             user->name ? user->name : pw ? pw->pw_name : "of this process");
+
+    if (want == 1) {
+        snprintf(help, sizeof(help), "keep it where they may go, such as "
+                 "/var/lib/aiobs/keys.db");
+
+    } else if (user->name && st->st_uid != 0 && st->st_uid != user->uid) {
+        snprintf(help, sizeof(help), "is \"user %s;\" missing at the top of "
+                 "the configuration?", owner);
+
+    } else if (want == 6) {
+        snprintf(help, sizeof(help), "give it to them (chown %s)", worker);
+
+    } else {
+        snprintf(help, sizeof(help), "the store wants a directory of its own "
+                 "that is theirs: install -d -o %s -m 0700 /var/lib/aiobs",
+                 worker);
+    }
 
     /* nginx prints no octal numbers */
 
-    snprintf(mode, sizeof(mode), "%04o", (unsigned) st.st_mode & 07777);
+    snprintf(mode, sizeof(mode), "%04o", (unsigned) st->st_mode & 07777);
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "key store \"%V\": workers run as user \"%s\", who "
-                       "may not %s \"%s\" (mode %s, owner %s)", store,
-                       user->name ? user->name : "of this process",
-                       want == 1 ? "enter" : "read and write", path,
-                       mode,
-                       pw ? pw->pw_name : "without a name");
-
-    return NGX_ERROR;
+                       "may not %s \"%s\" (mode %s, owner %s); %s", store,
+                       worker, want == 1 ? "enter" : "read and write", path,
+                       mode, owner, help);
 }
 
 
