@@ -84,6 +84,17 @@ is(sql('PRAGMA journal_mode'), 'wal', 'readers and a writer go together');
 ok(!grep({ index(slurp($_), $alice) >= 0 } glob("$db*")),
     'the key itself is nowhere in the files');
 
+# as nginx's configuration names it; a directory that is missing
+
+($rc, $out) = run('', 'list', '--db', "sqlite:$db");
+is($rc, 0, 'the store as "aiobs_key_store" has it');
+like($out, qr/ alice /, 'is the same');
+
+($rc, $out, $err) = run('', 'create', '--db', $t->dir . '/none/keys.db', '--user', 'alice');
+is($rc, 1, 'no store where no directory is');
+like($err, qr{cannot create \S+/none/keys\.db: No such file.*install -d -o www-data -m 0700 \S+/none\n}s,
+    'and how to make one');
+
 # other programs
 
 my $other = 'a-key-of-python';

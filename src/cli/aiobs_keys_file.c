@@ -21,6 +21,7 @@
 
 static void aiobs_keys_unlink(const char *path, const char *suffix);
 static int aiobs_keys_give(int fd, const char *path);
+static void aiobs_keys_not_made(const char *path);
 
 
 int
@@ -35,7 +36,7 @@ aiobs_keys_make_file(const char *path)
             return 0;
         }
 
-        aiobs_keys_say("cannot create %s: %s", path, strerror(errno));
+        aiobs_keys_not_made(path);
         return -1;
     }
 
@@ -113,4 +114,33 @@ aiobs_keys_give(int fd, const char *path)
     free(copy);
 
     return rc;
+}
+
+
+/* errno: why; a directory that is missing is the reason most often met */
+
+static void
+aiobs_keys_not_made(const char *path)
+{
+    int          error;
+    char        *copy, *dir;
+    struct stat  st;
+
+    error = errno;
+    aiobs_keys_say("cannot create %s: %s", path, strerror(error));
+
+    copy = error == ENOENT ? strdup(path) : NULL;
+    if (copy == NULL) {
+        return;
+    }
+
+    dir = dirname(copy);
+
+    if (stat(dir, &st) == -1 && errno == ENOENT) {
+        aiobs_keys_say("note: there is no directory %s; make it, of the user"
+                       " of the nginx workers: install -d -o www-data -m 0700"
+                       " %s", dir, dir);
+    }
+
+    free(copy);
 }

@@ -111,6 +111,12 @@ aiobs_keys_parse(const aiobs_keys_command_t *c, int argc, char **argv,
         return AIOBS_EXIT_USAGE;
     }
 
+    /* as "aiobs_key_store" has it */
+
+    if (o->db && strncmp(o->db, "sqlite:", sizeof("sqlite:") - 1) == 0) {
+        o->db += sizeof("sqlite:") - 1;
+    }
+
     if (o->db == NULL || o->db[0] == '\0') {
         aiobs_keys_say("which store? give --db PATH");
         fprintf(stderr, "usage: aiobs-keys %s\n", c->usage);
