@@ -3,11 +3,15 @@
 # make NGINX_SRC=DIR      against an unpacked nginx source or nginx-dev tree
 # make OBJS=DIR           build elsewhere than in objs
 # make CC=clang           with another compiler
+# make install            the module into /usr/lib/nginx/modules (MODULES=DIR),
+#                         aiobs-keys into /usr/local/bin (PREFIX=DIR: DIR/bin); DESTDIR=DIR
 # make AIOBS_LTO=0        without link-time optimization
 
 NGINX_SRC ?= /usr/share/nginx/src
 OBJS      ?= objs
 CC        ?= cc
+MODULES   ?= /usr/lib/nginx/modules
+PREFIX    ?= /usr/local
 
 BUILD   = $(abspath $(OBJS))
 SOURCES = $(sort config ngx_http_aiobs_module.c \
@@ -16,7 +20,7 @@ CONFIGURED = $(strip $(SOURCES) $(if $(filter 0,$(AIOBS_LTO)),AIOBS_LTO=0))
 CLI     = $(wildcard src/cli/*.c src/keys/aiobs_*.c)
 WARN    = -Wall -Wextra -Wno-unused-parameter -Werror
 
-.PHONY: all clean
+.PHONY: all install clean
 
 all: $(OBJS)/ngx_http_aiobs_module.so $(OBJS)/aiobs-keys
 
@@ -37,6 +41,11 @@ $(OBJS)/ngx_http_aiobs_module.so: $(SOURCES) $(OBJS)/Makefile
 $(OBJS)/aiobs-keys: $(CLI) $(wildcard src/cli/*.h src/keys/aiobs_*.h)
 	@mkdir -p $(OBJS)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto -ljansson -lm
+
+# install puts a new file in the place of the old, which nginx may have open
+install: all
+	install -D -m 0644 $(OBJS)/ngx_http_aiobs_module.so "$(DESTDIR)$(MODULES)/ngx_http_aiobs_module.so"
+	install -D -m 0755 $(OBJS)/aiobs-keys "$(DESTDIR)$(PREFIX)/bin/aiobs-keys"
 
 clean:
 	rm -rf $(OBJS)
