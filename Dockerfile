@@ -1,7 +1,7 @@
 # Builds the module and runs the gateway as a user without rights.
 #
 #     docker build -t aiobs .
-#     docker run -p 8080:8080 -v keys:/var/lib/aiobs \
+#     docker run -p 8080:8080 -v keys:/var/lib/aiobs --stop-timeout 120 \
 #         -v ./nginx.conf:/etc/aiobs/nginx.conf:ro aiobs
 
 FROM debian:bookworm-slim AS build
@@ -14,7 +14,7 @@ RUN apt-get update \
 
 WORKDIR /build
 COPY . .
-RUN make
+RUN make -j"$(nproc)"
 
 
 FROM debian:bookworm-slim
