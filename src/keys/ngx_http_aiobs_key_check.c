@@ -20,6 +20,7 @@
 
 typedef struct {
     const char   *name;
+    ngx_uint_t    said;       /* by "user", as far as that was read */
     uid_t         uid;
     gid_t         groups[NGX_HTTP_AIOBS_GROUPS];
     int           ngroups;
@@ -327,7 +328,9 @@ ngx_http_aiobs_worker_user(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user)
 
     /* "user" may stand below http{}, or nowhere */
 
-    if (ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+    user->said = ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT;
+
+    if (user->said) {
         user->name = ccf->username;
         user->uid = ccf->user;
         gid = ccf->group;
@@ -432,7 +435,7 @@ ngx_http_aiobs_may_not(ngx_conf_t *cf, ngx_http_aiobs_worker_user_t *user,
         snprintf(help, sizeof(help), "keep it where they may go, such as "
                  "/var/lib/aiobs/keys.db");
 
-    } else if (user->name && st->st_uid != 0 && st->st_uid != user->uid) {
+    } else if (user->name && !user->said && st->st_uid != 0) {
         snprintf(help, sizeof(help), "is \"user %s;\" missing at the top of "
                  "the configuration?", owner);
 
