@@ -186,6 +186,9 @@ my %twisted = (
     'behind a line in a string' => "{\"model\":\"gpt-4o\",\"x\":\"a\nb\",\"model\":\"gpt-5\"}",
     'behind deep nesting' => '{"model":"gpt-4o","x":' . '[' x 600 . ']' x 600 . ',"model":"gpt-5"}',
     'without an end' => '{"model":"gpt-4o"',
+    'before another document' => "{\"model\":\"gpt-4o\"}\n{\"model\":\"gpt-5\"}",
+    'before what is none' => '{"model":"gpt-4o"}&model=gpt-5',
+    'before something far behind' => '{"model":"gpt-4o"}' . ' ' x 100000 . '{"model":"gpt-5"}',
     'and another one in a list' => '[{"model":"gpt-4o"},{"model":"gpt-5"}]',
     'spelled with escapes' => '{"model":"gpt\u002d5"}',
     'not named' => '{"messages":[]}',
@@ -202,6 +205,8 @@ for my $how (sort keys %twisted) {
 is($t->post(1, '/v1/chat/completions',
         '{"x":"' . 'y' x 100000 . '","model":"gpt\u002d4o"}', @auth)->{status},
     200, 'allowed behind much else, with an escape');
+is($t->post(1, '/v1/chat/completions', "\n {\"model\":\"gpt-4o\"} \r\n\t\n", @auth)->{status}, 200,
+    'between blanks') for 1 .. 4;
 gzip(\'{"model":"gpt-4o"}' => \my $gzipped);
 is($t->post(1, '/v1/chat/completions', $gzipped, @auth,
         'Content-Encoding', 'gzip')->{status}, 403, 'in a compressed body');

@@ -130,6 +130,13 @@ aiobs_request_feed(aiobs_request_t *q, const void *data, size_t len)
     {
         p = aiobs_forms_document(&q->place, &q->json, p, last);
     }
+
+    /* what else stands behind the document may be one to others */
+
+    for ( /* void */ ; p < last && q->done && !q->rec.models_differ; p++) {
+        q->rec.models_differ = *p != ' ' && *p != '\n' && *p != '\r'
+                               && *p != '\t';
+    }
 }
 
 
