@@ -272,6 +272,12 @@ ngx_http_aiobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         ctx = ngx_http_aiobs_get_ctx(r);
 
         if (ctx) {
+            if (r->headers_out.trailers.part.nelts
+                && ngx_http_aiobs_active_ctx(r))
+            {
+                ngx_http_aiobs_answer_trailers(r, ctx);
+            }
+
             ngx_http_aiobs_llm_body(r, ctx, in);
 
             if (ctx->stream && ngx_http_aiobs_stream_hiding(ctx)) {
@@ -321,12 +327,8 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
     ngx_http_top_early_hints_filter = ngx_http_aiobs_early_hints_filter;
 #endif
 
-    /* spans tell whether the answer came to its end */
-
-    if (amcf->llm || amcf->exporters) {
-        ngx_http_aiobs_next_body_filter = ngx_http_top_body_filter;
-        ngx_http_top_body_filter = ngx_http_aiobs_body_filter;
-    }
+    ngx_http_aiobs_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_aiobs_body_filter;
 
     if (amcf->llm) {
         ngx_http_aiobs_next_request_filter = ngx_http_top_request_body_filter;

@@ -56,7 +56,9 @@ my @early = (':status', 103, 'link', '</a>', 'x-request-id', 'hint-1');
 
 my %cases = (
     ok => [headers(0, @ok), frame(DATA, FIN, 1, $json)],
-    trailers => [headers(0, @ok), frame(DATA, 0, 1, $json), headers(FIN, 'x-request-id', 'late')],
+    trailers => [headers(0, @ok), frame(DATA, 0, 1, $json),
+        headers(FIN, 'x-request-id', 'late', 'x-provider-request-id', 'later', 'x-cost', '7')],
+    trailed => [headers(0, @sse), frame(DATA, 0, 1, $event . $usage . $done), headers(FIN, 'x-request-id', 'late')],
     reset => [frame(RST, 0, 1, pack 'N', 2)],
     refused => [frame(RST, 0, 1, pack 'N', 7)],
     goaway => [frame(GOAWAY, 0, 0, pack 'NN', 0, 0)],
@@ -110,6 +112,8 @@ $t->upstream(2, sub {
     $c->syswrite($head) if $case =~ /^hints/;
     return $t->answer($c, 500, [], '{}') if $case eq 'hintserror';
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Ty") if $case eq 'half';
+    return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        . sprintf("%x\r\n", length $json) . "$json\r\n0\r\nX-Request-ID: late\r\nX-Cost: 7\r\n\r\n") if $case eq 'trailed';
     return if $case ne 'hints';
     $t->answer($c, 200, ['Content-Type', 'application/json', 'X-Request-ID', 'prov-1'], $json);
 });
@@ -118,6 +122,7 @@ $t->upstream(2, sub {
 
 my ($listen2, $http2) = $t->http2;
 my $v2 = $proxy2 ? 'proxy_http_version 2;' : '';
+my $trailers = $version >= 27002 ? 'proxy_pass_trailers on;' : '';
 my $early = $hints ? 'early_hints 1;' : '';
 
 $t->start(<<EOF);
@@ -129,8 +134,8 @@ server {
     grpc_read_timeout 1s;
     $early
     location /grpc/ { rewrite ^/grpc(.*) \$1 break; grpc_pass grpc://127.0.0.1:%%PORT_0%%; }
-    location /v2/ { $v2 proxy_pass http://127.0.0.1:%%PORT_0%%/; }
-    location /v1/ { proxy_pass http://127.0.0.1:%%PORT_2%%; }
+    location /v2/ { $v2 $trailers proxy_pass http://127.0.0.1:%%PORT_0%%/; }
+    location /v1/ { proxy_http_version 1.1; $trailers proxy_pass http://127.0.0.1:%%PORT_2%%; }
     location /next/ {
         proxy_intercept_errors on;
         error_page 500 = \@next;
@@ -162,6 +167,8 @@ sub told {
     return join ' ', map { $line->{$_} // '-' } qw(status_code upstream_status error_type usage_source input_tokens output_tokens);
 }
 
+sub trailers { my ($r) = @_; return join ', ', map { lc } $r->{raw} =~ /\r\n0\r\n(.*)\r\n\r\n$/s ? split /\r\n/, $1 : () }
+
 sub metric { my ($re) = @_; return grep { /$re/ } split /\n/, $t->get(1, '/metrics')->{body} }
 
 for my $how ('grpc', $proxy2 ? 'v2' : ()) {
@@ -175,6 +182,12 @@ for my $how ('grpc', $proxy2 ? 'v2' : ()) {
 
     ($r, $line) = call('trailers', $path);
     is(told($line) . " $line->{provider_request_id}", '200 200 - reported 19 10 prov-1', 'with trailers');
+    is(trailers($r), 'x-cost: 7', 'which tell no other ids than the header');
+
+    ($r, $line) = call('trailed', $path);
+    is(trailers($r), '', 'and none that is not ours');
+    is(told($line), '200 200 - reported 11 3', 'of a stream');
+    is($line->{provider_request_id}, 'late', 'which the log has');
 
     for my $case (qw(reset refused goaway close)) {
         ($r, $line) = call($case, $path);
@@ -222,12 +235,21 @@ sub streams {
 
 for my $how ('/grpc/', $proxy2 ? '/v2/' : ()) {
     my %tries = map { /outcome="(\w+)"\} (\d+)/ ? ($1, $2) : () } metric(qr/^llm_upstream_attempts_total\{endpoint="$how"/);
-    is_deeply(\%tries, { success => 4, upstream_reset => 4, timeout => 1, rate_limited => 1 }, "$how: what every try came to");
+    is_deeply(\%tries, { success => 5, upstream_reset => 4, timeout => 1, rate_limited => 1 }, "$how: what every try came to");
 }
 
 # --- 103 ---
 
 is(told((call('half', '/v1/chat/completions'))[1]), '502 502 upstream_reset none - -', 'half a header is no answer');
+
+SKIP: {
+    skip 'this nginx passes no trailers on', 3 unless $trailers;
+
+    my ($r, $line) = call('trailed', '/v1/chat/completions');
+    is(trailers($r), 'x-cost: 7', 'trailers of HTTP/1.1: none with an id');
+    is($r->{headers}{'x-request-id'}, $line->{request_id}, 'which the header has');
+    is("$line->{provider_request_id} " . told($line), 'late 200 200 - reported 19 10', 'and the log the other');
+}
 
 SKIP: {
     skip 'this nginx takes 103 for the answer', 1 unless $hints;

@@ -114,6 +114,37 @@ ngx_http_aiobs_early_hints(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_aiobs_answer_trailers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t        name, told;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *last;
+
+    told = ctx->provider_request_id.len != 0;
+
+    for (part = &r->headers_out.trailers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (last = h + part->nelts; h < last; h++) {
+            name = ngx_http_aiobs_provider_name(h);
+
+            if (ctx->provider_request_id.len == 0
+                && name <= NGX_HTTP_AIOBS_PROVIDER_IDS
+                && ngx_http_aiobs_is_provider_id(ctx, h))
+            {
+                ctx->provider_request_id = h->value;
+            }
+
+            if (name == 0 || (name == NGX_HTTP_AIOBS_PROVIDER_IDS && told)) {
+                h->hash = 0;
+            }
+        }
+    }
+}
+
+
 /* the rank of a name; PROVIDER_IDS: our own; above: none of them */
 
 static ngx_uint_t

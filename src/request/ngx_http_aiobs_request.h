@@ -259,6 +259,14 @@ void ngx_http_aiobs_answered(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 /* takes the upstream's X-Request-ID out of a 103, which has none of ours */
 void ngx_http_aiobs_early_hints(ngx_http_request_t *r);
 
+/*
+ * The same of the upstream's trailers, before they go: the header has told our
+ * id, and the provider's where it was known.  One that is in them alone is kept
+ * for the log.
+ */
+void ngx_http_aiobs_answer_trailers(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
 /* X-Request-ID and X-Provider-Request-ID of the answer */
 ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
