@@ -306,6 +306,30 @@ my $s = $t->raw(1, "POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\
 like($s, qr/^HTTP\/1\.1 201 /, 'a chunked body');
 push @{$t->{secrets}}, $1 if $s =~ /"api_key":"([^"]+)"/;
 
+# another program has put what is no number where JSON wants one: what was done is told, though it cannot be read
+
+system('sqlite3', $db, 'CREATE TRIGGER spoil AFTER INSERT ON aiobs_key_attrs WHEN new.rpm = 4242'
+    . " BEGIN UPDATE aiobs_key_attrs SET rpm = x'00' WHERE hash = new.hash; END");
+($status, $key, $r) = api('POST', '', { user_id => 'unread', limits => { rpm => 4242 } });
+is("$status @{[sort keys %{$key || {}}]}", '201 api_key hash key_id', 'a key that cannot be read is told of');
+my $unread = $key || {};
+is($unread->{hash}, sha256_hex($unread->{api_key} // ''), 'by what is known');
+is($r->{headers}{location}, "/aiobs/keys/$unread->{key_id}", 'it has its URI');
+is($t->log_of("k$n")->{event}, 'key_created', 'logged');
+like($t->error_log, qr/keys API: the key was changed, but cannot be read: .*JSON/, 'with the trouble');
+is_problem([api('GET', "/$unread->{key_id}")], 503, qr/cannot be used/, 'it is not shown');
+my $same = encode_json({ map { $_ => $unread->{$_} } qw(hash key_id) });
+
+for my $case (['PATCH', '', { name => 'new' }, 'changed'], ['POST', '/revoke', undef, 'revoked'], ['POST', '/restore', undef, 'restored']) {
+    ($status, $key) = api($case->[0], "/$unread->{key_id}$case->[1]", $case->[2]);
+    is_deeply([$status, $key], [200, decode_json($same)], "it is $case->[3]");
+    is($t->log_of("k$n")->{event}, "key_$case->[3]", 'logged');
+}
+
+($status, $key) = api('PATCH', "/$unread->{key_id}", { limits => { rpm => undef } });
+is_deeply([$status, @$key{qw(name state limits)}], [200, 'new', 'active', {}], 'mended, it is shown as it was changed');
+ok(wait_for(sub { works($unread->{api_key}) == 200 }, 3), 'and works');
+
 # the store is out of reach: nothing is lost, nothing is done by halves
 
 sub locked {

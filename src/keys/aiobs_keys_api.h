@@ -45,7 +45,8 @@ typedef struct {
 
 /*
  * Answers the request, errors of its own included.  Returns a code of the
- * store: BUSY, MISSING and FAILED leave no answer.
+ * store: BUSY, MISSING and FAILED leave no answer, and nothing was done;
+ * unless event tells what was done, and the key could not be read after it.
  */
 int aiobs_keys_api_run(aiobs_store_t *store, void *api);
 

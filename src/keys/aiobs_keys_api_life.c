@@ -80,9 +80,7 @@ aiobs_keys_api_rotate(aiobs_keys_api_t *api, aiobs_store_t *store,
     }
 
     if (rc == AIOBS_STORE_OK) {
-        api->event = "key_rotated";
-        api->created = 1;
-        rc = aiobs_keys_api_answer(api, store, new_hash, 201, key);
+        rc = aiobs_keys_api_done(api, store, new_hash, key, "key_rotated");
     }
 
     OPENSSL_cleanse(key, sizeof(key));
@@ -127,8 +125,8 @@ aiobs_keys_api_activate(aiobs_keys_api_t *api, aiobs_store_t *store,
                               aiobs_keys_api_ignore, NULL);
 
     if (rc == AIOBS_STORE_OK) {
-        api->event = active ? "key_restored" : "key_revoked";
-        rc = aiobs_keys_api_answer(api, store, hash, 200, NULL);
+        rc = aiobs_keys_api_done(api, store, hash, NULL,
+                                 active ? "key_restored" : "key_revoked");
     }
 
     return rc;

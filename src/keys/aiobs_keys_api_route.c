@@ -6,6 +6,8 @@
  */
 
 
+#define _GNU_SOURCE
+
 #include "aiobs_keys_api_route.h"
 
 #include <openssl/crypto.h>
@@ -15,6 +17,8 @@
 #include <strings.h>
 
 
+static int aiobs_keys_api_known(aiobs_keys_api_t *api, const char *hash,
+    const char *key);
 static int aiobs_keys_api_only(void *data, const aiobs_key_row_t *row);
 static int aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, json_t *body);
@@ -28,20 +32,30 @@ int
 aiobs_keys_api_show(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash)
 {
-    return aiobs_keys_api_answer(api, store, hash, 200, NULL);
+    int  rc;
+
+    rc = aiobs_keys_api_read(api, store, hash, NULL);
+
+    if (rc == AIOBS_STORE_OK) {
+        api->status = 200;
+    }
+
+    return aiobs_keys_api_gone(api, rc);
 }
 
 
 int
-aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash, int status, const char *key)
+aiobs_keys_api_read(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const char *key)
 {
     int                  rc;
+    long                 head;
     FILE                *out;
     aiobs_key_filter_t   filter;
 
     out = open_memstream(&api->text, &api->len);
     if (out == NULL) {
+        api->text = NULL;
         return AIOBS_STORE_FAILED;
     }
 
@@ -49,24 +63,80 @@ aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
         fprintf(out, "{\"api_key\":\"%s\",", key);
     }
 
+    head = ftell(out);
+
     memset(&filter, 0, sizeof(filter));
     filter.prefix = hash;
     filter.json = 1;
 
     rc = aiobs_store_list(store, &filter, aiobs_keys_api_only, out);
 
+    if (rc == AIOBS_STORE_OK && ftell(out) == head) {
+        rc = AIOBS_STORE_NONE;
+    }
+
     putc('\n', out);
-    fclose(out);
+
+    if (fclose(out) != 0 && rc == AIOBS_STORE_OK) {
+        rc = AIOBS_STORE_FAILED;
+    }
 
     if (rc != AIOBS_STORE_OK) {
         aiobs_keys_api_free(api);
         return rc;
     }
 
-    api->status = status;
     snprintf(api->key_id, sizeof(api->key_id), "%.12s", hash);
 
     return AIOBS_STORE_OK;
+}
+
+
+int
+aiobs_keys_api_done(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const char *key, const char *event)
+{
+    int  rc;
+
+    rc = aiobs_keys_api_read(api, store, hash, key);
+
+    if (rc == AIOBS_STORE_NONE && key == NULL) {
+        return aiobs_keys_api_gone(api, rc);
+    }
+
+    api->event = event;
+    api->created = key != NULL;
+    api->status = key ? 201 : 200;
+
+    if (rc != AIOBS_STORE_OK && aiobs_keys_api_known(api, hash, key) != 0) {
+        api->status = 500;
+    }
+
+    return rc == AIOBS_STORE_NONE ? AIOBS_STORE_OK : rc;
+}
+
+
+/* what can be told of a key that is not read: a new one is never shown again */
+
+static int
+aiobs_keys_api_known(aiobs_keys_api_t *api, const char *hash, const char *key)
+{
+    int  len;
+
+    snprintf(api->key_id, sizeof(api->key_id), "%.12s", hash);
+
+    len = asprintf(&api->text, "{%s%s%s\"key_id\":\"%s\",\"hash\":\"%s\"}\n",
+                   key ? "\"api_key\":\"" : "", key ? key : "",
+                   key ? "\"," : "", api->key_id, hash);
+
+    if (len == -1) {
+        api->text = NULL;
+        return -1;
+    }
+
+    api->len = len;
+
+    return 0;
 }
 
 
@@ -127,9 +197,7 @@ aiobs_keys_api_create(aiobs_keys_api_t *api, aiobs_store_t *store,
     json_decref(body);
 
     if (rc == AIOBS_STORE_OK) {
-        api->event = "key_created";
-        api->created = 1;
-        rc = aiobs_keys_api_answer(api, store, hash, 201, key);
+        rc = aiobs_keys_api_done(api, store, hash, key, "key_created");
     }
 
     OPENSSL_cleanse(key, sizeof(key));
@@ -205,9 +273,10 @@ aiobs_keys_api_edit(aiobs_keys_api_t *api, aiobs_store_t *store,
 
     if (rc != AIOBS_STORE_OK || api->problem) {
         aiobs_store_abort(store);
+        return aiobs_keys_api_gone(api, rc);
     }
 
-    return rc;
+    return aiobs_keys_api_done(api, store, hash, NULL, "key_changed");
 }
 
 
@@ -228,7 +297,7 @@ aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
         return AIOBS_STORE_OK;
     }
 
-    rc = aiobs_keys_api_answer(api, store, hash, 0, NULL);
+    rc = aiobs_keys_api_read(api, store, hash, NULL);
     if (rc != AIOBS_STORE_OK) {
         return rc;
     }
@@ -265,7 +334,6 @@ static int
 aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash, const json_t *body)
 {
-    int                rc;
     char               actor[32];
     const char        *error;
     aiobs_actor_t      who;
@@ -280,14 +348,7 @@ aiobs_keys_api_write(aiobs_keys_api_t *api, aiobs_store_t *store,
 
     aiobs_keys_api_who(api, &who, actor);
 
-    rc = aiobs_store_edit(store, &who, hash, &form.attrs);
-
-    if (rc == AIOBS_STORE_OK) {
-        api->event = "key_changed";
-        rc = aiobs_keys_api_answer(api, store, hash, 200, NULL);
-    }
-
-    return aiobs_keys_api_gone(api, rc);
+    return aiobs_store_edit(store, &who, hash, &form.attrs);
 }
 
 

@@ -45,9 +45,20 @@ int aiobs_keys_api_revoke(aiobs_keys_api_t *api, aiobs_store_t *store,
 int aiobs_keys_api_restore(aiobs_keys_api_t *api, aiobs_store_t *store,
     const char *hash);
 
-/* answers with the key as it is stored; key: the raw one, shown this once */
-int aiobs_keys_api_answer(aiobs_keys_api_t *api, aiobs_store_t *store,
-    const char *hash, int status, const char *key);
+/*
+ * Fills in the text: the key as it is stored; key: the raw one, shown this
+ * once, or NULL.  NONE: there is no such key.
+ */
+int aiobs_keys_api_read(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const char *key);
+
+/*
+ * Answers what was done, and how the key is now: with all that is known of it
+ * where it cannot be read, which the code of the store tells.  event: of the
+ * log.
+ */
+int aiobs_keys_api_done(aiobs_keys_api_t *api, aiobs_store_t *store,
+    const char *hash, const char *key, const char *event);
 
 /* of the request, new; NULL: the problem is told */
 json_t *aiobs_keys_api_body(aiobs_keys_api_t *api, int needed);

@@ -423,7 +423,12 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
     ngx_http_aiobs_keys_calls--;
     call->done = 1;
 
-    if (work->rc != AIOBS_STORE_OK || api->status == 0) {
+    if (work->rc != AIOBS_STORE_OK && api->event) {
+        ngx_log_error(NGX_LOG_ERR, call->request->connection->log, 0,
+                      "aiobs: keys API: the key was changed, but cannot be "
+                      "read: %s", work->error);
+
+    } else if (work->rc != AIOBS_STORE_OK || api->status == 0) {
         ngx_log_error(NGX_LOG_ERR, call->request->connection->log, 0,
                       "aiobs: keys API: the key store failed: %s",
                       work->error);
