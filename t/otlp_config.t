@@ -95,6 +95,17 @@ $t->get(1, '/', 'X-Request-ID', 'untrusted');
 ok(Aiobs::wait_for(sub { $t->get(1, '/metrics')->{body} =~ /aiobs_export_failed_total\{exporter="otlp",reason="tls"\}/ }, 10),
     'a certificate that nobody has signed');
 
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => 'https://127.0.0.1:' . $t->port(3), OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE => 'none.pem',
+    OTEL_EXPORTER_OTLP_CERTIFICATE => 'cert.pem', OTEL_EXPORTER_OTLP_CLIENT_KEY => '', OTEL_EXPORTER_OTLP_HEADERS => 'authorization=s3cret');
+$t->get(1, '/', 'X-Request-ID', 'env-tls');
+ok(arrives($spans, 'env-tls'), 'OTEL_EXPORTER_OTLP_CERTIFICATE, where that for traces cannot be read');
+
+run_with($tls =~ s/trusted_certificate cert.pem;//r, OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE => '', OTEL_EXPORTER_OTLP_CERTIFICATE => '');
+$t->get(1, '/', 'X-Request-ID', 'env-empty');
+ok(Aiobs::wait_for(sub { $t->get(1, '/metrics')->{body} =~ /aiobs_export_failed_total\{exporter="otlp",reason="tls"\}/ }, 10),
+    'one that is empty is none');
+unlike($t->error_log, qr/error setting certificate/, 'no file is asked for');
+
 # --- the environment ---
 
 my ($http, $grpc) = map { 'http://127.0.0.1:' . $t->port($_) } 5, 6;
@@ -286,6 +297,8 @@ my @bad = (
     ['header "x y" s3cret;', qr/the header "x y"/, 'a name that no header has'],
     ['header x env:NOT_SET;', qr/environment variable "NOT_SET" is not set/, 'a variable that is not set'],
     ['header x file:none;', qr/open\(\) "\S+\/none" failed/, 'a file that is not there'],
+    (map { ["$_ none.pem;", qr/open\(\) "\S+\/none\.pem" failed .*No such file/, "$_: a file that is not there"],
+           ["$_ /tmp;", qr/open\(\) "\/tmp" failed .*Is a directory/, "$_: a directory"] } qw(trusted_certificate certificate certificate_key)),
     ['header x file:empty;', qr/"\S+\/empty" is empty/, 'an empty file'],
     ['header x file:control;', qr/"\S+\/control" has control bytes/, 'control bytes'],
     ['header x file:long;', qr/longer than 4096 bytes/, 'a long file'],
@@ -351,6 +364,9 @@ ignored(@$_) for (map { my $name = $_; map { [$name, $_, qr/$name, which is igno
     ['OTEL_SPAN_EVENT_COUNT_LIMIT', '0', qr/up to 2/], ['OTEL_SPAN_LINK_COUNT_LIMIT', '0', qr/up to 1/],
     ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', 'x', qr/from 0 on/], ['OTEL_LOG_LEVEL', 'debug', qr/OTEL_LOG_LEVEL is ignored: .*"error_log"/],
     ['OTEL_CONFIG_FILE', '/etc/otel.yaml', qr/OTEL_CONFIG_FILE is ignored: the other/], ['OTEL_ENTITIES', 'service{}', qr/OTEL_ENTITIES is ignored/],
+    (map { ["OTEL_EXPORTER_OTLP_$_", 'none.pem', qr{"/\S+/none\.pem" of the environment variable OTEL_EXPORTER_OTLP_$_ cannot be read, and is ignored .*No such file}] }
+        qw(CERTIFICATE CLIENT_CERTIFICATE CLIENT_KEY TRACES_CERTIFICATE TRACES_CLIENT_KEY)),
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/tmp', qr{"/tmp" of the environment variable \S+ cannot be read, and is ignored .*Is a directory}],
     ['OTEL_TRACES_SAMPLER_ARG', '2', qr/a number from 0 to 1/, OTEL_TRACES_SAMPLER => 'traceidratio'];
 
 {

@@ -284,17 +284,31 @@ static char *
 ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
     ngx_str_t *file)
 {
+    ngx_str_t                    value;
+    ngx_err_t                    err;
     ngx_uint_t                   i;
     ngx_http_aiobs_otlp_name_t   full;
 
     for (i = 0; i < 2 && file->len == 0; i++) {
 
-        if (ngx_http_aiobs_otlp_env(name, i, full, file) == NGX_OK) {
-            return ngx_conf_full_name(cf->cycle, file, 1) == NGX_OK
-                   ? NGX_CONF_OK : NGX_CONF_ERROR;
+        if (ngx_http_aiobs_otlp_env(name, i, full, &value) != NGX_OK) {
+            continue;
         }
 
-        file->len = 0;
+        if (ngx_conf_full_name(cf->cycle, &value, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        err = ngx_http_aiobs_export_unreadable(&value);
+
+        if (err == 0) {
+            *file = value;
+            break;
+        }
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, err,
+                           "the file \"%V\" of the environment variable %s "
+                           "cannot be read, and is ignored", &value, full);
     }
 
     return NGX_CONF_OK;
