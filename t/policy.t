@@ -348,10 +348,15 @@ is(join(',', map { call($t, 1, $many[$_ - 1], model => "m-$_-x")->{status} }
 is(join(',', map { call($t, 1, $many[$_ - 1], model => 'm-0-x')->{status} }
     1 .. 20), join(',', (403) x 20), 'and no others');
 
-my ($rc, $out) = $t->check(<<'EOC');
-aiobs_group_label "";
-server { listen 127.0.0.1:%%PORT_2%%; }
-EOC
-like($out, qr/invalid name "" of "aiobs_group_label"/, 'a label has a name');
+for my $name ('', 'a' x 33, 'te am', "te\xc3\xa4m") {
+    my ($rc, $out) = $t->check("aiobs_group_label \"$name\"; server { listen 127.0.0.1:%%PORT_2%%; }");
+    like($out, qr/invalid name "\Q$name\E" of "aiobs_group_label": a label of keys is expected, 1 to 32 letters/, "no label's name: $name");
+    isnt($rc, 0, 'it is refused');
+    isnt(($t->keys_cli(qw(create --user ann --db), $t->store, '--label', "$name=x"))[0], 0, 'and no key can have it');
+}
+
+my $longest = 'a-b_c.d' . 'e' x 25;
+is(($t->check("aiobs_group_label $longest; server { listen 127.0.0.1:%%PORT_2%%; }"))[0], 0, 'the longest name');
+is(($t->keys_cli(qw(create --user ann --db), $t->store, '--label', "$longest=x"))[0], 0, 'which a key can have');
 
 $t->done;

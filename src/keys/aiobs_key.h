@@ -23,6 +23,7 @@
 #define AIOBS_KEY_RAW_MAX      512      /* longer is no key of anybody */
 #define AIOBS_KEY_USER_MAX     128      /* bytes */
 #define AIOBS_KEY_NAME_MAX     64
+#define AIOBS_KEY_LABEL_MAX    32       /* of the name of a label */
 #define AIOBS_KEY_TIME_LEN     26       /* 2026-11-23T21:04:05.000000 */
 
 
@@ -54,6 +55,9 @@ const char *aiobs_key_text_error(const char *text, size_t max);
  * control characters.  NULL: they are, or len is 0; else what is wrong.
  */
 const char *aiobs_key_labels_error(const char *json, size_t len);
+
+/* whether a label may have that name */
+int aiobs_key_label_name(const char *name);
 
 /* length of the UTF-8 sequence at p, 0: invalid, cut off or a control */
 size_t aiobs_key_utf8(const unsigned char *p, const unsigned char *end);

@@ -13,8 +13,7 @@
 
 
 #define AIOBS_LABELS       16
-#define AIOBS_LABEL_NAME   32           /* bytes */
-#define AIOBS_LABEL_VALUE  128
+#define AIOBS_LABEL_VALUE  128          /* bytes */
 
 
 static const char *aiobs_key_label_error(const char *name, json_t *value);
@@ -149,19 +148,28 @@ aiobs_key_labels_error(const char *json, size_t len)
 }
 
 
+int
+aiobs_key_label_name(const char *name)
+{
+    size_t  i;
+
+    for (i = 0; name[i]; i++) {
+        if (!isalnum((unsigned char) name[i]) && !strchr("_-.", name[i])) {
+            return 0;
+        }
+    }
+
+    return i != 0 && i <= AIOBS_KEY_LABEL_MAX;
+}
+
+
 static const char *
 aiobs_key_label_error(const char *name, json_t *value)
 {
     size_t                i;
     const unsigned char  *p, *end;
 
-    for (i = 0; name[i]; i++) {
-        if (!isalnum((unsigned char) name[i]) && !strchr("_-.", name[i])) {
-            break;
-        }
-    }
-
-    if (i == 0 || i > AIOBS_LABEL_NAME || name[i]) {
+    if (!aiobs_key_label_name(name)) {
         return "a label's name is not 1 to 32 letters, digits, \"_\", \"-\" or"
                " \".\"";
     }

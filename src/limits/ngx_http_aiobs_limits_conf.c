@@ -7,10 +7,10 @@
 
 
 #include "ngx_http_aiobs_limits.h"
+#include "../keys/aiobs_key.h"
 
 
 #define NGX_HTTP_AIOBS_SHARE_MAX  10000
-#define NGX_HTTP_AIOBS_GROUP_MAX  64
 
 
 /* aiobs_limit_share number */
@@ -61,11 +61,14 @@ ngx_http_aiobs_group_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].len == 0 || value[1].len > NGX_HTTP_AIOBS_GROUP_MAX) {
+    /* no key can have another */
+
+    if (!aiobs_key_label_name((char *) value[1].data)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid name \"%V\" of \"aiobs_group_label\": a "
-                           "label of keys, 1 to %d bytes, is expected",
-                           &value[1], NGX_HTTP_AIOBS_GROUP_MAX);
+                           "label of keys is expected, 1 to %d letters, "
+                           "digits, \"_\", \"-\" or \".\"", &value[1],
+                           AIOBS_KEY_LABEL_MAX);
         return NGX_CONF_ERROR;
     }
 
