@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs qw(slurp spew wait_for);
 use Digest::SHA qw(sha256_hex);
+use IO::Select;
 use JSON::PP;
 use POSIX qw(strftime);
 use Test::More;
@@ -373,6 +374,44 @@ close $gone;
 is($t->log_of('gone')->{status_code}, 503, 'nobody waits for a lock who has left');
 $t->kill_wait($lock, 'KILL');
 is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'and no key is made');
+
+# nor is it made for who has left before he is heard
+
+my @deaf = $t->workers;
+kill STOP => @deaf;
+
+for my $case ([1, 'POST', '', '{"user_id":"gone"}'], [2, 'POST', "/$unread->{key_id}/rotate", ''], [3, 'DELETE', "/$unread->{key_id}", '']) {
+    my ($i, $method, $path, $body) = @$case;
+    my $c = $t->connect(1);
+    $c->syswrite("$method /aiobs/keys$path HTTP/1.1\r\nHost: a\r\nX-Request-ID: gone-$i\r\nx-api-key: $admin\r\n"
+        . "Content-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    close $c;
+}
+
+kill CONT => @deaf;
+is(join(' ', map { $t->log_of("gone-$_")->{status_code} } 1 .. 3), '503 503 204', 'who has left gets no key; what he takes away is');
+is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'none is made');
+
+# a place is free again when its client leaves
+
+$lock = locked(600);
+
+sub many {
+    my @c = map { $t->connect(1) } 1 .. $_[0];
+    $_->syswrite("POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: $admin\r\n"
+        . "Content-Type: application/json\r\nContent-Length: " . length($made) . "\r\n\r\n$made") for @c;
+    return @c;
+}
+
+my @impatient = many(80);
+my ($told) = IO::Select->new(@impatient)->can_read(4);
+like($told ? Aiobs::read_all($told) : '', qr/Too many requests wait/, 'more than may wait for the store');
+close $_ for @impatient;
+sleep 1;
+my @later = map { Aiobs::read_all($_, 10) } many(8);
+is(scalar @{[grep { /503 .*cannot be used right now/s } @later]}, 8, 'a place is free when its client has left');
+$t->kill_wait($lock, 'KILL');
+is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'no key was made');
 
 $lock = locked(600);
 $start = time;

@@ -66,13 +66,14 @@ sub ask {
 
     my $at = delete $ask{at} // '/op';
     my $accept = delete $ask{accept} // 'application/json';
+    my $leave = delete $ask{leave};
     my $b = AiobsLogin->browser($t, 1);
     my $r = $b->go($at);
     my ($state, $nonce) = ($r->{headers}{location} // '') =~ /&state=([^&]+)&nonce=([^&]+)/
         or return $r;
     my $code = encode_base64url(encode_json({ nonce => $nonce, %ask }));
 
-    return $b->go("$at/callback?code=$code&state=$state", accept => $accept);
+    return $b->go("$at/callback?code=$code&state=$state", accept => $accept, leave => $leave);
 }
 
 sub refused {
@@ -274,6 +275,18 @@ for my $mode (qw(slow drip)) {
     ok(time - $began < 0.45, "$mode: at once");
     refused(Aiobs::parse_response(Aiobs::read_all($_)), 'provider', $mode) for @waiting;
 }
+
+# a browser that does not wait for its provider gets no key
+
+sub keys_of { return scalar split /\n/, `sqlite3 @{[$t->store]} "SELECT hash FROM api_keys WHERE user_id LIKE '$_[0]'"` }
+
+my $had = keys_of('%');
+ask(at => '/kept', mode => 'late', leave => 0.3);
+ok(wait_for(sub { $t->error_log =~ /login with "kept" refused: left: the client has left/ }, 5), 'a browser that has left');
+is(keys_of('%'), $had, 'no key is made');
+like($t->get(1, '/metrics')->{body}, qr/^aiobs_logins_total\{provider="kept",result="left"\} 1$/m, 'it is counted');
+is(ask(at => '/kept', mode => 'late')->{status}, 200, 'one that waits');
+is(keys_of('%'), $had + 1, 'gets one');
 
 # clients that do not wait for it, and more than may wait
 

@@ -82,6 +82,19 @@ aiobs_keys_api_run(aiobs_store_t *store, void *data)
 }
 
 
+int
+aiobs_keys_api_makes(const aiobs_keys_api_t *api)
+{
+    const char  *action;
+
+    action = strrchr(api->path, '/');
+
+    return strcmp(api->method, "POST") == 0
+           && (action == NULL || action[1] == '\0'
+               || strcmp(action, "/rotate") == 0);
+}
+
+
 /* as the store has it now, not as it was when the request was let in */
 
 static int

@@ -50,6 +50,9 @@ typedef struct {
  */
 int aiobs_keys_api_run(aiobs_store_t *store, void *api);
 
+/* whether it asks for a key that only its answer will show */
+int aiobs_keys_api_makes(const aiobs_keys_api_t *api);
+
 /* an answer of RFC 9457; detail: plain ASCII without quotes */
 void aiobs_keys_api_problem(aiobs_keys_api_t *api, int status,
     const char *detail);

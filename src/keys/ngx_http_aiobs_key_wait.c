@@ -297,6 +297,20 @@ ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
 }
 
 
+/* the end of a stream of HTTP/2 or 3 is that of the request only */
+
+ngx_uint_t
+ngx_http_aiobs_keys_left(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    return c->error || c->close
+           || (c->read->pending_eof && r->http_version < NGX_HTTP_VERSION_20);
+}
+
+
 void
 ngx_http_aiobs_keys_resume(ngx_http_request_t *r)
 {

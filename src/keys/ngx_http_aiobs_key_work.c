@@ -11,6 +11,9 @@
 #include "ngx_http_aiobs_key_worker.h"
 
 
+static void ngx_http_aiobs_key_work_drop(ngx_http_aiobs_key_worker_t *w);
+
+
 void
 ngx_http_aiobs_keys_work(ngx_http_aiobs_keys_work_t *work)
 {
@@ -89,5 +92,39 @@ ngx_http_aiobs_key_work_done(ngx_http_aiobs_key_worker_t *w)
         work->done(work);
     }
 
+    ngx_http_aiobs_key_work_drop(w);
+
     ngx_http_aiobs_key_release(w);
+}
+
+
+/* who has left meanwhile is not in the way of those who wait */
+
+static void
+ngx_http_aiobs_key_work_drop(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_http_aiobs_keys_work_t  *work, **next, *left, **last;
+
+    left = NULL;
+    last = &left;
+    next = &w->work;
+
+    while (*next) {
+        work = *next;
+
+        if (work->left == NULL || !work->left(work)) {
+            next = &work->next;
+            continue;
+        }
+
+        *next = work->next;
+        work->next = NULL;
+        *last = work;
+        last = &work->next;
+    }
+
+    for ( /* void */ ; left; left = work) {
+        work = left->next;
+        left->done(left);
+    }
 }

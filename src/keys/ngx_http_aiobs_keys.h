@@ -130,6 +130,12 @@ void ngx_http_aiobs_keys_owe(void);
 /* a request goes on, or ends: it was suspended by blocked and aio */
 void ngx_http_aiobs_keys_resume(ngx_http_request_t *r);
 
+/*
+ * Whether the client has left, as far as its connection tells.  Who has closed
+ * only his half of it is taken for one who has, as nginx does.
+ */
+ngx_uint_t ngx_http_aiobs_keys_left(ngx_http_request_t *r);
+
 /* what another room does with the store; its own until done is called */
 
 typedef struct ngx_http_aiobs_keys_work_s  ngx_http_aiobs_keys_work_t;
@@ -137,6 +143,12 @@ typedef struct ngx_http_aiobs_keys_work_s  ngx_http_aiobs_keys_work_t;
 struct ngx_http_aiobs_keys_work_s {
     /* in the thread that has the store; returns a code of aiobs_store.h */
     int                          (*run)(aiobs_store_t *store, void *data);
+
+    /*
+     * In the event loop, while it waits for the thread: whether it is needed no
+     * more, after which done is called without run.  NULL: it always is.
+     */
+    ngx_uint_t                   (*left)(ngx_http_aiobs_keys_work_t *work);
 
     /* in the event loop; not called when the worker is made to stop at once */
     void                         (*done)(ngx_http_aiobs_keys_work_t *work);

@@ -21,6 +21,9 @@
 #define NGX_HTTP_AIOBS_KEYS_PAUSE     100
 #define NGX_HTTP_AIOBS_KEYS_PATIENCE  200
 
+#define NGX_HTTP_AIOBS_KEYS_LEFT                                              \
+    "The client left before the key store was asked."
+
 
 struct ngx_http_aiobs_keys_call_s {
     ngx_http_request_t           *request;
@@ -30,7 +33,13 @@ struct ngx_http_aiobs_keys_call_s {
     aiobs_keys_api_t              api;
     char                          caller[AIOBS_KEY_HEX_LEN + 1];
     unsigned                      done:1;
+    unsigned                      left:1;       /* nothing was asked */
 };
+
+
+#define ngx_http_aiobs_keys_call_of(work)                                     \
+    ((ngx_http_aiobs_keys_call_t *)                                           \
+         ((u_char *) (work) - offsetof(ngx_http_aiobs_keys_call_t, work)))
 
 
 static const char *ngx_http_aiobs_keys_call_refused(ngx_http_request_t *r,
@@ -50,6 +59,8 @@ static void ngx_http_aiobs_keys_call_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_keys_call_take(ngx_http_request_t *r,
     aiobs_keys_api_t *api);
 static void ngx_http_aiobs_keys_call_start(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aiobs_keys_call_left(
+    ngx_http_aiobs_keys_work_t *work);
 static void ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work);
 static ngx_uint_t ngx_http_aiobs_keys_call_locked(
     ngx_http_aiobs_keys_call_t *call);
@@ -383,7 +394,16 @@ ngx_http_aiobs_keys_call_start(ngx_http_request_t *r)
     ctx = ngx_http_aiobs_get_ctx(r);
     call = ctx->keys_call;
 
+    if (ngx_http_aiobs_keys_call_left(&call->work)) {
+        aiobs_keys_api_problem(&call->api, NGX_HTTP_SERVICE_UNAVAILABLE,
+                               NGX_HTTP_AIOBS_KEYS_LEFT);
+        ngx_http_finalize_request(r, ngx_http_aiobs_keys_api_answer(r, ctx,
+                                              &call->api));
+        return;
+    }
+
     call->work.run = aiobs_keys_api_run;
+    call->work.left = ngx_http_aiobs_keys_call_left;
     call->work.done = ngx_http_aiobs_keys_call_done;
     call->work.data = &call->api;
     call->work.patience = NGX_HTTP_AIOBS_KEYS_PATIENCE;
@@ -403,6 +423,22 @@ ngx_http_aiobs_keys_call_start(ngx_http_request_t *r)
 }
 
 
+/* who has left would not get the key that is made */
+
+static ngx_uint_t
+ngx_http_aiobs_keys_call_left(ngx_http_aiobs_keys_work_t *work)
+{
+    ngx_http_aiobs_keys_call_t  *call;
+
+    call = ngx_http_aiobs_keys_call_of(work);
+
+    call->left = aiobs_keys_api_makes(&call->api)
+                 && ngx_http_aiobs_keys_left(call->request);
+
+    return call->left;
+}
+
+
 static void
 ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
 {
@@ -410,8 +446,7 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
     ngx_http_aiobs_keys_call_t  *call;
 
     api = work->data;
-    call = (ngx_http_aiobs_keys_call_t *)
-               ((u_char *) work - offsetof(ngx_http_aiobs_keys_call_t, work));
+    call = ngx_http_aiobs_keys_call_of(work);
 
     if (ngx_http_aiobs_keys_call_locked(call)) {
         aiobs_keys_api_free(api);
@@ -423,7 +458,11 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
     ngx_http_aiobs_keys_calls--;
     call->done = 1;
 
-    if (work->rc != AIOBS_STORE_OK && api->event) {
+    if (call->left) {
+        aiobs_keys_api_problem(api, NGX_HTTP_SERVICE_UNAVAILABLE,
+                               NGX_HTTP_AIOBS_KEYS_LEFT);
+
+    } else if (work->rc != AIOBS_STORE_OK && api->event) {
         ngx_log_error(NGX_LOG_ERR, call->request->connection->log, 0,
                       "aiobs: keys API: the key was changed, but cannot be "
                       "read: %s", work->error);
@@ -449,21 +488,8 @@ ngx_http_aiobs_keys_call_done(ngx_http_aiobs_keys_work_t *work)
 static ngx_uint_t
 ngx_http_aiobs_keys_call_locked(ngx_http_aiobs_keys_call_t *call)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = call->request;
-    c = r->connection;
-
-    /* the end of a stream of HTTP/3 is that of the request only */
-
-    if (c->error
-        || (c->read->pending_eof && r->http_version < NGX_HTTP_VERSION_20))
-    {
-        return 0;
-    }
-
-    return call->work.rc == AIOBS_STORE_BUSY && call->api.event == NULL
+    return !call->left && !ngx_http_aiobs_keys_left(call->request)
+           && call->work.rc == AIOBS_STORE_BUSY && call->api.event == NULL
            && ngx_current_msec - call->since < NGX_HTTP_AIOBS_KEYS_WAIT;
 }
 

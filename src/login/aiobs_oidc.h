@@ -53,6 +53,7 @@ typedef enum {
     AIOBS_LOGIN_NOT_ALLOWED,
     AIOBS_LOGIN_STORE,          /* the key cannot be saved */
     AIOBS_LOGIN_BUSY,
+    AIOBS_LOGIN_LEFT,           /* the browser, before there was a key */
     AIOBS_LOGIN_FAILED,         /* out of memory */
     AIOBS_LOGIN_N
 } aiobs_login_e;

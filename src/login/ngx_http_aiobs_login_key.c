@@ -10,6 +10,7 @@
 #include "aiobs_oidc_provider.h"
 
 
+static ngx_uint_t ngx_http_aiobs_login_gone(ngx_http_aiobs_keys_work_t *work);
 static int ngx_http_aiobs_login_save(aiobs_store_t *store, void *data);
 static void ngx_http_aiobs_login_saved(ngx_http_aiobs_keys_work_t *work);
 
@@ -17,11 +18,24 @@ static void ngx_http_aiobs_login_saved(ngx_http_aiobs_keys_work_t *work);
 void
 ngx_http_aiobs_login_key(ngx_http_aiobs_login_t *login)
 {
+    if (ngx_http_aiobs_login_left(login)) {
+        ngx_http_aiobs_login_resume(login);
+        return;
+    }
+
     login->work.run = ngx_http_aiobs_login_save;
+    login->work.left = ngx_http_aiobs_login_gone;
     login->work.done = ngx_http_aiobs_login_saved;
     login->work.data = login;
 
     ngx_http_aiobs_keys_work(&login->work);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_login_gone(ngx_http_aiobs_keys_work_t *work)
+{
+    return ngx_http_aiobs_login_left(work->data);
 }
 
 
@@ -90,7 +104,7 @@ ngx_http_aiobs_login_saved(ngx_http_aiobs_keys_work_t *work)
 
     login = work->data;
 
-    if (work->rc != AIOBS_STORE_OK) {
+    if (login->result == AIOBS_LOGIN_OK && work->rc != AIOBS_STORE_OK) {
         login->result = AIOBS_LOGIN_STORE;
         ngx_snprintf((u_char *) login->oidc.error, AIOBS_OIDC_ERROR_MAX - 1,
                      "the key cannot be saved: %s%Z", work->error);

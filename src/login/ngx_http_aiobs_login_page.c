@@ -109,6 +109,10 @@ static const ngx_http_aiobs_login_text_t
         "busy", 503, "Too many people sign in at once",
         "Try again in a minute." },
 
+    [AIOBS_LOGIN_LEFT] = {
+        "left", 503, "Your browser did not wait for the key",
+        "Start again." },
+
     [AIOBS_LOGIN_FAILED] = {
         "failed", 500, "Something went wrong",
         "Try again in a minute. If it stays like this, tell the administrator "

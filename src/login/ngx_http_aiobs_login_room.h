@@ -127,6 +127,9 @@ extern ngx_slab_pool_t                *ngx_http_aiobs_login_pool;
  */
 ngx_int_t ngx_http_aiobs_login_ask(ngx_http_aiobs_login_t *login);
 
+/* whether the client has left; login->result is then LEFT */
+ngx_uint_t ngx_http_aiobs_login_left(ngx_http_aiobs_login_t *login);
+
 /* login->result stands: the request goes on */
 void ngx_http_aiobs_login_resume(ngx_http_aiobs_login_t *login);
 

@@ -30,6 +30,7 @@ static ngx_http_aiobs_login_job_t *ngx_http_aiobs_login_make_job(
     ngx_cycle_t *cycle);
 static void ngx_http_aiobs_login_guard(ngx_event_t *ev);
 static void ngx_http_aiobs_login_start(ngx_http_aiobs_login_worker_t *w);
+static void ngx_http_aiobs_login_drop(ngx_http_aiobs_login_worker_t *w);
 static void ngx_http_aiobs_login_done(ngx_event_t *ev);
 static int ngx_http_aiobs_login_give_up(void *data);
 
@@ -231,6 +232,55 @@ ngx_http_aiobs_login_start(ngx_http_aiobs_login_worker_t *w)
 }
 
 
+/* who has left meanwhile is not in the way of those who wait */
+
+static void
+ngx_http_aiobs_login_drop(ngx_http_aiobs_login_worker_t *w)
+{
+    ngx_http_aiobs_login_t  *login, **next, *left, **last;
+
+    left = NULL;
+    last = &left;
+    next = &w->first;
+
+    while (*next) {
+        login = *next;
+
+        if (!ngx_http_aiobs_login_left(login)) {
+            next = &login->next;
+            continue;
+        }
+
+        *next = login->next;
+        login->next = NULL;
+        *last = login;
+        last = &login->next;
+    }
+
+    w->last = next;
+
+    for ( /* void */ ; left; left = login) {
+        login = left->next;
+        ngx_http_aiobs_login_resume(left);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_login_left(ngx_http_aiobs_login_t *login)
+{
+    if (!ngx_http_aiobs_keys_left(login->request)) {
+        return 0;
+    }
+
+    login->result = AIOBS_LOGIN_LEFT;
+    ngx_cpystrn((u_char *) login->oidc.error,
+                (u_char *) "the client has left", AIOBS_OIDC_ERROR_MAX);
+
+    return 1;
+}
+
+
 static void
 ngx_http_aiobs_login_done(ngx_event_t *ev)
 {
@@ -255,6 +305,7 @@ ngx_http_aiobs_login_done(ngx_event_t *ev)
 
     job->login = NULL;
 
+    ngx_http_aiobs_login_drop(w);
     ngx_http_aiobs_login_start(w);
 
     if (login->result == AIOBS_LOGIN_OK && login->callback) {

@@ -60,7 +60,8 @@ sub browser {
     return bless { t => $t, n => $n, jar => {} }, $class;
 }
 
-# one request, no redirect; url: a path, of the gateway's port
+# one request, no redirect; url: a path, of the gateway's port; leave: seconds
+# after which the browser does
 
 sub go {
     my ($self, $url, %opt) = @_;
@@ -83,6 +84,12 @@ sub go {
         . (length $cookies ? "Cookie: $cookies\r\n" : '')
         . join('', map { "$_\r\n" } @{$opt{lines} // []})
         . 'Accept: ' . ($opt{accept} // 'text/html,*/*;q=0.8') . "\r\n\r\n");
+
+    if ($opt{leave}) {
+        select undef, undef, undef, $opt{leave};
+        close $s;
+        return;
+    }
 
     my $r = Aiobs::parse_response(Aiobs::read_all($s, 30));
     $r->{url} = $url;

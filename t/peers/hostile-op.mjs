@@ -158,6 +158,12 @@ function token(body, res) {
 
     if (broken(ask.mode, res)) return;
 
+    if (ask.mode === 'late') {
+        delete ask.mode;
+        body = new URLSearchParams({ code: Buffer.from(JSON.stringify(ask)).toString('base64url') }).toString();
+        return setTimeout(() => token(body, res), 800);
+    }
+
     if (ask.error) return send(res, ask.status ?? 400, { error: ask.error, error_description: 'secret text' });
 
     userinfo = ask.userinfo;
