@@ -178,7 +178,22 @@ sub start {
     BAIL_OUT("nginx did not start:\n" . slurp("$self->{dir}/nginx.out")
         . slurp("$self->{dir}/error.log")) unless ($ok || 0) > 0;
 
+    # one that has only been forked is not known for a worker: it would be missed
+    # when a reload waits for the end of those before it
+
+    my $n = $self->configured_workers;
+    wait_for(sub { $self->workers >= $n }, 20);
+
     return $self;
+}
+
+sub configured_workers {
+    my ($self) = @_;
+
+    my $conf = slurp("$self->{dir}/nginx.conf");
+
+    return 0 if $conf =~ /^\s*master_process\s+off;/m;
+    return $conf =~ /^worker_processes (\d+);/m ? $1 : 1;
 }
 
 sub listening {
@@ -202,7 +217,8 @@ sub stop {
     return;
 }
 
-# a reload is over when workers of the old configuration are gone or exiting
+# a reload is over when there are workers of the new configuration; those of the
+# old one may still have a request, or take one that came before they were told
 
 sub reload {
     my ($self, $http, %opt) = @_;
@@ -212,7 +228,8 @@ sub reload {
     $self->write_conf($http, %opt) if defined $http;
     kill HUP => $self->{nginx_pid};
 
-    return wait_for(sub { scalar grep { !$old{$_} } $self->workers }, 20);
+    my $n = $self->configured_workers;
+    return wait_for(sub { $n <= grep { !$old{$_} } $self->workers }, 20);
 }
 
 sub workers {
