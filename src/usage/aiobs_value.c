@@ -20,6 +20,8 @@
 
 static void aiobs_value_string(aiobs_usage_t *u, int slot, const char *p,
     size_t len);
+static void aiobs_value_word(aiobs_usage_t *u, int slot, const char *p,
+    size_t len);
 static void aiobs_value_id(aiobs_usage_t *u, int ticket, const char *p,
     size_t len);
 static uint8_t aiobs_value_type(const char *p, size_t len);
@@ -123,6 +125,20 @@ aiobs_value_string(aiobs_usage_t *u, int slot, const char *p, size_t len)
         aiobs_value_set(u->modality, &u->modality_len, AIOBS_MODALITY_MAX, p,
                         len);
         break;
+
+    default:
+        aiobs_value_word(u, slot, p, len);
+        break;
+    }
+}
+
+
+/* words that say what is billed, and how */
+
+static void
+aiobs_value_word(aiobs_usage_t *u, int slot, const char *p, size_t len)
+{
+    switch (slot) {
 
     case AIOBS_S_TIER:
         u->tier = (uint8_t) aiobs_price_tier(p, len);
