@@ -307,10 +307,10 @@ my $s = $t->raw(1, "POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\
 like($s, qr/^HTTP\/1\.1 201 /, 'a chunked body');
 push @{$t->{secrets}}, $1 if $s =~ /"api_key":"([^"]+)"/;
 
-# another program has put what is no number where JSON wants one: what was done is told, though it cannot be read
+# another program has put what JSON cannot hold where a number is: what was done is told, though it cannot be read
 
 system('sqlite3', $db, 'CREATE TRIGGER spoil AFTER INSERT ON aiobs_key_attrs WHEN new.rpm = 4242'
-    . " BEGIN UPDATE aiobs_key_attrs SET rpm = x'00' WHERE hash = new.hash; END");
+    . " BEGIN UPDATE aiobs_key_attrs SET rpm = x'ffff' WHERE hash = new.hash; END");
 ($status, $key, $r) = api('POST', '', { user_id => 'unread', limits => { rpm => 4242 } });
 is("$status @{[sort keys %{$key || {}}]}", '201 api_key hash key_id', 'a key that cannot be read is told of');
 my $unread = $key || {};
