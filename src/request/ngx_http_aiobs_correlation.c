@@ -38,6 +38,9 @@ typedef struct {
 #define NGX_HTTP_AIOBS_STATE_LINES  2048
 
 
+static void ngx_http_aiobs_correlate_by(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t name, ngx_table_elt_t *h,
+    ngx_str_t *id);
 static void ngx_http_aiobs_first(ngx_str_t *value, ngx_table_elt_t *h);
 static void ngx_http_aiobs_append(ngx_http_request_t *r, ngx_str_t *list,
     ngx_table_elt_t *h);
@@ -109,16 +112,13 @@ ngx_http_aiobs_goes(ngx_table_elt_t *h, ngx_http_aiobs_drop_t *drop)
 }
 
 
-/* lines of tracestate are one list; two traceparents are none */
-
 void
 ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_str_t                    id;
-    ngx_uint_t                   name, own;
-    ngx_list_part_t             *part;
-    ngx_table_elt_t             *h, *last;
-    ngx_http_aiobs_main_conf_t  *amcf;
+    ngx_str_t         id;
+    ngx_uint_t        name, own;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *last;
 
     own = 0;
     ngx_str_null(&id);
@@ -141,40 +141,7 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
             }
 
             own |= name;
-
-            switch (name) {
-
-            case NGX_HTTP_AIOBS_HEADER_REQUEST_ID:
-                ngx_http_aiobs_first(&id, h);
-                break;
-
-            case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
-                amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-
-                if (amcf->untraced) {
-                    break;
-                }
-
-                if (ctx->traceparent.data) {
-                    ctx->traceparent.len = 0;
-                }
-
-                ngx_http_aiobs_first(&ctx->traceparent, h);
-                break;
-
-            case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
-                ngx_http_aiobs_append(r, &ctx->tracestate, h);
-                break;
-
-            case NGX_HTTP_AIOBS_HEADER_SENTRY:
-                amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-
-                if (amcf->sentry && !amcf->untraced) {
-                    ngx_http_aiobs_first(&ctx->sentry_trace, h);
-                }
-
-                break;
-            }
+            ngx_http_aiobs_correlate_by(r, ctx, name, h, &id);
         }
     }
 
@@ -191,6 +158,50 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     } else {
         ngx_http_aiobs_make_uuid(ctx);
+    }
+}
+
+
+/* lines of tracestate are one list; two traceparents are none */
+
+static void
+ngx_http_aiobs_correlate_by(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_uint_t name, ngx_table_elt_t *h, ngx_str_t *id)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+
+    switch (name) {
+
+    case NGX_HTTP_AIOBS_HEADER_REQUEST_ID:
+        ngx_http_aiobs_first(id, h);
+        break;
+
+    case NGX_HTTP_AIOBS_HEADER_TRACEPARENT:
+
+        if (amcf->untraced) {
+            break;
+        }
+
+        if (ctx->traceparent.data) {
+            ctx->traceparent.len = 0;
+        }
+
+        ngx_http_aiobs_first(&ctx->traceparent, h);
+        break;
+
+    case NGX_HTTP_AIOBS_HEADER_TRACESTATE:
+        ngx_http_aiobs_append(r, &ctx->tracestate, h);
+        break;
+
+    case NGX_HTTP_AIOBS_HEADER_SENTRY:
+
+        if (amcf->sentry && !amcf->untraced) {
+            ngx_http_aiobs_first(&ctx->sentry_trace, h);
+        }
+
+        break;
     }
 }
 
