@@ -12,6 +12,16 @@
 #define NGX_HTTP_AIOBS_SENTRY_CONTEXT  2048     /* bytes: two names, a rate */
 
 
+/* what Sentry takes off events: other names, and longer ones */
+
+typedef struct {
+    ngx_conf_post_t              post;
+    size_t                       max;           /* bytes */
+    const char                  *restricted;
+    const char                  *expected;
+} ngx_http_aiobs_sentry_name_t;
+
+
 static char *ngx_http_aiobs_sentry_context(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
 static char *ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -30,21 +40,23 @@ static ngx_int_t ngx_http_aiobs_sentry_parse(ngx_str_t *dsn,
 static ngx_int_t ngx_http_aiobs_sentry_host(ngx_str_t *host);
 static char *ngx_http_aiobs_sentry_headers(ngx_conf_t *cf,
     ngx_http_aiobs_sentry_t *sentry);
-static char *ngx_http_aiobs_sentry_environment(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static char *ngx_http_aiobs_sentry_release(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static ngx_uint_t ngx_http_aiobs_sentry_taken(ngx_str_t *name, size_t max,
-    const char *restricted);
+static char *ngx_http_aiobs_sentry_named(ngx_conf_t *cf, void *post,
+    void *data);
+static ngx_uint_t ngx_http_aiobs_sentry_taken(ngx_str_t *name,
+    const ngx_http_aiobs_sentry_name_t *rule);
 
 
-/* what Sentry takes off events: other names, and longer ones */
+static ngx_http_aiobs_sentry_name_t  ngx_http_aiobs_sentry_environment = {
+    { ngx_http_aiobs_sentry_named }, 64, "none",
+    "expects at most 64 bytes without \"/\", \"\\\" and control bytes, and not "
+    "\".\", \"..\" or \"none\""
+};
 
-#define ngx_http_aiobs_sentry_environment_taken(name)                         \
-    ngx_http_aiobs_sentry_taken(name, 64, "none")
-
-#define ngx_http_aiobs_sentry_release_taken(name)                             \
-    ngx_http_aiobs_sentry_taken(name, 200, "latest")
+static ngx_http_aiobs_sentry_name_t  ngx_http_aiobs_sentry_release = {
+    { ngx_http_aiobs_sentry_named }, 200, "latest",
+    "expects at most 200 bytes without \"/\", \"\\\" and control bytes, and not "
+    "\".\", \"..\" or \"latest\""
+};
 
 
 #define ngx_http_aiobs_sentry_limit(name)                                     \
@@ -57,13 +69,13 @@ static ngx_command_t  ngx_http_aiobs_sentry_commands[] = {
     { ngx_string("dsn"), NGX_CONF_TAKE1,
       ngx_http_aiobs_sentry_set_dsn, 0, 0, NULL },
 
-    { ngx_string("environment"), NGX_CONF_TAKE1,
-      ngx_http_aiobs_sentry_environment, 0,
-      offsetof(ngx_http_aiobs_sentry_t, environment), NULL },
+    { ngx_string("environment"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, environment),
+      &ngx_http_aiobs_sentry_environment },
 
-    { ngx_string("release"), NGX_CONF_TAKE1,
-      ngx_http_aiobs_sentry_release, 0,
-      offsetof(ngx_http_aiobs_sentry_t, release), NULL },
+    { ngx_string("release"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
+      offsetof(ngx_http_aiobs_sentry_t, release),
+      &ngx_http_aiobs_sentry_release },
 
     { ngx_string("server_name"), NGX_CONF_TAKE1, ngx_conf_set_str_slot, 0,
       offsetof(ngx_http_aiobs_sentry_t, server_name), NULL },
@@ -170,7 +182,9 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 
     if (sentry->environment.len == 0 && amcf->environment.len) {
 
-        if (ngx_http_aiobs_sentry_environment_taken(&amcf->environment)) {
+        if (ngx_http_aiobs_sentry_taken(&amcf->environment,
+                                        &ngx_http_aiobs_sentry_environment))
+        {
             sentry->environment = amcf->environment;
 
         } else {
@@ -199,37 +213,18 @@ ngx_http_aiobs_sentry_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 
 
 static char *
-ngx_http_aiobs_sentry_environment(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
+ngx_http_aiobs_sentry_named(ngx_conf_t *cf, void *post, void *data)
 {
-    ngx_str_t  *value;
+    ngx_http_aiobs_sentry_name_t *rule = post;
 
-    value = cf->args->elts;
-
-    return ngx_http_aiobs_sentry_environment_taken(&value[1])
-           ? ngx_conf_set_str_slot(cf, cmd, conf)
-           : "expects at most 64 bytes without \"/\", \"\\\" and control "
-             "bytes, and not \".\", \"..\" or \"none\"";
-}
-
-
-static char *
-ngx_http_aiobs_sentry_release(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    return ngx_http_aiobs_sentry_release_taken(&value[1])
-           ? ngx_conf_set_str_slot(cf, cmd, conf)
-           : "expects at most 200 bytes without \"/\", \"\\\" and control "
-             "bytes, and not \".\", \"..\" or \"latest\"";
+    return ngx_http_aiobs_sentry_taken(data, rule) ? NGX_CONF_OK
+                                                   : (char *) rule->expected;
 }
 
 
 static ngx_uint_t
-ngx_http_aiobs_sentry_taken(ngx_str_t *name, size_t max,
-    const char *restricted)
+ngx_http_aiobs_sentry_taken(ngx_str_t *name,
+    const ngx_http_aiobs_sentry_name_t *rule)
 {
     size_t  i;
 
@@ -241,10 +236,10 @@ ngx_http_aiobs_sentry_taken(ngx_str_t *name, size_t max,
         }
     }
 
-    return name->len <= max
+    return name->len <= rule->max
            && ngx_strcmp(name->data, ".") != 0
            && ngx_strcmp(name->data, "..") != 0
-           && ngx_strcasecmp(name->data, (u_char *) restricted) != 0;
+           && ngx_strcasecmp(name->data, (u_char *) rule->restricted) != 0;
 }
 
 
