@@ -110,7 +110,7 @@ unlike($t->error_log, qr/error setting certificate/, 'no file is asked for');
 
 my ($http, $grpc) = map { 'http://127.0.0.1:' . $t->port($_) } 5, 6;
 
-run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_EXPORTER_OTLP_HEADERS => 'x-a=1,X-B=two%20words%2C',
+run_with('', OTEL_EXPORTER_OTLP_ENDPOINT => $http, OTEL_EXPORTER_OTLP_HEADERS => 'x-a=1,X-B=two%20words%2C,x%2dc=3',
     OTEL_EXPORTER_OTLP_COMPRESSION => 'none', OTEL_SERVICE_NAME => 'from-env', OTEL_EXPORTER_OTLP_TIMEOUT => 3000,
     OTEL_RESOURCE_ATTRIBUTES => 'team=a%3Db,service.name=other,deployment.environment.name=test',
     OTEL_TRACES_SAMPLER => 'always_on', OTEL_BSP_MAX_EXPORT_BATCH_SIZE => 10, OTEL_BSP_MAX_QUEUE_SIZE => 50,
@@ -120,7 +120,8 @@ my $s = arrives($spans, 'env');
 is($s->{resource}{'service.name'}, 'from-env', 'OTEL_SERVICE_NAME');
 is($s->{resource}{team}, 'a=b', 'OTEL_RESOURCE_ATTRIBUTES');
 is($s->{resource}{'deployment.environment.name'}, 'test', 'all of them');
-is(header('x-b'), 'two words,', 'OTEL_EXPORTER_OTLP_HEADERS');
+is_deeply([map { header($_) } 'x-b', 'x%2dc', 'x-c'], ['two words,', '3', undef],
+    'OTEL_EXPORTER_OTLP_HEADERS: "%xx" of values only, as in W3C baggage');
 is(header('content-encoding'), undef, 'OTEL_EXPORTER_OTLP_COMPRESSION');
 
 run_with("endpoint $http; service_name block; header X-A block; resource team=block;", OTEL_SERVICE_NAME => 'env',

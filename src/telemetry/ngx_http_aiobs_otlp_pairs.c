@@ -3,7 +3,8 @@
  * Copyright (C) the aiobs authors
  *
  * Headers for the receiver and attributes of the resource: of the block, and
- * of the environment, where they are "name=value,..." with "%xx".
+ * of the environment, where they are "name=value,..." with "%xx"; the name of a
+ * header is a token, in which "%" is a byte like others (W3C Baggage).
  */
 
 
@@ -14,7 +15,7 @@ static ngx_int_t ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf,
     ngx_http_aiobs_otlp_t *otlp, u_char *name, ngx_str_t *list,
     ngx_uint_t headers);
 static ngx_int_t ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end,
-    ngx_str_t *name, ngx_str_t *value);
+    ngx_uint_t escaped, ngx_str_t *name, ngx_str_t *value);
 static void ngx_http_aiobs_otlp_trim(ngx_str_t *s);
 static ngx_int_t ngx_http_aiobs_otlp_unescape(u_char *to, ngx_str_t *s);
 static ngx_int_t ngx_http_aiobs_otlp_attribute_valid(ngx_str_t *name);
@@ -87,7 +88,9 @@ ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
             end = ngx_strlchr(p, last, ',');
             end = end ? end : last;
 
-            switch (ngx_http_aiobs_otlp_env_pair(p, end, &key, &value)) {
+            switch (ngx_http_aiobs_otlp_env_pair(p, end, !headers, &key,
+                                                 &value))
+            {
 
             case NGX_DONE:
                 continue;
@@ -125,11 +128,14 @@ ngx_http_aiobs_otlp_env_pairs(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp,
 }
 
 
-/* NGX_DONE: there is nothing but space; NGX_ERROR: it is none */
+/*
+ * escaped: the name may be, too.  NGX_DONE: there is nothing but space;
+ * NGX_ERROR: it is none
+ */
 
 static ngx_int_t
-ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end, ngx_str_t *name,
-    ngx_str_t *value)
+ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end, ngx_uint_t escaped,
+    ngx_str_t *name, ngx_str_t *value)
 {
     u_char  *equals;
 
@@ -156,10 +162,14 @@ ngx_http_aiobs_otlp_env_pair(u_char *p, u_char *end, ngx_str_t *name,
     ngx_http_aiobs_otlp_trim(name);
     ngx_http_aiobs_otlp_trim(value);
 
-    return name->len == 0
-           || ngx_http_aiobs_otlp_unescape(name->data, name) != NGX_OK
-           ? NGX_ERROR
-           : ngx_http_aiobs_otlp_unescape(value->data, value);
+    if (name->len == 0
+        || (escaped
+            && ngx_http_aiobs_otlp_unescape(name->data, name) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_aiobs_otlp_unescape(value->data, value);
 }
 
 
