@@ -187,7 +187,8 @@ $id = traffic(1);
 ok(arrived($id), 'RESOURCE_EXHAUSTED with RetryInfo: sent again');
 cmp_ok((gaps($from))[0], '>=', 990, 'not before');     # nginx's clock is coarse
 for my $case (["\x08\x08\x1a\x2a\x0a\x28type.googleapis.com/google.rpc.RetryInfo", 'without a delay'],
-    ["\x08\x08\x1a\x39\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x0d\x0a\x0b\x08" . "\xff" x 9 . "\x01", 'with a negative delay'])
+    ["\x08\x08\x1a\x39\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x0d\x0a\x0b\x08" . "\xff" x 9 . "\x01", 'with a negative delay'],
+    ["\x08\x08\x12\xa0\x1f" . 'x' x 4000 . "\x1a\x2a\x0a\x28type.googleapis.com/google.rpc.RetryInfo", 'behind a long message'])
 {
     answers(grpc => 8, details => encode_base64($case->[0], ''));
     $id = traffic(1);

@@ -13,7 +13,10 @@
 #include <jansson.h>
 
 
-#define NGX_HTTP_AIOBS_GRPC_DETAILS    512      /* bytes of them, decoded */
+/* bytes of status details, decoded: of whatever header lines are kept */
+#define NGX_HTTP_AIOBS_GRPC_DETAILS                                           \
+    ngx_base64_decoded_length(AIOBS_HTTP_HEADERS_MAX)
+
 #define NGX_HTTP_AIOBS_GRPC_DELAY_MAX  3600     /* seconds */
 
 
