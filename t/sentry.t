@@ -68,6 +68,7 @@ server {
     location / { return 204; }
     location /app/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /linked/ { aiobs_trace on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /trusted/ { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /boom { return 500; }
     location /moved { error_page 502 = /down/again; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
@@ -274,6 +275,26 @@ for my $case (['of a stranger, where they are linked', '/linked/x', "$trace-$the
 
 is_deeply([grep { /trace/ } keys %{told('/v1/models', 'sentry-trace', "$trace-$theirs-1")}], [], 'providers are not told of it');
 
+# a client's decision is inherited where he is trusted; 0 or 1: whether there is a transaction
+
+sub inherits {
+    my ($rate, @cases) = @_;
+    for (@cases) {
+        my ($id, $path, $flag, $there, @more) = @$_;
+        $t->get(0, $path, 'X-Request-ID', $id, 'sentry-trace', "$trace-$theirs$flag", @more);
+    }
+    $t->get(0, '/trusted/x', 'X-Request-ID', "last $rate" =~ tr/ /-/r, 'sentry-trace', "$trace-$theirs-1");
+    item('transaction', "last-$rate");
+    is(scalar(() = items('transaction', $_->[0])), $_->[3], "traces_sample_rate $rate, $_->[0]") for @cases;
+}
+
+my @key = ('Authorization', "Bearer $key");
+inherits(1, ['trusted-0', '/trusted/x', '-0', 0], ['trusted-1', '/trusted/x', '-1', 1], ['trusted-open', '/trusted/x', '', 1],
+    ['by-key-0', '/v1/models', '-0', 0, @key], ['by-key-1', '/v1/models', '-1', 1, @key], ['stranger-0', '/app/x', '-0', 1],
+    ['other-trace-0', '/trusted/x', '-0', 1, 'traceparent', '00-' . 'a' x 32 . "-$theirs-00"], ['linked-0', '/linked/x', '-0', 1]);
+is(context('transaction', 'trusted-open')->{sampled}, 'true', 'what is decided here is told to Sentry');
+is(context('transaction', 'trusted-1')->{sampled}, undef, 'not what was decided before');
+
 # --- personal data where it is asked for ---
 
 my %old = map { $_ => 1 } $t->workers;
@@ -304,6 +325,13 @@ $t->request(0, 'PUT', '/moved', ['X-Request-ID', 'moved', 'traceparent', $parent
 my $moved = item('transaction', 'moved');
 is_deeply([$moved->{transaction}, $moved->{request}{method}, map { $_->{description} =~ /^(\w+)/ } @{$moved->{spans}}],
     ['PUT /moved', 'PUT', 'PUT', 'GET'], 'methods of the request and of its tries');
+
+# the trace id says 0.28
+
+$t->stop;
+$t->start(conf('') =~ s/traces_sample_rate 1/traces_sample_rate 0.1/r);
+inherits(0.1, ['low-1', '/trusted/x', '-1', 1], ['low-key-1', '/v1/models', '-1', 1, @key], ['low-open', '/trusted/x', '', 0],
+    ['low-stranger-1', '/app/x', '-1', 0]);
 
 # Sentry's hosts name the organisation
 

@@ -15,6 +15,8 @@
 #define NGX_HTTP_AIOBS_SENTRY_TRACE_LEN    49   /* without the last part */
 
 
+static ngx_int_t ngx_http_aiobs_sentry_same(ngx_http_aiobs_ctx_t *ctx,
+    u_char *flag);
 static ngx_int_t ngx_http_aiobs_sentry_parts(ngx_str_t *line, u_char **start,
     u_char *flag);
 static void ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r);
@@ -68,18 +70,15 @@ ngx_uint_t
 ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add)
 {
-    u_char                  *p, *start, flag;
+    u_char                  *p, flag;
     ngx_http_aiobs_trace_t  *t;
 
     t = ngx_http_aiobs_trace(ctx);
     flag = '\0';
 
     if (ctx->sentry_trace.len
-        && (ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, &flag)
-            != NGX_OK
-            || ngx_memcmp(start, t->trace_id, sizeof(t->trace_id)) != 0))
+        && ngx_http_aiobs_sentry_same(ctx, &flag) != NGX_OK)
     {
-        flag = '\0';
         ngx_http_aiobs_sentry_baggage(r);
     }
 
@@ -108,6 +107,47 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     add->value.len = p - add->value.data;
 
     return 1;
+}
+
+
+/* as with Sentry's SDKs, before any rate of our own */
+
+u_char
+ngx_http_aiobs_sentry_inherited(ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char  flag;
+
+    if (ctx->sentry_trace.len == 0
+        || ngx_http_aiobs_trace_parent(ctx) != NGX_HTTP_AIOBS_PARENT_TRUST
+        || ngx_http_aiobs_sentry_same(ctx, &flag) != NGX_OK)
+    {
+        return '\0';
+    }
+
+    return flag;
+}
+
+
+/* NGX_DECLINED: it is of another trace than ours, or none; flag: as below */
+
+static ngx_int_t
+ngx_http_aiobs_sentry_same(ngx_http_aiobs_ctx_t *ctx, u_char *flag)
+{
+    u_char                  *start;
+    ngx_http_aiobs_trace_t  *t;
+
+    t = ngx_http_aiobs_trace(ctx);
+
+    if (ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, flag)
+        == NGX_OK
+        && ngx_memcmp(start, t->trace_id, sizeof(t->trace_id)) == 0)
+    {
+        return NGX_OK;
+    }
+
+    *flag = '\0';
+
+    return NGX_DECLINED;
 }
 
 

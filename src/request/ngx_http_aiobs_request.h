@@ -285,12 +285,21 @@ void ngx_http_aiobs_sentry_parent(ngx_http_request_t *r,
 ngx_uint_t ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add);
 
+/*
+ * What a client who is trusted has decided for his trace, which goes on here:
+ * '1', '0', or '\0': nothing
+ */
+u_char ngx_http_aiobs_sentry_inherited(ngx_http_aiobs_ctx_t *ctx);
+
 
 /* --- ngx_http_aiobs_trace.c --- */
 
 /* the trace context that the client has sent; 0: none that is valid */
 ngx_uint_t ngx_http_aiobs_trace_of_client(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_trace_t *t);
+
+/* what the client's trace is worth: ngx_http_aiobs_parent_e, never AUTO */
+ngx_uint_t ngx_http_aiobs_trace_parent(ngx_http_aiobs_ctx_t *ctx);
 
 /* the client's trace, or a new one */
 void ngx_http_aiobs_trace_begin(ngx_http_aiobs_ctx_t *ctx);

@@ -118,12 +118,7 @@ ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
 
     (void) ngx_http_aiobs_trace(ctx);
 
-    parent = conf->parent;
-
-    if (parent == NGX_HTTP_AIOBS_PARENT_AUTO) {
-        parent = ctx->validated ? NGX_HTTP_AIOBS_PARENT_TRUST
-                                : NGX_HTTP_AIOBS_PARENT_LINK;
-    }
+    parent = ngx_http_aiobs_trace_parent(ctx);
 
     if (t->has_parent && parent != NGX_HTTP_AIOBS_PARENT_TRUST) {
         t->linked = (parent == NGX_HTTP_AIOBS_PARENT_LINK);
@@ -133,6 +128,22 @@ ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
     if (!t->has_parent || t->undecided || !conf->parent_based) {
         t->sampled = ngx_http_aiobs_trace_below(t, ratio);
     }
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_trace_parent(ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_uint_t  parent;
+
+    parent = ctx->location->trace.parent;
+
+    if (parent != NGX_HTTP_AIOBS_PARENT_AUTO) {
+        return parent;
+    }
+
+    return ctx->validated ? NGX_HTTP_AIOBS_PARENT_TRUST
+                          : NGX_HTTP_AIOBS_PARENT_LINK;
 }
 
 

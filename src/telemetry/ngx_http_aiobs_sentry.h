@@ -165,7 +165,10 @@ void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
 void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, u_char *id);
 
-/* NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage says so, or 0 */
+/*
+ * NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage or his decision, where
+ * he is trusted, says so, or 0
+ */
 ngx_uint_t ngx_http_aiobs_sentry_frozen(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 

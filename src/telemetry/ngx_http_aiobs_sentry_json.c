@@ -494,6 +494,10 @@ ngx_http_aiobs_sentry_frozen(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return 0;
     }
 
+    if (ngx_http_aiobs_sentry_inherited(ctx)) {
+        return NGX_HTTP_AIOBS_SENTRY_FROZEN;
+    }
+
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 

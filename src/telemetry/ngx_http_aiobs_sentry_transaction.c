@@ -3,7 +3,8 @@
  * Copyright (C) the aiobs authors
  *
  * A transaction of Sentry: the request, and a span for every try of the
- * upstream; sampled by the trace id, so that all services of a trace agree,
+ * upstream; sampled as a trusted client says, else by the trace id, so that all
+ * services of a trace agree,
  * https://develop.sentry.dev/sdk/foundations/data-model/event-payloads/transaction/
  */
 
@@ -13,6 +14,8 @@
 #include "ngx_http_aiobs_spans.h"
 
 
+static ngx_uint_t ngx_http_aiobs_sentry_sampled(
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns);
@@ -51,9 +54,7 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     item = ngx_http_aiobs_sentry_item_kind(NGX_HTTP_AIOBS_SENTRY_TRANSACTION,
                                     ngx_min(i, NGX_HTTP_AIOBS_TRIES_MAX));
 
-    if (!ngx_http_aiobs_trace_below(ngx_http_aiobs_trace(ctx),
-                                    sentry->traces_sample_rate))
-    {
+    if (!ngx_http_aiobs_sentry_sampled(sentry, ctx)) {
         ngx_http_aiobs_sentry_discard(sentry, item,
                                       NGX_HTTP_AIOBS_SENTRY_SAMPLE_RATE, 1);
         return;
@@ -86,6 +87,20 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id, buf,
                                &out);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_sampled(ngx_http_aiobs_sentry_t *sentry,
+    ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char  flag;
+
+    flag = ngx_http_aiobs_sentry_inherited(ctx);
+
+    return flag ? flag == '1'
+                : ngx_http_aiobs_trace_below(ngx_http_aiobs_trace(ctx),
+                                             sentry->traces_sample_rate);
 }
 
 
