@@ -76,6 +76,11 @@ typedef struct {
     ngx_flag_t                  auth;           /* "aiobs_auth" somewhere */
     ngx_flag_t                  traced;         /* "aiobs_trace" likewise */
     ngx_flag_t                  stream_usage;   /* likewise */
+    ngx_flag_t                  spans;          /* asked for somewhere */
+    ngx_flag_t                  server_timing;  /* likewise */
+    ngx_flag_t                  otlp_disabled;  /* by the environment */
+    ngx_uint_t                  outer;          /* own directives, bits, of
+                                                   blocks around others */
     ngx_flag_t                  untraced;       /* by OTEL_PROPAGATORS */
     ngx_shm_zone_t             *zone;
     size_t                      zone_size;
@@ -189,14 +194,25 @@ char *ngx_http_aiobs_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_aiobs_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
-/* of what is configured, and cannot do anything */
-void ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf);
-
 char *ngx_http_aiobs_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_prices(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_service(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_aiobs_stream_usage(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+
+/* --- ngx_http_aiobs_idle.c --- */
+
+/* bits: what stands in this very block; before it is merged */
+ngx_uint_t ngx_http_aiobs_own_directives(ngx_http_aiobs_loc_conf_t *conf);
+
+/* of what stands in a location and cannot do anything; own: of before */
+void ngx_http_aiobs_warn_location(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf, ngx_http_aiobs_loc_conf_t *conf,
+    ngx_uint_t own);
+
+/* of all else that is configured and cannot; once all blocks are merged */
+void ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf);
 
 
 /* --- ngx_http_aiobs_content.c --- */

@@ -15,8 +15,6 @@ static void ngx_http_aiobs_merge_values(ngx_http_aiobs_loc_conf_t *prev,
     ngx_http_aiobs_loc_conf_t *conf);
 static void ngx_http_aiobs_merge_names(ngx_http_core_loc_conf_t *clcf,
     ngx_http_aiobs_loc_conf_t *prev, ngx_http_aiobs_loc_conf_t *conf);
-static const char *ngx_http_aiobs_own_directive(
-    ngx_http_aiobs_loc_conf_t *conf);
 static void ngx_http_aiobs_prices_cleanup(void *data);
 
 
@@ -135,11 +133,11 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_aiobs_loc_conf_t *prev = parent;
     ngx_http_aiobs_loc_conf_t *conf = child;
 
-    const char                  *own;
+    ngx_uint_t                   own;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_aiobs_main_conf_t  *amcf;
 
-    own = ngx_http_aiobs_own_directive(conf);
+    own = ngx_http_aiobs_own_directives(conf);
 
     ngx_http_aiobs_merge_values(prev, conf);
 
@@ -154,11 +152,7 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (own && !conf->enable && !conf->switched_off && clcf->name.len) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"%s\" in location \"%V\" does nothing without "
-                      "\"aiobs on;\" there", own, &clcf->name);
-    }
+    ngx_http_aiobs_warn_location(cf, amcf, conf, own);
 
     if (amcf->untraced) {
         conf->forward |= NGX_HTTP_AIOBS_FORWARD_UNTRACED;
@@ -168,6 +162,9 @@ ngx_http_aiobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     amcf->traced |= (conf->trace.mode != NGX_HTTP_AIOBS_TRACE_OFF);
     amcf->auth |= (conf->auth != NGX_HTTP_AIOBS_AUTH_OFF);
     amcf->stream_usage |= conf->stream_usage;
+    amcf->spans |= conf->enable && conf->trace.spans;
+    amcf->server_timing |= conf->enable && conf->trace.server_timing
+                           && conf->trace.mode != NGX_HTTP_AIOBS_TRACE_OFF;
 
     if (ngx_http_aiobs_login_merge_conf(cf, &amcf->login, &conf->login,
                                         conf->enable && amcf->store.len)
@@ -230,51 +227,6 @@ ngx_http_aiobs_merge_names(ngx_http_core_loc_conf_t *clcf,
                          ? prev->endpoint : conf->handler;
         conf->endpoint_default = (conf->endpoint.data == conf->handler.data);
     }
-}
-
-
-/* what this very block asks for, of what needs "aiobs on"; NULL: nothing */
-
-static const char *
-ngx_http_aiobs_own_directive(ngx_http_aiobs_loc_conf_t *conf)
-{
-    if (conf->llm != NGX_CONF_UNSET_UINT && conf->llm != AIOBS_DIALECT_OFF) {
-        return "aiobs_llm";
-    }
-
-    if (conf->log.logs != NGX_CONF_UNSET_PTR && conf->log.logs != NULL) {
-        return "aiobs_log";
-    }
-
-    return NULL;
-}
-
-
-void
-ngx_http_aiobs_warn_idle(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
-{
-    if (!amcf->enabled
-        && (amcf->used || amcf->llm || amcf->auth || amcf->store.len
-            || amcf->otlp || amcf->sentry || amcf->log.sinks))
-    {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "the aiobs module sees no request: \"aiobs on;\" is "
-                      "nowhere in the configuration");
-    }
-
-    if (amcf->enabled && amcf->otlp && !amcf->traced) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"aiobs_otlp\" has no spans to send: \"aiobs_trace "
-                      "on;\" is nowhere in the configuration");
-    }
-
-    if (amcf->recorder.used && amcf->recorder.capacity == 0) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"aiobs_requests\" has nothing to show with "
-                      "\"aiobs_recorder off\"");
-    }
-
-    ngx_http_aiobs_login_warn(cf, &amcf->login);
 }
 
 

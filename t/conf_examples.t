@@ -120,7 +120,7 @@ for my $page (glob "$root/docs/*.md") {
         $block =~ s{sqlite:/var/lib/aiobs/}{sqlite:$dir/}g;
         $block = "server { aiobs on; $block }" if $block =~ /^location/;
         $block .= 'server { aiobs on; }' if $block !~ /server \{/;
-        $block = "aiobs_key_store sqlite:$dir/keys.db;\n$block" if $block !~ /aiobs_key_store/;
+        $block = "aiobs_key_store sqlite:$dir/keys.db;\n$block" if $block !~ /aiobs_key_store/ && $block =~ /aiobs_(?:auth|keys_api|login)/;
         Aiobs::spew("$dir/block.conf", "load_module $objs/ngx_http_aiobs_module.so;\npid $dir/block.pid;\n"
             . ($> == 0 ? "user root;\n" : '') . "error_log $dir/error.log;\nevents {}\nhttp {\n"
             . "ssl_certificate $dir/gw.pem; ssl_certificate_key $dir/gw.key;\n$block\n}\n");

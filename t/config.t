@@ -149,17 +149,65 @@ my @idle = (
     ['a location that is not on', '', server('location /v1/ { aiobs_llm auto; } location /b { aiobs on; }'),
         qr{"aiobs_llm" in location "/v1/" does nothing without "aiobs on;" there}],
     ['spans of nothing', 'aiobs_otlp { }', server('aiobs on;'), qr/"aiobs_otlp" has no spans to send/],
+    ['spans for nobody', 'aiobs_trace on;', server('aiobs on;'), qr/"aiobs_trace on" records no spans: "aiobs_otlp" is nowhere.*"ratio="/],
+    ['spans for nobody, with Sentry', 'aiobs_sentry { dsn http://k@127.0.0.1:1/1; }', server('aiobs on; location /v1/ { aiobs_trace on; }'), qr/records no spans/],
+    ['steps of no spans', '', server('aiobs on; location /v1/ { aiobs_trace on ratio=1; aiobs_server_timing on; }'),
+        qr/"aiobs_server_timing" does nothing: "aiobs_otlp" is nowhere/],
+    (map { ["$_ without aiobs", '', server("location /v1/ { $_; if (\$arg_x) { return 403; } } location /b { aiobs on; }"),
+        qr{"\Q@{[(split ' ')[0]]}\E" in location "/v1/" does nothing without "aiobs on;" there}] }
+        'aiobs_trace on', 'aiobs_agent_session $arg_s', 'aiobs_rag_score $arg_s', 'aiobs_user $arg_u', 'aiobs_stream_usage on'),
+    (map { my ($needs, @directives) = @$_; map { my ($name) = split ' '; (["$_ in a location without $needs", '',
+            server("aiobs on; location /v1/ { aiobs_log off; $_; }"), qr{"$name" in location "/v1/" does nothing without "$needs" there}],
+        ["$_ around locations without $needs", $_, server('aiobs on;'), qr/"$name" does nothing: "$needs" is nowhere/],
+        ["$_ in a server without $needs", '', server("aiobs on; $_;"), qr/"$name" does nothing: "$needs" is nowhere/]) } @directives }
+        ['aiobs_llm', 'aiobs_stream_usage on', 'aiobs_models gpt-4o'], ['aiobs_trace', 'aiobs_server_timing on', 'aiobs_trace_parent ignore'],
+        ['aiobs_auth', 'aiobs_auth_key $http_x_key', 'aiobs_auth_query on'], ['aiobs_log', 'aiobs_log_field team $http_x_team']),
+    ['a store that nobody asks', 'aiobs_key_store sqlite:%%DIR%%/keys.db', server('aiobs on; aiobs_llm auto;'), qr/"aiobs_key_store" does nothing: "aiobs_auth" is nowhere/],
 );
+$_->[1] .= ';' for grep { $_->[1] =~ /[^;}]$/ } @idle;
+
+Aiobs::spew($t->dir . '/prices.json', '{"m":{"input_cost_per_token":1e-6}}');
+$t->{no_log} = 1;
+$t->key('alice');
 
 for my $case (@idle) {
     my ($name, $http, $server, $want) = @$case;
     my ($rc, $out) = $t->check("$http\n$server", no_log => 1);
     is($rc, 0, "$name: accepted");
     like($out, $want, "$name: warned of");
+    is(scalar(() = $out =~ /\[warn\]/g), 1, "$name: once");
 }
 
-$t->{no_log} = 1;
-$t->key('alice');
+# what stands in an outer block for some of the locations only
+
+my $some = 'aiobs_stream_usage on; aiobs_models gpt-4o; aiobs_server_timing on; aiobs_trace_parent trust; aiobs_auth_query on; '
+    . 'aiobs_auth_key $http_x_key; aiobs_log_field team $http_x_team; aiobs_prices prices.json; aiobs_agent_session $http_x_session; aiobs_user $arg_u;';
+my $one = 'aiobs_llm auto; aiobs_trace on; aiobs_auth on; aiobs_log %%DIR%%/a.json;';
+
+for my $case (
+    ['in http', "$some aiobs_otlp { } aiobs_key_store sqlite:keys.db;", server("aiobs on; location /v1/ { $one } location /b { }")],
+    ['in a server', 'aiobs_otlp { } aiobs_key_store sqlite:keys.db; aiobs_prices prices.json;',
+        server($some =~ s/aiobs_prices \S+//r . " aiobs on; location /v1/ { $one } location /b { }")],
+    ['in a location around others', 'aiobs_otlp { } aiobs_key_store sqlite:keys.db;',
+        server("location / { aiobs_stream_usage on; aiobs_trace_parent trust; location /v1/ { aiobs on; $one } }")],
+    ['tracing in http', 'aiobs_trace on; aiobs_otlp { }', server('location /v1/ { aiobs on; } location /b { }')],
+    ['what a gateway without calls has as well', 'aiobs_prices prices.json; aiobs_key_store sqlite:keys.db;', server('aiobs on;')],
+    ['what applications are told', 'aiobs_trace on ratio=0.1;', server('aiobs on;')],
+    ['with transactions', 'aiobs_sentry { dsn http://k@127.0.0.1:1/1; traces_sample_rate 0.1; } aiobs_trace_parent trust;',
+        server('aiobs on; location /v1/ { aiobs_trace on; } location /b { aiobs_trace_parent ignore; }')],
+    ['tracing that is not on', 'aiobs_trace on;', server('aiobs off; location /v1/ { aiobs off; aiobs_trace on; } location /b { aiobs on; aiobs_trace off; }')],
+) {
+    my ($name, $http, $server) = @$case;
+    my ($rc, $out) = $t->check("$http\n$server", no_log => 1);
+    is($rc, 0, "$name: accepted") or diag($out);
+    unlike($out, qr/\[warn\]/, "$name: not warned of");
+}
+
+{
+    local $ENV{OTEL_TRACES_EXPORTER} = 'none';
+    my ($rc, $out) = $t->check('aiobs_otlp { } aiobs_trace on;' . server('aiobs on;'), no_log => 1);
+    unlike($out, qr/\[warn\]/, 'spans that the environment switches off: not warned of');
+}
 
 for my $case (@cases) {
     my ($name, $http, $server, $want) = @$case;

@@ -38,6 +38,7 @@ typedef struct {
     ngx_flag_t                  parent_based;
     ngx_flag_t                  error;      /* failed ones always */
     ngx_flag_t                  gen_ai;     /* gen_ai.* attributes */
+    ngx_flag_t                  spans;      /* "on", and no ratio is said */
     ngx_uint_t                  parent;
     ngx_flag_t                  server_timing;
 } ngx_http_aiobs_trace_conf_t;

@@ -50,6 +50,7 @@ ngx_http_aiobs_trace_merge_conf(ngx_http_aiobs_trace_conf_t *prev,
         conf->parent_based = prev->parent_based;
         conf->error = prev->error;
         conf->gen_ai = prev->gen_ai;
+        conf->spans = prev->spans;
     }
 
     ngx_conf_merge_uint_value(conf->mode, prev->mode,
@@ -92,6 +93,7 @@ ngx_http_aiobs_trace_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (tcf->ratio == NGX_HTTP_AIOBS_TRACE_UNSET) {
         tcf->ratio = NGX_HTTP_AIOBS_TRACE_ALL;
+        tcf->spans = (tcf->mode == NGX_HTTP_AIOBS_TRACE_ON);
 
         ngx_http_aiobs_trace_sampler(cf, tcf);
     }

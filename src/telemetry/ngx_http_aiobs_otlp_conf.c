@@ -291,6 +291,7 @@ ngx_http_aiobs_otlp_init(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf)
 
     if (amcf->otlp && ngx_http_aiobs_otel_disabled(cf)) {
         amcf->otlp = NULL;
+        amcf->otlp_disabled = 1;
     }
 
     otlp = amcf->otlp;
