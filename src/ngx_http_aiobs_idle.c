@@ -91,7 +91,7 @@ ngx_http_aiobs_own_directives(ngx_http_aiobs_loc_conf_t *conf)
 
     own = 0;
 
-    for (i = 0; ngx_http_aiobs_needs[i].name; i++) {
+    for (i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
         own |= set[i] << i;
     }
 
