@@ -72,6 +72,20 @@ $t->upstream(0, sub {
     $t->answer($c, 200, [], $req->{head});
 });
 
+# a DNS server by which every name is 127.0.0.1
+
+my $dns = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1', LocalPort => $t->port(7)) or BAIL_OUT("dns: $!");
+my $dns_pid = fork // die "fork: $!";
+
+while ($dns_pid == 0) {
+    my $to = $dns->recv(my $query, 512) // next;
+    $dns->send(substr($query, 0, 2) . pack('n5', 0x8180, 1, 1, 0, 0) . substr($query, 12)
+        . pack('n3 N n C4', 0xc00c, 1, 1, 60, 4, 127, 0, 0, 1), 0, $to);
+}
+
+$t->{pids}{$dns_pid} = 'dns';
+close $dns;
+
 my $conf = <<'E';
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_service gateway production;
@@ -121,6 +135,9 @@ server {
     location = /metrics { aiobs_metrics; }
     location /socket { proxy_pass http://unix:%%DIR%%/socket:/x/y?z=1; }
     location /socket/named { proxy_pass http://socket/x; }
+    location /looked-up { resolver 127.0.0.1:%%PORT_7%% ipv6=off; set $at up.example.com:%%PORT_0%%; proxy_pass http://$at; }
+    location /by-address { set $at 127.0.0.1:%%PORT_0%%; proxy_pass http://$at; }
+    location /by-name { set $at socket; proxy_pass http://$at; }
 }
 upstream socket { server unix:%%DIR%%/socket; }
 server { listen unix:%%DIR%%/socket; return 200 ok; }
@@ -211,7 +228,7 @@ is($server->{scope}, 'ngx_http_aiobs_module', 'the scope');
 is($clients[0]{parent}, $server->{span}, 'tries lie below the request');
 attributes($clients[0], 'the try that nobody answered', 'network.peer.port' => $dead, 'error.type' => 'upstream_reset',
     'http.response.status_code' => undef, 'http.request.resend_count' => undef, 'gen_ai.usage.input_tokens' => undef,
-    'url.full' => "http://127.0.0.1:$dead/v1/chat/completions");
+    'server.address' => 'tries', 'url.full' => 'http://tries/v1/chat/completions');
 is($clients[0]{status}, 2, 'is an error');
 
 is($clients[1]{name}, 'chat gpt-4o', 'the try that was: its name');
@@ -265,6 +282,17 @@ for (['/socket', $socket, 'http://localhost/x/y'], ['/socket/named', 'socket', '
     $t->get(1, $path, 'X-Request-ID', $id);
     attributes((kind(spans_of($id), 3))[0], "$path: a socket", 'network.peer.address' => $socket, 'network.peer.port' => undef,
         'server.address' => $address, 'server.port' => undef, 'url.full' => $url);
+}
+
+# hosts that variables make: looked up, an address, an "upstream"
+
+for (['looked-up', '127.0.0.1', 'up.example.com', 'up.example.com:' . $t->port(0)],
+     ['by-address', '127.0.0.1', '127.0.0.1', '127.0.0.1:' . $t->port(0)], ['by-name', $socket, 'socket', 'socket'])
+{
+    my ($at, $peer, $address, $host) = @$_;
+    $t->get(1, "/$at", 'X-Request-ID', $at);
+    attributes((kind(spans_of($at), 3))[0], $at, 'network.peer.address' => $peer, 'server.address' => $address,
+        'server.port' => $at eq 'by-name' ? undef : $t->port(0), 'url.full' => "http://$host/$at");
 }
 
 for (['GW.Example.com:8443', 'gw.example.com', 8443], ['[::1]:99', '::1', 99], ['gw', 'gw', $t->port(1)], ['gw:99999', 'gw', $t->port(1)],

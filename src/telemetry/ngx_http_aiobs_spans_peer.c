@@ -10,6 +10,8 @@
 
 
 static ngx_uint_t ngx_http_aiobs_span_host_port(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aiobs_span_configured(ngx_http_request_t *r,
+    ngx_str_t *host, ngx_int_t *port);
 static ngx_int_t ngx_http_aiobs_span_peer_port(ngx_str_t *peer);
 static void ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s,
     ngx_str_t *host, ngx_int_t port);
@@ -117,10 +119,9 @@ ngx_http_aiobs_span_host_port(ngx_http_request_t *r)
 void
 ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
-    ngx_int_t                      port;
-    ngx_str_t                      peer, host;
-    ngx_uint_t                     local;
-    ngx_http_upstream_srv_conf_t  *uscf;
+    ngx_int_t   port, named;
+    ngx_str_t   peer, host;
+    ngx_uint_t  local, known;
 
     peer = *t->state->peer;
     port = 0;
@@ -141,13 +142,14 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
         ngx_http_aiobs_span_int(s, "network.peer.port", port);
     }
 
-    uscf = t->last ? s->request->upstream->upstream : NULL;
-    host = uscf && uscf->host.len ? uscf->host : peer;
+    host = peer;
+    named = port;
+    known = t->here && ngx_http_aiobs_span_configured(s->request, &host, &named);
 
     ngx_http_aiobs_span_text(s, "server.address", host.data, host.len);
 
-    if (uscf && uscf->port) {
-        port = uscf->port;
+    if (named > 0) {
+        port = named;
     }
 
     if (port > 0) {
@@ -160,8 +162,8 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 
     /* an "upstream" has a name and no port; a socket is no host */
 
-    if (host.data != peer.data && uscf->port == 0) {
-        port = 0;
+    if (known) {
+        port = named;
     }
 
     if (local && host.len == peer.len
@@ -171,6 +173,40 @@ ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     }
 
     ngx_http_aiobs_span_url(s, &host, port);
+}
+
+
+/*
+ * What the configuration calls the server: its host, an "upstream" (port 0), or
+ * a host that variables made, which was looked up or is an address.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_span_configured(ngx_http_request_t *r, ngx_str_t *host,
+    ngx_int_t *port)
+{
+    ngx_http_upstream_resolved_t  *resolved;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    uscf = r->upstream->upstream;
+
+    if (uscf && uscf->host.len) {
+        *host = uscf->host;
+        *port = uscf->port;
+        return 1;
+    }
+
+    resolved = r->upstream->resolved;
+
+    if (uscf == NULL && resolved && resolved->host.len
+        && resolved->sockaddr == NULL)
+    {
+        *host = resolved->host;
+        *port = resolved->port;
+        return 1;
+    }
+
+    return 0;
 }
 
 
