@@ -53,6 +53,12 @@ $t->upstream(0, sub {
     return $t->answer($c, 404, [], 'no') if $u eq '/none';
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $u eq '/short';
 
+    if ($u eq '/tunnel') {
+        $c->syswrite("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhi");
+        select undef, undef, undef, 1;
+        return;
+    }
+
     if ($u eq '/steps') {
         select undef, undef, undef, 0.15;
         return $t->answer($c, 200, [
@@ -124,6 +130,11 @@ server {
     location = /after { internal; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /never { aiobs_trace on ratio=0; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /error { aiobs_trace on ratio=0 error=on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
+    location /error/short { aiobs_trace on ratio=0 error=on; proxy_pass http://127.0.0.1:%%PORT_0%%/short; }
+    location = /tunnel {
+        proxy_http_version 1.1; proxy_read_timeout 200ms;
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
     location /off { aiobs_trace off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /var { aiobs_trace $trace; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /trust { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -314,6 +325,15 @@ attributes((kind(spans_of('absolute'), 2))[0], 'the request line comes first', '
 $t->get(1, '/short', 'X-Request-ID', 'short');
 is(join(' ', map { ($_->{status}, $_->{attrs}{'error.type'}) } map { kind(spans_of('short'), $_) } 2, 3),
     '2 upstream_reset 2 upstream_reset', 'an answer that breaks off is an error of the try and of the request');
+my $line = $t->log_of('short');
+is("$line->{level} $line->{error_type}", 'error upstream_reset', 'and of the log');
+
+# that of a tunnel ends when both have been silent for long enough
+
+$t->get(1, '/tunnel', 'Upgrade', 'x', 'X-Request-ID', 'tunnel');
+is(join(' ', map { $_->{status} } map { kind(spans_of('tunnel'), $_) } 2, 3), '0 0', 'a tunnel that is closed is none');
+$line = $t->log_of('tunnel');
+is_deeply([@$line{qw(level status_code error_type)}], ['info', 101, undef], 'nor in the log');
 
 # --- a request that has come to no location ---
 
@@ -537,6 +557,8 @@ is($flags, '00', 'ratio=0');
 my $n = () = Aiobs::slurp($spans) =~ /"trace"/g;
 $t->get(1, '/error', 'X-Request-ID', 'late');
 is(scalar @{spans_of('late')}, 2, 'error=on: a failed request, decided at its end');
+$t->get(1, '/error/short', 'X-Request-ID', 'late-short');
+is(scalar @{spans_of('late-short')}, 2, 'and one whose answer broke off');
 $t->get(1, '/off', 'X-Request-ID', 'off');
 $t->get(1, "/var?trace=$_", 'X-Request-ID', "var-$_") for qw(off on 0 1 0.0 2 nonsense);
 spans_of('var-1');

@@ -32,6 +32,7 @@ $t->upstream(1, sub {
     return $t->answer($c, 503, ['Content-Type', 'application/json', 'X-Request-Id', 'req_9'],
         '{"error":{"message":"secret prompt","type":"server_error"}}') if $req->{uri} =~ /fail/;
     return sleep 5 if $req->{uri} =~ /slow/;
+    return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $req->{uri} =~ /short/;
     return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /limit/;
 
     if ($req->{body} =~ /"stream":true/) {
@@ -158,6 +159,14 @@ is($e->{contexts}{aiobs}{provider_request_id}, 'req_9', "the provider's id");
 
 $t->get(0, '/boom', 'X-Request-ID', 'boom');
 is(item('event', 'boom')->{logentry}{message}, '/boom: http_500, answered 500', 'a 500 of our own');
+
+$t->get(0, '/app/short', 'X-Request-ID', 'short');
+is(item('event', 'short')->{logentry}{message}, '/app/: upstream_reset, answered 200', 'an answer that breaks off');
+is(item('transaction', 'short')->{contexts}{trace}{status}, 'internal_error', 'and is no success');
+
+$t->raw(0, "GET / HTTP/9.1\r\n\r\n");
+my ($unread) = Aiobs::wait_for(sub { (grep { $_->{logentry}{message} eq 'none: http_505, answered 505' } items('event'))[0] }, 10);
+is($unread->{transaction}, 'none', 'what cannot be read has no method');
 $t->get(0, '/down', 'X-Request-ID', 'down');
 is(item('event', 'down')->{exception}{values}[0]{type}, 'http_502', 'an upstream that is away');
 $t->post(0, '/v1/chat/completions?slow', $chat, 'X-Request-ID', 'slow');

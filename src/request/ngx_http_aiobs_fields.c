@@ -233,7 +233,7 @@ ngx_http_aiobs_fill_event(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
     status = ngx_http_aiobs_status(r);
 
-    if (status >= 500 || (ctx->called && status < 400 && ctx->error_type[0])) {
+    if (status >= 500 || ngx_http_aiobs_failed_late(r, ctx)) {
         ngx_http_aiobs_set_text(&v[NGX_HTTP_AIOBS_F_LEVEL], "error");
 
     } else if (status >= 400) {

@@ -96,6 +96,32 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     } else if (ctx->login) {
         ctx->error_type = ngx_http_aiobs_login_error(ctx->login);
     }
+
+    if (!ctx->called && ctx->error_type[0] == '\0'
+        && ngx_http_aiobs_broke_off(r, ctx)
+        && !ngx_http_aiobs_client_left(r, ctx))
+    {
+        ctx->error_type = "upstream_reset";
+        ctx->broken = 1;
+    }
+}
+
+
+/* what goes through a tunnel has no end of its own: who is silent is cut off */
+
+ngx_uint_t
+ngx_http_aiobs_broke_off(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    return ctx->upstream_header && !ctx->last_buf && !r->header_only
+           && r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_failed_late(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    return (ctx->called || ctx->broken) && ctx->error_type[0]
+           && ngx_http_aiobs_status(r) < NGX_HTTP_BAD_REQUEST;
 }
 
 

@@ -163,6 +163,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    fetched:1;      /* a call made before */
     unsigned                    finished:1;     /* how it ended is known */
     unsigned                    complete:1;     /* so is the whole record */
+    unsigned                    broken:1;       /* no call, but its answer broke off */
     unsigned                    unpriced:1;     /* no price for what was used */
     unsigned                    became_get:1;   /* it had another method */
     unsigned                    get_from:16;    /* states of upstreams until
@@ -464,6 +465,15 @@ ngx_msec_t ngx_http_aiobs_elapsed(ngx_http_request_t *r);
 
 /* whether the client has left, or stopped reading, before it had all of it */
 ngx_uint_t ngx_http_aiobs_client_left(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether the upstream's answer had begun, and never came to its end */
+ngx_uint_t ngx_http_aiobs_broke_off(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether an answer below 400 came to no good end: of a call in any way, else
+ * because the upstream broke it off */
+ngx_uint_t ngx_http_aiobs_failed_late(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
 /* gives the last try the status of its answer where nginx has that of a 103 */

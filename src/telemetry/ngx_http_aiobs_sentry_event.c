@@ -56,13 +56,8 @@ ngx_http_aiobs_sentry(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_aiobs_sentry_wanted(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t  status;
-
-    status = ngx_http_aiobs_status(r);
-
-    return status >= NGX_HTTP_INTERNAL_SERVER_ERROR
-           || (ctx->called && status < NGX_HTTP_BAD_REQUEST
-               && ctx->error_type[0]
+    return ngx_http_aiobs_status(r) >= NGX_HTTP_INTERNAL_SERVER_ERROR
+           || (ngx_http_aiobs_failed_late(r, ctx)
                && ngx_strcmp(ctx->error_type, "client_abort") != 0);
 }
 

@@ -265,11 +265,13 @@ ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     u_char     buf[512];
-    ngx_str_t  name;
+    ngx_str_t  name, *method;
+
+    method = ngx_http_aiobs_method(r);
 
     name.data = buf;
-    name.len = ngx_snprintf(buf, sizeof(buf), "%V %V",
-                            ngx_http_aiobs_method(r), &ctx->location->handler)
+    name.len = ngx_snprintf(buf, sizeof(buf), "%V%s%V", method,
+                            method->len ? " " : "", &ctx->location->handler)
                - buf;
 
     out->name.data = out->p;
@@ -283,14 +285,8 @@ ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
 const char *
 ngx_http_aiobs_sentry_ending(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t  status;
-
-    status = ngx_http_aiobs_status(r);
-
-    if (!ctx->called || status >= NGX_HTTP_BAD_REQUEST
-        || ctx->error_type[0] == '\0')
-    {
-        return ngx_http_aiobs_sentry_status(status);
+    if (!ngx_http_aiobs_failed_late(r, ctx)) {
+        return ngx_http_aiobs_sentry_status(ngx_http_aiobs_status(r));
     }
 
     return ngx_strcmp(ctx->error_type, "client_abort") == 0 ? "cancelled"

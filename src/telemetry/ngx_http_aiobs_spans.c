@@ -121,7 +121,7 @@ ngx_http_aiobs_spans_wanted(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     return ctx->trace.sampled
            || (ctx->location->trace.error
                && (ngx_http_aiobs_status(r) >= NGX_HTTP_INTERNAL_SERVER_ERROR
-                   || (ctx->called && ctx->error_type[0])));
+                   || ((ctx->called || ctx->broken) && ctx->error_type[0])));
 }
 
 
@@ -505,11 +505,7 @@ ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type)
 void
 ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s)
 {
-    ngx_http_aiobs_ctx_t  *ctx;
-
-    ctx = s->ctx;
-
-    if (ctx->upstream_header && !ctx->last_buf && !s->request->header_only) {
+    if (ngx_http_aiobs_broke_off(s->request, s->ctx)) {
         ngx_http_aiobs_span_error(s, "upstream_reset");
     }
 }
