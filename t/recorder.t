@@ -153,14 +153,17 @@ my $esc = $t->get(0, '/requests?user=%1b%5b2J%7f', 'Accept', 'text/html');
 unlike($esc->{body}, qr/[\x00-\x09\x0b-\x1f\x7f]/, 'no control bytes: a page may be shown on a terminal');
 like($esc->{body}, qr/value="\xef\xbf\xbd\[2J\xef\xbf\xbd"/, 'but their place');
 like($esc->{body}, qr/\xef\xbf\xbd\[2J/, 'but their place') if $esc->{body} =~ /\[2J/;
-like($r->{body}, qr{<td>/&lt;script&gt;alert\(1\)&lt;/script&gt;&quot;&#39;&amp;</td>}, 'and shown');
+like($r->{body}, qr{<td>GET /&lt;script&gt;alert\(1\)&lt;/script&gt;&quot;&#39;&amp;</td>}, 'and shown');
 unlike($r->{body}, qr{(?:src|href|url)\s*[=(]}, 'nothing from elsewhere');
 my ($style) = $r->{body} =~ m{<style>(.*?)</style>}s;
 is($r->{headers}{'content-security-policy'}, "default-src 'none'; style-src 'sha256-" . sha256_base64($style)
     . "='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", 'a strict policy');
 is($r->{headers}{'x-content-type-options'}, 'nosniff', 'nosniff');
-like($r->{body}, qr{<tr class="error"><td>[^<]+Z</td><td class="n">500</td>.*?<td>POST</td><td>/v1/chat/completions</td>},
+like($r->{body}, qr{<tr class="error"><td>[^<]+Z</td><td class="n">500</td>.*?<td>POST /v1/chat/completions</td>},
     'a failure stands out');
+my ($finished) = $r->{body} =~ m{Finished.*?<table>(.*?)</table>}s;
+my $columns = () = $finished =~ /<th>/g;
+is_deeply([grep { $columns != (() = /<td/g) } $finished =~ m{(<tr class.*?</tr>)}gs], [], 'a cell below every heading');
 like($r->{body}, qr{<td>gpt-4o-2024-08-06</td><td class="n">12</td><td class="n">3</td>}, 'tokens');
 like($t->get(0, '/requests?format=html&id=ok')->{body}, qr{<details open><summary>ok</summary><pre>\{&quot;timestamp},
     'one record of the page');

@@ -18,8 +18,9 @@
     "h1{font-size:1.3em}h2{font-size:1.1em;margin-top:1.5em}"                 \
     "table{border-collapse:collapse;width:100%}"                              \
     "th,td{text-align:left;padding:.25em .6em;border-bottom:1px solid #ddd;"  \
-    "vertical-align:top}td.n{text-align:right;font-variant-numeric:"          \
-    "tabular-nums}tr.warning td{background:#fff8e0}"                          \
+    "vertical-align:top;max-width:30em;overflow-wrap:break-word}"             \
+    "td.n{text-align:right;font-variant-numeric:tabular-nums}"                \
+    "td:first-child{white-space:nowrap}tr.warning td{background:#fff8e0}"                          \
     "tr.error td{background:#fdecea}form label{margin-right:1em}"             \
     "input{width:9em}pre{white-space:pre-wrap;word-break:break-all;margin:0}" \
     "code{word-break:break-all}"
@@ -31,6 +32,8 @@ static size_t ngx_http_aiobs_page_char(const u_char *data, size_t len);
 static void ngx_http_aiobs_page_input(ngx_http_aiobs_requests_t *requests,
     const char *name, ngx_str_t *value);
 static void ngx_http_aiobs_page_cell(ngx_http_aiobs_requests_t *requests,
+    json_t *json, const char *name);
+static void ngx_http_aiobs_page_member(ngx_http_aiobs_requests_t *requests,
     json_t *json, const char *name);
 static ngx_int_t ngx_http_aiobs_page_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
@@ -146,9 +149,8 @@ void
 ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
     u_char *record, size_t len)
 {
-    size_t       i;
-    json_t      *json;
-    const char  *level;
+    size_t   i;
+    json_t  *json;
 
     static const char *columns[] = {
         "endpoint", "user_id", "model", "input_tokens", "output_tokens",
@@ -160,11 +162,8 @@ ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
         return;
     }
 
-    level = json_string_value(json_object_get(json, "level"));
-
     ngx_http_aiobs_requests_text(requests, "<tr class=\"");
-    ngx_http_aiobs_page_escape(requests, (u_char *) (level ? level : ""),
-                               level ? ngx_strlen(level) : 0);
+    ngx_http_aiobs_page_member(requests, json, "level");
     ngx_http_aiobs_requests_text(requests, "\">");
 
     ngx_http_aiobs_page_cell(requests, json, "timestamp");
@@ -172,11 +171,10 @@ ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
     ngx_http_aiobs_page_cell(requests, json, "duration");
 
     ngx_http_aiobs_requests_text(requests, "<td>");
-    level = json_string_value(json_object_get(json, "method"));
-    ngx_http_aiobs_page_escape(requests, (u_char *) (level ? level : ""),
-                               level ? ngx_strlen(level) : 0);
+    ngx_http_aiobs_page_member(requests, json, "method");
+    ngx_http_aiobs_requests_text(requests, " ");
+    ngx_http_aiobs_page_member(requests, json, "path");
     ngx_http_aiobs_requests_text(requests, "</td>");
-    ngx_http_aiobs_page_cell(requests, json, "path");
 
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         ngx_http_aiobs_page_cell(requests, json, columns[i]);
@@ -186,9 +184,7 @@ ngx_http_aiobs_page_record(ngx_http_aiobs_requests_t *requests,
                                  requests->filter.id.len
                                  ? "<td><details open><summary>"
                                  : "<td><details><summary>");
-    level = json_string_value(json_object_get(json, "request_id"));
-    ngx_http_aiobs_page_escape(requests, (u_char *) (level ? level : ""),
-                               level ? ngx_strlen(level) : 0);
+    ngx_http_aiobs_page_member(requests, json, "request_id");
     ngx_http_aiobs_requests_text(requests, "</summary><pre>");
     ngx_http_aiobs_page_escape(requests, record, len);
     ngx_http_aiobs_requests_text(requests, "</pre></details></td></tr>\n");
@@ -301,9 +297,8 @@ static void
 ngx_http_aiobs_page_cell(ngx_http_aiobs_requests_t *requests, json_t *json,
     const char *name)
 {
-    u_char       buf[64];
-    json_t      *value;
-    const char  *text;
+    u_char   buf[64];
+    json_t  *value;
 
     value = json_object_get(json, name);
 
@@ -317,15 +312,27 @@ ngx_http_aiobs_page_cell(ngx_http_aiobs_requests_t *requests, json_t *json,
 
     } else {
         ngx_http_aiobs_requests_text(requests, "<td>");
-
-        text = json_string_value(value);
-        if (text) {
-            ngx_http_aiobs_page_escape(requests, (u_char *) text,
-                                       ngx_strlen(text));
-        }
+        ngx_http_aiobs_page_member(requests, json, name);
     }
 
     ngx_http_aiobs_requests_text(requests, "</td>");
+}
+
+
+/* a text; nothing where there is none */
+
+static void
+ngx_http_aiobs_page_member(ngx_http_aiobs_requests_t *requests, json_t *json,
+    const char *name)
+{
+    const char  *text;
+
+    text = json_string_value(json_object_get(json, name));
+
+    if (text) {
+        ngx_http_aiobs_page_escape(requests, (u_char *) text,
+                                   ngx_strlen(text));
+    }
 }
 
 
