@@ -155,10 +155,7 @@ ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
     url.len = ngx_snprintf(buf, sizeof(buf), "%V://%V%V", &scheme,
                            &r->headers_in.server, &path.str) - buf;
 
-    ngx_http_aiobs_sentry_put(out, ",\"request\":{\"url\":");
-    ngx_http_aiobs_sentry_string(out, &url, 1024);
-    ngx_http_aiobs_sentry_member(out, "method", &r->method_name);
-    ngx_http_aiobs_sentry_put(out, ",\"headers\":{");
+    ngx_http_aiobs_sentry_put(out, ",\"request\":{\"headers\":{");
 
     n = 0;
 
@@ -170,7 +167,15 @@ ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
         }
     }
 
-    ngx_http_aiobs_sentry_put(out, "}}");
+    ngx_http_aiobs_sentry_put(out, "}");
+    ngx_http_aiobs_sentry_member(out, "method", &r->method_name);
+
+    if (r->headers_in.server.len) {     /* without a host it is no URL */
+        ngx_http_aiobs_sentry_put(out, ",\"url\":");
+        ngx_http_aiobs_sentry_string(out, &url, 1024);
+    }
+
+    ngx_http_aiobs_sentry_put(out, "}");
 
     labels = ngx_http_aiobs_sentry_key_labels(sentry, ctx);
 
