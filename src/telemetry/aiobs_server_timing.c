@@ -12,10 +12,16 @@
 #include "aiobs_server_timing.h"
 
 
+#define AIOBS_TIMING_DUR    1
+#define AIOBS_TIMING_START  2
+#define AIOBS_TIMING_DESC   4
+
+
 static void aiobs_timing_params(const char **p, const char *end,
     aiobs_timing_t *step);
 static void aiobs_timing_param(aiobs_timing_t *step, const char *name,
     const char *value, size_t len);
+static int aiobs_timing_first(aiobs_timing_t *step, unsigned which);
 static void aiobs_timing_desc(aiobs_timing_t *step, const char *value,
     size_t len);
 static int aiobs_timing_pairs(const char *p, const char *end);
@@ -107,22 +113,42 @@ aiobs_timing_params(const char **p, const char *end, aiobs_timing_t *step)
 }
 
 
+/* of several with one name the first counts, also where it says nothing */
+
 static void
 aiobs_timing_param(aiobs_timing_t *step, const char *name, const char *value,
     size_t len)
 {
     if (strcasecmp(name, "dur") == 0) {
-        step->dur = aiobs_timing_ms(value, len);
+        if (aiobs_timing_first(step, AIOBS_TIMING_DUR)) {
+            step->dur = aiobs_timing_ms(value, len);
+        }
 
     } else if (strcasecmp(name, "start") == 0) {
-        step->start = aiobs_timing_ms(value, len);
+        if (aiobs_timing_first(step, AIOBS_TIMING_START)) {
+            step->start = aiobs_timing_ms(value, len);
+        }
 
     } else if (strcasecmp(name, "desc") == 0) {
-        aiobs_timing_desc(step, value, len);
+        if (aiobs_timing_first(step, AIOBS_TIMING_DESC)) {
+            aiobs_timing_desc(step, value, len);
+        }
 
     } else {
         aiobs_timing_add(step, name, strlen(name), value, len);
     }
+}
+
+
+static int
+aiobs_timing_first(aiobs_timing_t *step, unsigned which)
+{
+    unsigned  seen;
+
+    seen = step->seen & which;
+    step->seen |= which;
+
+    return !seen;
 }
 
 
@@ -203,17 +229,26 @@ static void
 aiobs_timing_add(aiobs_timing_t *step, const char *name, size_t name_len,
     const char *value, size_t len)
 {
+    int                    i;
     aiobs_timing_param_t  *param;
+
+    if (name_len > AIOBS_TIMING_NAME_MAX) {
+        name_len = AIOBS_TIMING_NAME_MAX;
+    }
+
+    for (i = 0; i < step->n; i++) {
+        if (strncmp(step->params[i].name, name, name_len) == 0
+            && step->params[i].name[name_len] == '\0')
+        {
+            return;
+        }
+    }
 
     if (step->n == AIOBS_TIMING_PARAMS) {
         return;
     }
 
     param = &step->params[step->n++];
-
-    if (name_len > AIOBS_TIMING_NAME_MAX) {
-        name_len = AIOBS_TIMING_NAME_MAX;
-    }
 
     memcpy(param->name, name, name_len);
     param->name[name_len] = '\0';

@@ -34,7 +34,9 @@ typedef struct {
     char                  name[AIOBS_TIMING_NAME_MAX + 1];
     double                dur;          /* milliseconds, 0 to a day */
     double                start;        /* of the request; -1: not said */
-    int                   n;            /* all other parameters, of desc too */
+    unsigned              seen;         /* of these two and desc */
+    int                   n;            /* all other parameters, of desc too;
+                                           no two have the same name */
     aiobs_timing_param_t  params[AIOBS_TIMING_PARAMS];
 } aiobs_timing_t;
 
