@@ -12,7 +12,10 @@
 #include <string.h>
 
 
+static int aiobs_keys_listing(const aiobs_keys_options_t *o, int exported);
 static int aiobs_keys_listed(void *data, const aiobs_key_row_t *row);
+static json_t *aiobs_keys_read_json(const char *json, size_t flags);
+static void aiobs_keys_left_out(const aiobs_key_row_t *row);
 static int aiobs_keys_shown(void *data, const aiobs_key_row_t *row);
 static void aiobs_keys_print(const json_t *key);
 static void aiobs_keys_line(const char *label, const json_t *value);
@@ -24,6 +27,7 @@ static void aiobs_keys_csv_member(const json_t *value);
 
 typedef struct {
     int  json;
+    int  exported;
     int  n;
 } aiobs_keys_listing_t;
 
@@ -37,6 +41,13 @@ static const char  *aiobs_keys_exports[] = {
 int
 aiobs_keys_list(const aiobs_keys_options_t *o)
 {
+    return aiobs_keys_listing(o, 0);
+}
+
+
+static int
+aiobs_keys_listing(const aiobs_keys_options_t *o, int exported)
+{
     int                    rc;
     aiobs_store_t         *store;
     aiobs_key_filter_t     filter;
@@ -48,9 +59,10 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
     }
 
     memset(&listing, 0, sizeof(listing));
-    listing.json = o->json;
+    listing.json = o->json || exported;
+    listing.exported = exported;
 
-    if (o->json) {
+    if (listing.json) {
         fputs("[", stdout);
     } else {
         aiobs_keys_header();
@@ -58,14 +70,14 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
 
     memset(&filter, 0, sizeof(filter));
     filter.user = o->user;
-    filter.json = o->json;
+    filter.json = listing.json;
 
     rc = aiobs_store_list(store, &filter, aiobs_keys_listed, &listing);
     if (rc != AIOBS_STORE_OK) {
         return aiobs_keys_failed(o, store);
     }
 
-    if (o->json) {
+    if (listing.json) {
         fputs(listing.n ? "\n]\n" : "]\n", stdout);
     }
 
@@ -78,7 +90,22 @@ aiobs_keys_list(const aiobs_keys_options_t *o)
 static int
 aiobs_keys_listed(void *data, const aiobs_key_row_t *row)
 {
-    aiobs_keys_listing_t *listing = data;
+    json_t                *key;
+    aiobs_keys_listing_t  *listing = data;
+
+    if (listing->exported) {
+
+        /* one such text, and nothing behind it would be imported */
+
+        key = aiobs_keys_read_json(row->json, 0);
+
+        if (key == NULL) {
+            aiobs_keys_left_out(row);
+            return 0;
+        }
+
+        json_decref(key);
+    }
 
     if (listing->json) {
         fputs(listing->n++ ? ",\n" : "\n", stdout);
@@ -133,10 +160,7 @@ aiobs_keys_show(const aiobs_keys_options_t *o)
 static int
 aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
 {
-    char    *text;
-    FILE    *out;
     json_t  *key;
-    size_t   len;
 
     const aiobs_keys_options_t *o = data;
 
@@ -146,18 +170,7 @@ aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
         return 0;
     }
 
-    /* another program may have stored what is no UTF-8 */
-
-    out = open_memstream(&text, &len);
-    if (out == NULL) {
-        return -1;
-    }
-
-    aiobs_keys_text(out, row->json, 0x7fffffff, 0);
-    fclose(out);
-
-    key = json_loads(text, JSON_ALLOW_NUL, NULL);
-    free(text);
+    key = aiobs_keys_read_json(row->json, JSON_ALLOW_NUL);
 
     if (key == NULL) {
         aiobs_keys_say("this key cannot be shown so; --json tells what is"
@@ -169,6 +182,31 @@ aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
     json_decref(key);
 
     return 0;
+}
+
+
+/* another program may have stored what is no UTF-8: it is shown as it can be */
+
+static json_t *
+aiobs_keys_read_json(const char *json, size_t flags)
+{
+    char    *text;
+    FILE    *out;
+    json_t  *key;
+    size_t   len;
+
+    out = json ? open_memstream(&text, &len) : NULL;
+    if (out == NULL) {
+        return NULL;
+    }
+
+    aiobs_keys_text(out, json, 0x7fffffff, 0);
+    fclose(out);
+
+    key = json_loads(text, flags, NULL);
+    free(text);
+
+    return key;
 }
 
 
@@ -275,15 +313,12 @@ aiobs_keys_member(FILE *out, const char *name, const json_t *value)
 int
 aiobs_keys_export(const aiobs_keys_options_t *o)
 {
-    int                    rc, i;
-    aiobs_store_t         *store;
-    aiobs_key_filter_t     filter;
-    aiobs_keys_options_t   list;
+    int                  rc, i;
+    aiobs_store_t       *store;
+    aiobs_key_filter_t   filter;
 
     if (!o->csv) {
-        list = *o;
-        list.json = 1;
-        return aiobs_keys_list(&list);
+        return aiobs_keys_listing(o, 1);
     }
 
     rc = aiobs_keys_open(o, AIOBS_STORE_WHOLE, &store);
@@ -324,8 +359,7 @@ aiobs_keys_exported(void *data, const aiobs_key_row_t *row)
     key = json_loads(row->json, 0, NULL);
 
     if (key == NULL) {
-        aiobs_keys_say("key %.12s has texts that are no UTF-8, or have NULs, and is left out",
-                       row->hash ? row->hash : "-");
+        aiobs_keys_left_out(row);
         return 0;
     }
 
@@ -344,6 +378,14 @@ aiobs_keys_exported(void *data, const aiobs_key_row_t *row)
     json_decref(key);
 
     return ferror(stdout);
+}
+
+
+static void
+aiobs_keys_left_out(const aiobs_key_row_t *row)
+{
+    aiobs_keys_say("key %.12s has texts that are no UTF-8, or have NULs, and"
+                   " is left out", row->hash ? row->hash : "-");
 }
 
 

@@ -285,6 +285,15 @@ aiobs_store_retire(aiobs_store_t *store, const char *hash,
 
     gettimeofday(&tv, NULL);
     tv.tv_sec += grace;
+
+    if (grace > 0) {
+
+        /* a key ends with its second: the period is not to be cut short */
+
+        tv.tv_sec += tv.tv_usec != 0;
+        tv.tv_usec = 0;
+    }
+
     aiobs_key_time(&tv, end);
 
     rc = aiobs_store_run(store, AIOBS_SQL_REPLACED, hash, new_hash, end);

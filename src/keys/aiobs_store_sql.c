@@ -34,12 +34,15 @@
     " 'models', " AIOBS_SQL_ARRAY("models") ","                               \
     " 'endpoints', " AIOBS_SQL_ARRAY("endpoints") ","                         \
     " 'labels', json(iif(json_valid(labels), labels, '{}')),"                 \
-    " 'limits', json_patch('{}', json_object('rpm', rpm, 'tpm', tpm,"         \
-    " 'tokens_per_day', tokens_per_day,"                                      \
-    " 'tokens_per_month', tokens_per_month,"                                  \
-    " 'cost_usd_per_day', cost_microusd_per_day / 1e6,"                       \
-    " 'cost_usd_per_month', cost_microusd_per_month / 1e6,"                   \
-    " 'parallel', parallel))), NULL)"                                         \
+    " 'limits', json_patch('{}', json_object("                                \
+    "'rpm', " AIOBS_SQL_LIMIT("rpm") ", 'tpm', " AIOBS_SQL_LIMIT("tpm") ","   \
+    " 'tokens_per_day', " AIOBS_SQL_LIMIT("tokens_per_day") ","               \
+    " 'tokens_per_month', " AIOBS_SQL_LIMIT("tokens_per_month") ","           \
+    " 'cost_usd_per_day', "                                                   \
+    AIOBS_SQL_LIMIT("cost_microusd_per_day") " / 1e6,"                        \
+    " 'cost_usd_per_month', "                                                 \
+    AIOBS_SQL_LIMIT("cost_microusd_per_month") " / 1e6,"                      \
+    " 'parallel', " AIOBS_SQL_LIMIT("parallel") "))), NULL)"                  \
     " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"                             \
     " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"      \
     " CAST(k.created_at AS TEXT) AS created_at,"                              \
@@ -59,6 +62,11 @@
     " FROM (SELECT rowid AS id FROM api_keys " which " LIMIT ?4 OFFSET ?5) i" \
     " CROSS JOIN api_keys k ON k.rowid = i.id"                                \
     " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash)"
+
+/* neither blobs nor the infinite, which JSON cannot hold */
+#define AIOBS_SQL_LIMIT(column)                                               \
+    "CASE typeof(" column ") WHEN 'blob' THEN CAST(" column " AS TEXT)"       \
+    " WHEN 'real' THEN CAST(" column " AS INTEGER) ELSE " column " END"
 
 /*
  * Where absurd amounts would pass what 64 bits hold, sums stay there: total()
@@ -230,8 +238,10 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         "INSERT INTO aiobs_key_attrs (hash, replaced_by, expires_at)"
         " SELECT ?1, ?2, ?3 WHERE true"
         " ON CONFLICT (hash) DO UPDATE SET replaced_by = excluded.replaced_by,"
-        " expires_at = iif(expires_at < excluded.expires_at, expires_at,"
-        " excluded.expires_at)",
+        " expires_at = iif(expires_at IS NOT NULL"
+        " AND " AIOBS_SQL_SECONDS("expires_at")
+        " < " AIOBS_SQL_SECONDS("excluded.expires_at") ","
+        " expires_at, excluded.expires_at)",
 
     [AIOBS_SQL_STATE] =
         "SELECT coalesce(k.is_active, 0) AND NOT (" AIOBS_SQL_EXPIRES

@@ -39,8 +39,11 @@
  * it did mean the key to end.
  */
 #define AIOBS_SQL_EXPIRES                                                     \
-    "iif(a.expires_at IS NULL, 0,"                                            \
-    " coalesce(CAST(strftime('%s', a.expires_at) AS INTEGER), 1))"
+    "iif(a.expires_at IS NULL, 0, " AIOBS_SQL_SECONDS("a.expires_at") ")"
+
+/* of a time that may be none, or lie before 1970; 1 or more */
+#define AIOBS_SQL_SECONDS(time)                                               \
+    "max(1, coalesce(CAST(strftime('%s', " time ") AS INTEGER), 1))"
 
 
 /* what the hash of an event is made of; others may have put blobs there */
