@@ -21,6 +21,7 @@ $t->upstream(0, sub {
 });
 
 my $key = $t->key('alice', 'one');
+my $other = $t->key('carol', 'two');
 my $revoked = $t->key('bob', 'old');
 my ($id) = $t->keys_cli('list', '--db', $t->store, '--user', 'bob')
     =~ /\b([0-9a-f]{12})\b/;
@@ -49,6 +50,21 @@ server {
         aiobs_auth_query on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /query-any/ {
+        satisfy any;
+        allow 127.0.0.1;
+        deny all;
+        aiobs_auth on;
+        aiobs_auth_query on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /query-page/ {
+        aiobs_auth on;
+        aiobs_auth_query on;
+        error_page 401 = @unasked;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location @unasked { aiobs_auth off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /own/ {
         aiobs_auth on;
         aiobs_auth_key $http_x_gateway_key;
@@ -183,6 +199,19 @@ is(get("/query/?key=$key")->{status}, 200, 'a key in the query');
 $r = get("/query/?a=1&key=$key&b=%20");
 like($r->{body}, qr{^/query/\?a=1&b=%20$}m, 'is taken out of it');
 is(get("/v1/models?key=$key")->{status}, 401, 'only where that is on');
+is(get("/query/?key=$key&key=$key")->{status}, 200, 'a key twice');
+is(get("/query/?key=$key&key=$other")->{status}, 401, 'two keys that disagree');
+is(get("/query/?key=&KEY=$key&key=sk-other")->{status}, 401, 'in whatever case');
+
+for my $path ('/query-any/', '/query-page/') {
+    $r = get("$path?a=1&key=$revoked&key=$key");
+    is($r->{status}, 200, "$path: two keys where the request goes on refused");
+    like($r->{body}, qr{^\Q$path\E\?a=1$}m, 'do not go with it');
+    $r = get("$path?key=$revoked&b=2");
+    like($r->{body}, qr{^\Q$path\E\?b=2$}m, 'nor does one that is revoked');
+    $r = get("$path?k%65y=$revoked&d=4");
+    like($r->{body}, qr{^\Q$path\E\?d=4$}m, 'nor an argument whose name is coded');
+}
 
 # a header of one's own
 

@@ -34,6 +34,7 @@ ngx_int_t
 ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_int_t                   rc;
+    ngx_uint_t                  first;
     ngx_http_aiobs_loc_conf_t  *lcf;
     ngx_http_aiobs_identity_t  *id;
 
@@ -46,6 +47,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     }
 
     id = ctx->identity;
+    first = !ctx->validated;
 
     if (id == NULL) {
         rc = ngx_http_aiobs_ask(r, ctx, lcf);
@@ -67,13 +69,10 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     if (id->verdict == NGX_HTTP_AIOBS_KEY_VALID) {
         ngx_http_aiobs_ids_strip(ctx);
-
-        if (ngx_http_aiobs_query_strip(r, &ctx->key) != NGX_OK) {
-            return NGX_ERROR;
-        }
     }
 
-    return NGX_OK;
+    return r->args.len ? ngx_http_aiobs_query_strip(r, ctx, lcf, first)
+                       : NGX_OK;
 }
 
 
@@ -318,7 +317,7 @@ static ngx_int_t
 ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
     ngx_str_t *key)
 {
-    ngx_str_t         value;
+    ngx_str_t         value, args;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *last;
 
@@ -361,10 +360,15 @@ ngx_http_aiobs_find_key(ngx_http_request_t *r, ngx_http_aiobs_loc_conf_t *lcf,
         }
     }
 
-    if (lcf->auth_query && ngx_http_aiobs_query_key(r, &value)
-        && ngx_http_aiobs_agree(key, &value) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (lcf->auth_query) {
+        args = r->args;
+
+        while (ngx_http_aiobs_query_key(r, &args, &value)) {
+
+            if (ngx_http_aiobs_agree(key, &value) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
     }
 
     return key->len ? NGX_OK : NGX_DECLINED;

@@ -52,8 +52,12 @@ ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
 
 /* --- ngx_http_aiobs_query.c --- */
 
-/* the value of "key" in the arguments; 0: there is none */
-ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value);
+/*
+ * The value of the next "key" in args, which are then those behind it; 0: there
+ * is none.
+ */
+ngx_uint_t ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *args,
+    ngx_str_t *value);
 
 /* blanks the value of "key" in the request line, before anything logs it */
 void ngx_http_aiobs_query_mask(ngx_http_request_t *r);
@@ -86,8 +90,13 @@ void ngx_http_aiobs_key_text_forget(ngx_http_request_t *r);
 /* the same in a text, which becomes a copy; 1: there was one */
 ngx_uint_t ngx_http_aiobs_key_text_mask(ngx_pool_t *pool, ngx_str_t *text);
 
-/* takes every argument that holds the key out of the request */
-ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key);
+/*
+ * Takes every argument that holds the key out of the request; the first time
+ * every "key" as well, where that is a place of gateway keys.
+ */
+ngx_int_t ngx_http_aiobs_query_strip(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf,
+    ngx_uint_t first);
 
 
 /* --- ngx_http_aiobs_policy.c --- */

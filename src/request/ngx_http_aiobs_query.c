@@ -14,10 +14,13 @@ static void ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line,
 static u_char *ngx_http_aiobs_query_next(u_char *p, u_char *last,
     ngx_str_t *arg);
 static ngx_uint_t ngx_http_aiobs_query_secret(ngx_str_t *arg);
+static ngx_uint_t ngx_http_aiobs_query_place(ngx_str_t *arg);
 static ngx_int_t ngx_http_aiobs_unescape(ngx_http_request_t *r,
     ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_query_take_out(ngx_http_request_t *r,
+    ngx_str_t *key, ngx_uint_t place);
 static ngx_int_t ngx_http_aiobs_query_filter(ngx_http_request_t *r,
-    ngx_str_t *args, ngx_str_t *key, ngx_str_t *result);
+    ngx_str_t *args, ngx_str_t *key, ngx_uint_t place, ngx_str_t *result);
 
 
 /* arguments whose values nobody may read in a log */
@@ -32,16 +35,40 @@ static ngx_str_t  ngx_http_aiobs_query_secrets[] = {
 
 
 ngx_uint_t
-ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *value)
+ngx_http_aiobs_query_key(ngx_http_request_t *r, ngx_str_t *args,
+    ngx_str_t *value)
 {
-    if (r->args.len == 0
-        || ngx_http_arg(r, (u_char *) "key", 3, value) != NGX_OK
-        || ngx_http_aiobs_unescape(r, value) != NGX_OK)
-    {
-        return 0;
+    u_char  *p, *last;
+
+    p = args->data;
+    last = p + args->len;
+
+    while (p < last) {
+        p = ngx_http_aiobs_query_next(p, last, value);
+
+        if (!ngx_http_aiobs_query_place(value)) {
+            continue;
+        }
+
+        value->data += sizeof("key=") - 1;
+        value->len -= sizeof("key=") - 1;
+
+        args->data = p;
+        args->len = last - p;
+
+        return ngx_http_aiobs_unescape(r, value) == NGX_OK;
     }
 
-    return value->len != 0;
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_query_place(ngx_str_t *arg)
+{
+    return arg->len >= sizeof("key=") - 1
+           && ngx_strncasecmp(arg->data, (u_char *) "key=", sizeof("key=") - 1)
+              == 0;
 }
 
 
@@ -195,18 +222,50 @@ ngx_http_aiobs_mask(ngx_http_request_t *r, ngx_str_t *line, u_char from)
 }
 
 
+/*
+ * As with headers: who is refused may be answered by an upstream all the same,
+ * under "satisfy any" or by an error_page.  What the configuration puts there
+ * on the way to another location is its own.
+ */
+
 ngx_int_t
-ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_str_t *key)
+ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_uint_t first)
+{
+    ngx_str_t   key;
+    ngx_uint_t  verdict, place;
+
+    verdict = ctx->identity->verdict;
+
+    ngx_str_null(&key);
+
+    if (verdict != NGX_HTTP_AIOBS_KEY_UNKNOWN
+        && verdict != NGX_HTTP_AIOBS_KEY_MISSING)
+    {
+        key = ctx->key;
+    }
+
+    place = first && lcf->auth_query && lcf->auth_key == NULL
+            && (lcf->auth == NGX_HTTP_AIOBS_AUTH_ON
+                || verdict == NGX_HTTP_AIOBS_KEY_VALID);
+
+    return ngx_http_aiobs_query_take_out(r, &key, place);
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_query_take_out(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_uint_t place)
 {
     u_char     *p;
     ngx_int_t   rc;
     ngx_str_t   args, uri;
 
-    if (r->args.len == 0 || key->len == 0) {
+    if (key->len == 0 && !place) {
         return NGX_OK;
     }
 
-    rc = ngx_http_aiobs_query_filter(r, &r->args, key, &args);
+    rc = ngx_http_aiobs_query_filter(r, &r->args, key, place, &args);
 
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
@@ -264,7 +323,7 @@ ngx_http_aiobs_uri_changed(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
-    ngx_str_t *key, ngx_str_t *result)
+    ngx_str_t *key, ngx_uint_t place, ngx_str_t *result)
 {
     u_char     *p, *last, *dst;
     ngx_str_t   arg, plain;
@@ -287,7 +346,9 @@ ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
             return NGX_ERROR;
         }
 
-        if (memmem(plain.data, plain.len, key->data, key->len)) {
+        if ((key->len && memmem(plain.data, plain.len, key->data, key->len))
+            || (place && ngx_http_aiobs_query_place(&plain)))
+        {
             continue;
         }
 
