@@ -238,6 +238,12 @@ is_deeply([@$key{qw(user_id expires_at models labels limits)}],
     ['ida', '2099-01-02T03:04:05.678000', ['gpt-5', 'o3'], { tier => 'gold' },
      { rpm => 60, cost_usd_per_day => 2 }], 'is taken as well');
 
+spew($t->dir . '/litellm.csv', "token,user_id,models,aliases,metadata\n"
+    . sha256_hex('l4') . ",ida,{},{},{}\n");
+is((cli('import', $t->dir . '/litellm.csv'))[0], 0, 'a row of the table as CSV that restricts no models');
+$key = decode_json((cli('show', substr(sha256_hex('l4'), 0, 12), '--json'))[1]);
+is_deeply([@$key{qw(user_id models labels)}], ['ida', undef, {}], 'is one of all models');
+
 # what restricts a key and is not understood is no lack of a restriction
 
 my $odd = 0;
@@ -321,6 +327,10 @@ for my $case ('active,FALSE', 'active,f', 'tpm,nan', 'tpm,inf') {
 }
 
 # out, and in again
+
+($rc, $out) = cli('create', '--user', 'over', '--json');
+my $over = decode_json($out)->{key_id};
+cli('set', $over, '--expires', '0');
 
 for my $format (qw(json csv)) {
     my ($before, $after) = ('', '-');

@@ -268,5 +268,14 @@ aiobs_csv_value(json_t *row, const char *name, const char *text)
         }
     }
 
+    /* an empty array of PostgreSQL's looks like an empty object */
+
+    if (json_is_object(value) && json_object_size(value) == 0
+        && strcmp(name, "labels") != 0)
+    {
+        json_decref(value);
+        value = NULL;
+    }
+
     json_object_set_new(row, name, value ? value : json_string(text));
 }

@@ -16,6 +16,8 @@
 static const char *aiobs_keys_record_hash(const json_t *row, char *hash);
 static const char *aiobs_keys_record_past(aiobs_keys_record_t *record,
     const json_t *row);
+static int aiobs_keys_record_time(const json_t *row, const char *name,
+    char *time, const char **attr);
 
 
 const char *
@@ -89,24 +91,16 @@ aiobs_keys_record_past(aiobs_keys_record_t *record, const json_t *row)
 
     attrs = &record->form.attrs;
 
-    text = json_string_value(json_object_get(row, "created_at"));
-
-    if (text && *text) {
-        if (aiobs_key_parse_time(text, record->created) != 0) {
-            return "its created_at is no time";
-        }
-
-        attrs->created_at = record->created;
+    if (aiobs_keys_record_time(row, "created_at", record->created,
+                               &attrs->created_at) != 0)
+    {
+        return "its created_at is no time";
     }
 
-    text = json_string_value(json_object_get(row, "last_used"));
-
-    if (text && *text) {
-        if (aiobs_key_parse_time(text, record->used) != 0) {
-            return "its last_used is no time";
-        }
-
-        attrs->last_used = record->used;
+    if (aiobs_keys_record_time(row, "last_used", record->used,
+                               &attrs->last_used) != 0)
+    {
+        return "its last_used is no time";
     }
 
     active = json_object_get(row, "active");
@@ -131,4 +125,30 @@ aiobs_keys_record_past(aiobs_keys_record_t *record, const json_t *row)
     return active == NULL || json_is_boolean(active) || json_is_null(active)
            || json_is_integer(active)
            ? NULL : "its active is neither true nor false";
+}
+
+
+/* absent, null or empty: there is none */
+
+static int
+aiobs_keys_record_time(const json_t *row, const char *name, char *time,
+    const char **attr)
+{
+    const char    *text;
+    const json_t  *value;
+
+    value = json_object_get(row, name);
+    text = json_string_value(value);
+
+    if (value == NULL || json_is_null(value) || (text && *text == '\0')) {
+        return 0;
+    }
+
+    if (text == NULL || aiobs_key_parse_time(text, time) != 0) {
+        return -1;
+    }
+
+    *attr = time;
+
+    return 0;
 }

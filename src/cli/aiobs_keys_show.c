@@ -33,7 +33,7 @@ typedef struct {
 
 
 static const char  *aiobs_keys_exports[] = {
-    "hash", "user_id", "name", "created_at", "last_used", "active",
+    "hash", "user_id", "name", "created_at", "last_used", "active", "state",
     "expires_at", "models", "endpoints", "labels", "admin", "may_act_for", NULL
 };
 
