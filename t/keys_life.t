@@ -160,6 +160,65 @@ is(shown($alice2)->{state}, 'revoked', 'without grace the old one is revoked');
 is((cli('rotate', id($alice2)))[0], 1, 'a revoked key is not rotated');
 is((cli('rotate', '0123456789ab'))[0], 3, 'nor one that is not there');
 
+like($old->{expires_at}, qr/:\d\d\.000000\z/, 'a grace period ends with a second, none of it is cut off');
+
+# ends that programs write
+
+sub sets { sql("INSERT OR REPLACE INTO aiobs_key_attrs (hash, $_[1]) VALUES ('" . sha256_hex($_[0]) . "', $_[2])") }
+
+for my $case (['1970-01-01T00:00:00', 'the first second of Unix time'], ['1969-12-31T23:59:59', 'one before it'],
+    ['2030', 'a year, which is a day of long ago'], ['soon', 'one that is none'])
+{
+    ($rc, $out) = cli('create', '--user', 'ended');
+    chomp(my $ended = $out);
+    sets($ended, 'expires_at', "'$case->[0]'");
+    is(shown($ended)->{state}, 'expired', "the end of a key is $case->[1]");
+    is((cli('rotate', id($ended)))[0], 1, 'it is not rotated');
+    cli('delete', id($ended));
+}
+
+for my $case (['with a space', "strftime('%Y-%m-%d %H:%M:%S', 'now', '+90 minutes')", 3600],
+    ['with a zone east of here', "strftime('%Y-%m-%dT%H:%M:%S+09:00', 'now', '+570 minutes')", 1800],
+    ['with a zone west of here', "strftime('%Y-%m-%dT%H:%M:%S-09:00', 'now', '-420 minutes')", 3600],
+    ['soon', "strftime('%Y-%m-%dT%H:%M:%S', 'now', '+30 minutes')", 1800])
+{
+    my ($name, $end, $left) = @$case;
+    ($rc, $out) = cli('create', '--user', 'ends');
+    chomp(my $ends = $out);
+    sets($ends, 'expires_at', $end);
+    is((cli('rotate', id($ends), '--grace', '1h'))[0], 0, "a key whose end is $name is rotated");
+    my $is = sql("SELECT strftime('%s', expires_at) - strftime('%s', 'now') FROM aiobs_key_attrs WHERE hash = '"
+        . sha256_hex($ends) . "'");
+    cmp_ok(abs($is - $left), '<', 20, 'the old one ends when the first of both does') or diag($is);
+}
+
+sql("DELETE FROM api_keys WHERE user_id = 'ends'");
+
+# limits that JSON cannot hold
+
+($rc, $out) = cli('create', '--user', 'odd');
+chomp(my $strange = $out);
+
+for my $case (['a blob', 'rpm', "X'31'"], ['a blob that is no text', 'parallel', "X'FF'"],
+    ['infinite', 'tokens_per_day', '9e999'], ['an infinite cost', 'cost_microusd_per_day', '9e999'])
+{
+    my ($name, $column, $value) = @$case;
+    sets($strange, $column, $value);
+    is((cli('show', id($strange), '--json'))[0], 0, "a key whose limit is $name is shown");
+    ($rc, $out) = cli('list', '--json');
+    is("$rc " . grep({ $_->{user_id} eq 'odd' } @{decode_json($out)}), '0 1', 'and listed, as are the others');
+    is((cli('export', "--$_"))[0], 0, "and exported: $_") for qw(json csv);
+}
+
+# texts that no import takes: the others are exported
+
+sql("UPDATE api_keys SET user_id = 'odd' || char(0) WHERE hash = '" . sha256_hex($strange) . "'");
+($rc, $out, $err) = cli('export', '--json');
+is($rc, 0, 'keys are exported though one has a NUL in its name');
+is($err, 'aiobs-keys: key ' . id($strange) . " has texts that are no UTF-8, or have NULs, and is left out\n", 'it is said which is not');
+ok(eval { decode_json($out) } && $out !~ /u0000/, 'what is exported can be imported');
+cli('delete', id($strange));
+
 # revoked and restored
 
 is((cli('revoke', '--user', 'bob'))[0], 0, 'revoked');
