@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_AIOBS_LAYOUT  8    /* of everything in the zone */
+#define NGX_HTTP_AIOBS_LAYOUT  9    /* of everything in the zone */
 
 /* bytes: gauges of all processes alone take half of it */
 #define NGX_HTTP_AIOBS_ZONE_MIN  (128 * ngx_pagesize)

@@ -172,13 +172,54 @@ $t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
 $t->stop('QUIT');
 is(row($bob, 'gpt-4o', 'chat', 8), "$day|gpt-4o|chat|8|80|40|0|0|400|0", 'nor does a stop');
 
+# a worker that ends leaves what it cannot save to those that go on
+
+my $limited = key_with($t, 'carol', tokens_per_day => 1_000_000);
+
+sub stored {
+    my ($sql, $key) = @_;
+    my ($row) = sql($t, $sql, sha256_hex($key));
+    return $row ? $row->[0] : -1;
+}
+
 $t->start($conf, workers => 1);
-call($t, 1, $bob);
+call($t, 1, $limited);
+is(row($limited, 'gpt-4o', 'chat', 1), "$day|gpt-4o|chat|1|10|5|0|0|50|0", 'a call with a limit');
+($old) = $t->workers;
 my $locker = locked_for(600);
-$t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
-my $since = time;
+my $from = int time;
+$t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
+$t->reload($conf, workers => 1);
+ok(-e "/proc/$old", 'the store is locked, the old worker waits');
+kill TERM => $old;
+ok(wait_for(sub { !-e "/proc/$old" }, 10), 'it is told not to');
+like(join("", $t->error_log =~ m{^.*calls spent.*\n}mg), qr/1 calls spent are left to other workers: .*locked/, 'and says so');
+$t->kill_wait($locker, 'TERM');
+is(row($limited, 'gpt-4o', 'chat', 2), "$day|gpt-4o|chat|2|20|10|0|0|100|0", 'another one saves what it spent');
+ok(wait_for(sub { stored('SELECT amount FROM aiobs_limit_windows WHERE account = ? AND kind = 2', $limited) == 30 }, 10),
+    'what was taken of limits');
+ok(wait_for(sub { stored("SELECT strftime('%s', last_used) FROM api_keys WHERE hash = ?", $limited) >= $from }, 10),
+    'and when the key was used');
+unlike($t->get(1, '/metrics')->{body}, qr/^aiobs_usage_lost_total\S* [1-9]/m, 'nothing is lost');
+
+# one that is alone does so too: nginx starts another one
+
+($old) = $t->workers;
+$locker = locked_for(600);
+$t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
+kill TERM => $old;
+ok(wait_for(sub { my @now = $t->workers; return @now == 1 && $now[0] != $old }, 10), 'the only worker ends');
+like(join("", $t->error_log =~ m{^.*calls spent.*\n}mg), qr/1 calls spent are not saved, nor is a worker left/, 'and knows of no other');
+$t->kill_wait($locker, 'TERM');
+is(row($limited, 'gpt-4o', 'chat', 3), "$day|gpt-4o|chat|3|30|15|0|0|150|0", 'the next one saves it');
+
+# when all end, it is said what is lost
+
+$locker = locked_for(600);
+$t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
 $t->stop('TERM');
-cmp_ok(time - $since, '<', 3, 'a fast stop does not wait');
+ok(-e "/proc/$locker", 'a fast stop does not wait');
+is(scalar(() = $t->error_log =~ /1 calls spent are not saved, nor is a worker left/g), 2, 'what it loses is said');
 $t->kill_wait($locker, 'TERM');
 
 # --- more rows than fit ---

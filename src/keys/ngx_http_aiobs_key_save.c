@@ -10,7 +10,6 @@
 
 #include "ngx_http_aiobs_key_worker.h"
 #include "../limits/ngx_http_aiobs_limits.h"
-#include "../metrics/ngx_http_aiobs_metrics.h"
 
 
 /* a worker that is told to stop has about a second */
@@ -19,7 +18,7 @@
 
 
 static int ngx_http_aiobs_key_write_last(ngx_http_aiobs_key_job_t *job);
-static void ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w,
+static void ngx_http_aiobs_key_unwritten(ngx_http_aiobs_key_worker_t *w,
     const char *why);
 
 
@@ -43,6 +42,8 @@ ngx_http_aiobs_key_prepare_save(ngx_http_aiobs_key_worker_t *w,
                                  &job->windows[job->nwindows],
                                  NGX_HTTP_AIOBS_KEY_WINDOWS - job->nwindows,
                                  last);
+
+        ngx_http_aiobs_key_left_take(w);
     }
 
     job->nsaved = job->nwindows;
@@ -88,6 +89,10 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
 
     ngx_http_aiobs_key_saved(w);
 
+    /* whoever sees this worker here leaves what it takes below */
+
+    ngx_http_aiobs_key_leave(w);
+
     if (job->store && (job->reopen
                        || aiobs_store_same_file(job->store) != AIOBS_STORE_OK))
     {
@@ -104,7 +109,7 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
         }
 
         if (ngx_http_aiobs_key_write_last(job) != AIOBS_STORE_OK) {
-            ngx_http_aiobs_key_lost(w, aiobs_store_error(job->store));
+            ngx_http_aiobs_key_unwritten(w, aiobs_store_error(job->store));
             return;
         }
 
@@ -116,7 +121,7 @@ ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w)
             ngx_http_aiobs_key_prepare_save(w, 1);
 
             if (job->save) {
-                ngx_http_aiobs_key_lost(w, "there is no time");
+                ngx_http_aiobs_key_unwritten(w, "there is no time");
             }
 
             return;
@@ -146,12 +151,16 @@ ngx_http_aiobs_key_write_last(ngx_http_aiobs_key_job_t *job)
 
 
 static void
-ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w, const char *why)
+ngx_http_aiobs_key_unwritten(ngx_http_aiobs_key_worker_t *w, const char *why)
 {
     int64_t                    calls;
-    ngx_str_t                  reason;
     ngx_uint_t                 i;
     ngx_http_aiobs_key_job_t  *job;
+
+    if (ngx_http_aiobs_key_ours(w)) {
+        ngx_http_aiobs_key_give(w, why);
+        return;
+    }
 
     job = w->job;
 
@@ -159,13 +168,10 @@ ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w, const char *why)
         calls += job->spent[i].calls;
     }
 
-    if (calls) {
-        ngx_str_set(&reason, "store");
-        ngx_http_aiobs_metrics_add(NGX_HTTP_AIOBS_USAGE_LOST, &reason, calls);
-    }
-
     ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                  "key store \"%s\": the last use of %uz keys, %uz limits and "
-                  "what %L calls spent are not saved: %s", job->path,
-                  job->nuses, job->nwindows, calls, why);
+                  "key store \"%s\": the last use of %uz keys and %uz limits "
+                  "are not saved: %s", job->path, job->nuses, job->nwindows,
+                  why);
+
+    ngx_http_aiobs_key_lost(w, calls, why);
 }

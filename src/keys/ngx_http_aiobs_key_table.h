@@ -98,6 +98,9 @@ typedef struct {
 } ngx_http_aiobs_key_overflow_t;
 
 
+typedef struct ngx_http_aiobs_key_left_s  ngx_http_aiobs_key_left_t;
+
+
 struct ngx_http_aiobs_keys_s {
     uint32_t                        capacity;
     uint32_t                        overflow_capacity;
@@ -132,6 +135,12 @@ struct ngx_http_aiobs_keys_s {
     ngx_http_aiobs_key_overflow_t  *overflow;
     uint64_t                       *dirty;          /* last_used to be saved */
     uint64_t                       *unknown;        /* hash and time */
+
+    /* of workers that ended: see ngx_http_aiobs_key_left.c */
+
+    ngx_http_aiobs_key_left_t      *left;
+    uint32_t                        nleft;
+    ngx_pid_t                       savers[NGX_MAX_PROCESSES];  /* 0: none */
 
     ngx_slab_pool_t                *shpool;
     uint32_t                        blobs_mask;
@@ -197,6 +206,13 @@ void ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
 /* takes uses to be saved, at most max: they are the caller's then */
 ngx_uint_t ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max);
+
+/*
+ * Gives them back to be saved by another process.  Those of keys that are not
+ * in the table any more are left at the beginning of uses[]: so many.
+ */
+ngx_uint_t ngx_http_aiobs_key_table_unsaved(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t n);
 
 /*
  * --- for both halves of the table; bucket and find: under the mutex ---

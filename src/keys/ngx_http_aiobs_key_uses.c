@@ -59,6 +59,41 @@ ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_key_table_unsaved(ngx_http_aiobs_keys_t *keys,
+    ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t n)
+{
+    ngx_uint_t                   i, k, gone;
+    ngx_http_aiobs_key_entry_t  *e;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    for (i = 0, gone = 0; i < n; i++) {
+        e = ngx_http_aiobs_key_find(keys, uses[i].hash);
+
+        if (e == NULL) {
+            uses[gone++] = uses[i];
+            continue;
+        }
+
+        if (__atomic_load_n(&e->last_used, __ATOMIC_RELAXED)
+            < (uint32_t) uses[i].time)
+        {
+            __atomic_store_n(&e->last_used, (uint32_t) uses[i].time,
+                             __ATOMIC_RELAXED);
+        }
+
+        k = e - keys->entries;
+        __atomic_fetch_or(&keys->dirty[k / 64], (uint64_t) 1 << (k % 64),
+                          __ATOMIC_RELEASE);
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return gone;
+}
+
+
 /* the hand goes on when nothing is left of the word */
 
 static ngx_uint_t

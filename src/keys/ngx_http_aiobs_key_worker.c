@@ -57,6 +57,7 @@ ngx_http_aiobs_keys_init_process(ngx_http_aiobs_keys_t *keys,
     w->job->path = (char *) store->data;
 
     ngx_http_aiobs_key_table_claim(keys, shpool, w->store);
+    ngx_http_aiobs_key_join(w);
     ngx_http_aiobs_key_guess_init(keys->capacity, cycle->log);
 
     ngx_http_aiobs_key_worker = w;

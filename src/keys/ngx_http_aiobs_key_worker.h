@@ -240,6 +240,26 @@ void ngx_http_aiobs_key_saved(ngx_http_aiobs_key_worker_t *w);
 /* writes all there is, in the time that a worker has to end */
 void ngx_http_aiobs_key_save_last(ngx_http_aiobs_key_worker_t *w);
 
+/* --- ngx_http_aiobs_key_left.c --- */
+
+/* this worker saves what is in the table; or only once more */
+void ngx_http_aiobs_key_join(ngx_http_aiobs_key_worker_t *w);
+void ngx_http_aiobs_key_leave(ngx_http_aiobs_key_worker_t *w);
+
+/*
+ * What the job and this worker have to write is left to others, and said;
+ * they take into their jobs what was left so.  The table is of this store.
+ */
+void ngx_http_aiobs_key_give(ngx_http_aiobs_key_worker_t *w, const char *why);
+void ngx_http_aiobs_key_left_take(ngx_http_aiobs_key_worker_t *w);
+
+/* counted and said, unless there are none */
+void ngx_http_aiobs_key_lost(ngx_http_aiobs_key_worker_t *w, int64_t calls,
+    const char *why);
+
+
+/* --- ngx_http_aiobs_key_worker.c --- */
+
 /* uses of keys that left the table are saved with the next ones */
 void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
     const aiobs_key_use_t *uses, ngx_uint_t n);

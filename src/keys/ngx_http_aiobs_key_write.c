@@ -492,6 +492,7 @@ ngx_http_aiobs_key_table_claim(ngx_http_aiobs_keys_t *keys,
                     NGX_HTTP_AIOBS_KEY_UNKNOWNS * sizeof(uint64_t));
         ngx_memzero(&keys->place, sizeof(aiobs_store_place_t));
         ngx_memzero(&keys->seen, sizeof(aiobs_store_place_t));
+        ngx_memzero((void *) keys->savers, sizeof(keys->savers));
 
         keys->polled = 0;
         ngx_http_aiobs_publish(&keys->store, store);

@@ -110,6 +110,51 @@ ngx_http_aiobs_limits_saved(const aiobs_window_row_t *rows, ngx_uint_t n)
 }
 
 
+void
+ngx_http_aiobs_limits_unsaved(const aiobs_window_row_t *rows, ngx_uint_t n)
+{
+    int64_t                    saved;
+    uint64_t                   window, *word;
+    ngx_uint_t                 i;
+    aiobs_limit_e              limit;
+    ngx_http_aiobs_account_t  *a;
+
+    if (ngx_http_aiobs_limits == NULL) {
+        return;
+    }
+
+    ngx_shmtx_lock(&ngx_http_aiobs_limits_pool->mutex);
+
+    for (i = 0; i < n; i++) {
+        a = ngx_http_aiobs_account_find(rows[i].account);
+
+        if (a == NULL || a->saver != (uint32_t) ngx_pid) {
+            continue;
+        }
+
+        limit = rows[i].limit;
+        word = &a->saved[limit];
+        window = ngx_http_aiobs_window_of(limit, *word,
+                                    ngx_http_aiobs_window(limit, ngx_time()));
+
+        if (ngx_http_aiobs_window_start(limit, window) != rows[i].start) {
+            continue;                           /* of one that is over */
+        }
+
+        saved = ngx_http_aiobs_window_get(limit, *word, window)
+                - rows[i].amount * ngx_http_aiobs_account_unit(limit);
+
+        *word = ngx_http_aiobs_window_word(limit, window, saved);
+
+        ngx_http_aiobs_account_dirty(a);
+    }
+
+    ngx_shmtx_unlock(&ngx_http_aiobs_limits_pool->mutex);
+
+    ngx_http_aiobs_limits_saved(rows, n);
+}
+
+
 static uint64_t
 ngx_http_aiobs_account_tag(const u_char *account)
 {

@@ -136,6 +136,10 @@ uint64_t ngx_http_aiobs_limits_moves(void);
    stay */
 void ngx_http_aiobs_limits_saved(const aiobs_window_row_t *rows, ngx_uint_t n);
 
+/* or they never will be: another process is to take them */
+void ngx_http_aiobs_limits_unsaved(const aiobs_window_row_t *rows,
+    ngx_uint_t n);
+
 
 /* --- ngx_http_aiobs_account_stored.c --- */
 
