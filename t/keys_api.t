@@ -345,22 +345,20 @@ sub locked {
 
 # of another program, for longer than the thread waits at a time
 
-my $lock = locked(2.5);
-my $start = time;
+my $lock = locked(600);
 my @waiting = map { $t->connect(1) } 1 .. 3;
 my $made = '{"user_id":"patient"}';
 
 $_->syswrite("POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: $admin\r\n"
     . "Content-Type: application/json\r\nContent-Length: " . length($made) . "\r\n\r\n$made") for @waiting;
-my @took = map { my $at = time; works("sk-stranger-$_") == 401 ? time - $at : 99 } 1 .. 3;
-cmp_ok($_, '<', 0.8, 'others are looked up meanwhile') for @took;
+is(works("sk-stranger-$_"), 401, 'others are looked up meanwhile') for 1 .. 3;
 is(works($plain), 200, 'and known keys work');
+is(scalar(() = IO::Select->new(@waiting)->can_read(0)), 0, 'while changes wait for a lock');
+$t->kill_wait($lock, 'TERM');
 my @made = map { Aiobs::read_all($_) } @waiting;
 push @{$t->{secrets}}, map { /"api_key":"([^"]+)"/ } @made;
-is(join(' ', map { substr $_, 9, 3 } @made), '201 201 201', 'changes wait for a lock');
-cmp_ok(time - $start, '>', 1.5, 'that was held');
-is(scalar @{(api('GET', '?user=patient'))[1]{keys}}, 3, 'and each is done once');
-$t->kill_wait($lock, 'KILL');
+is(join(' ', map { substr $_, 9, 3 } @made), '201 201 201', 'which are made when it is gone');
+is(scalar @{(api('GET', '?user=patient'))[1]{keys}}, 3, 'each once');
 
 # who has left would not get the key
 
@@ -414,9 +412,8 @@ $t->kill_wait($lock, 'KILL');
 is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'no key was made');
 
 $lock = locked(600);
-$start = time;
 is_problem([($status, undef, $r) = api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');
-cmp_ok(time - $start, '<', 8, 'is not waited for without end');
+ok(-e "/proc/$lock", 'is not waited for without end');
 is($r->{headers}{'retry-after'}, 5, 'it says when to come again');
 is((api('GET', "/$id"))[0], 200, 'can be read');
 is(works($plain), 200, 'and keys work');
