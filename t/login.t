@@ -131,7 +131,7 @@ like($r->{headers}{location}, qr{^http://127\.0\.0\.1:@{[$t->port(2)]}/auth\?
     scope=openid%20email&state=[\w-]{43}&nonce=[\w-]{43}&
     code_challenge=[\w-]{43}&code_challenge_method=S256$}x,
     'with the redirect_uri of the configuration, whatever Host says');
-like($r->{headers}{'set-cookie'}, qr{^aiobs_login_google=[\w-]{75};
+like($r->{headers}{'set-cookie'}, qr{^aiobs_login_google\.[\w-]{8}=[\w-]{75};
     \ Path=/;\ Max-Age=600;\ HttpOnly;\ SameSite=Lax$}x, 'and a cookie');
 is($r->{headers}{'cache-control'}, 'no-store', 'nobody keeps it');
 
@@ -140,7 +140,7 @@ $r = $t->get(1, '/auth/google/');
 unlike($r->{headers}{location}, qr/\Q$state\E|\Q$nonce\E/, 'each start is its own');
 
 $r = $t->get(1, '/secure');
-like($r->{headers}{'set-cookie'}, qr{^__Host-aiobs_login_secure=[^;]+;\ Path=/;.*;\ Secure$}x,
+like($r->{headers}{'set-cookie'}, qr{^__Host-aiobs_login_secure\.[\w-]{8}=[^;]+;\ Path=/;.*;\ Secure$}x,
     'https: the cookie is for this host and https alone');
 
 is($t->get(1, '/auth/google/other')->{status}, 404, 'no other path');
@@ -164,7 +164,7 @@ my $first = key_of($r);
 is_deeply($t->json($r), { api_key => $first, email => 'alice@example.com' },
     'the key and the address');
 is($r->{headers}{'cache-control'}, 'no-store', 'nobody keeps it');
-like($r->{headers}{'set-cookie'}, qr/^aiobs_login_google=; .*Max-Age=0/, 'the cookie goes');
+like($r->{headers}{'set-cookie'}, qr/^aiobs_login_google\.[\w-]{8}=; .*Max-Age=0/, 'the cookie goes');
 
 my $line = $t->log_of($r->{headers}{'x-request-id'});
 is($line->{event}, 'logged_in', 'the log tells it');
@@ -264,7 +264,7 @@ unlike($t->error_log, qr/forged/, 'none of the provider');
 $b = browser();
 $url = $b->callback('/auth/google?login_hint=alice');
 code_of($url);
-my ($cookie) = map { "aiobs_login_google=$_->{aiobs_login_google}" } $b->{jar}{$t->port(1)};
+my ($cookie) = $b->cookies('google');
 my $thief = browser();
 $thief->go('/auth/google');
 refused($thief->go($url), 400, 'state', 'stolen by another browser');
@@ -276,19 +276,56 @@ refused($b->go("$url&code=x"), 400, 'request', 'code twice');
 refused($b->go($url . '&state%3Dx' . '&error=a%00b'), 400, 'request', 'a NUL');
 for my $i (0, 10, 25, 40, 60, 74) {
     my $bad = $cookie;
-    my $at = length('aiobs_login_google=') + $i;
+    my $at = index($cookie, '=') + 1 + $i;
     substr($bad, $at, 1) = substr($bad, $at, 1) eq 'A' ? 'B' : 'A';
     refused($b->go($url, cookie => $bad), 400, 'cookie', "cookie changed at $i");
-    $b->{jar}{$t->port(1)}{aiobs_login_google} = $cookie =~ s/.*=//r;
 }
 $w = browser();
 $w->go('/work');
-refused($b->go($url, cookie => $cookie =~ s/=.*/=$w->{jar}{$t->port(1)}{aiobs_login_work}/r),
+refused($b->go($url, cookie => ($cookie =~ s/=.*//r) . ($w->cookies('work'))[0] =~ s/.*=/=/r),
     400, 'cookie', "another provider's cookie");
 $r = $b->go($url, cookie => $cookie);
 is($r->{status}, 200, 'after all of that the right one still works');
 key_of($r);
 refused($b->go($url, cookie => $cookie), 400, 'replay', 'but once');
+
+# several tabs of a browser, each with a login of its own
+
+$b = browser();
+my @tabs = map { $b->callback('/auth/google?login_hint=alice') } 1 .. 6;
+code_of($_) for @tabs;
+is(scalar(my @kept = $b->cookies('google')), 4, 'a browser keeps a few of them');
+my %kept = map { /\.(.{8})=/ => 1 } @kept;
+my @over = grep { !/state=(.{8})/ || !$kept{$1} } @tabs;
+my @open = reverse grep { /state=(.{8})/ && $kept{$1} } @tabs;
+is($open[0], $tabs[5], 'the last of them, too');
+refused($b->go($_), 400, 'state', 'others are over') for @over;
+for my $n (1, 3, 0, 2) {
+    $r = $b->go($open[$n]);
+    is($r->{status}, 200, "tab $n is signed in, whichever began later");
+    key_of($r);
+}
+is_deeply([$b->cookies('google')], [], 'no cookie is left');
+refused($b->go($_), 400, 'cookie', 'none is used again') for @open;
+refused($b->go($open[2], cookie => join '; ', @kept), 400, 'replay', 'whatever is sent along');
+
+# what is not ours goes first; only names like ours are looked at
+
+$b = browser();
+my @odd = ((map { "aiobs_login_google.planted$_=x" } 1 .. 2), 'aiobs_login_google.=x', 'aiobs_login_google=x',
+    'aiobs_login_google.sh=x', 'aiobs_login_google.(odd);..=x', 'aiobs_login_work.12345678=x',
+    map { "aiobs_login_google.plante_$_=x" } 1 .. 3);
+$r = $b->go('/auth/google', cookie => join '; ', @odd);
+is(join(' ', map { $_->[1] =~ /^([^=]+)=;/ } grep { $_->[0] eq 'set-cookie' } @{$r->{all}}),
+    'aiobs_login_google.planted1 aiobs_login_google.planted2', 'the first of many that cannot be read');
+$url = $b->follow($r->{headers}{location}, until => qr/callback\?/);
+code_of($url);
+$r = $b->go($url, cookie => join '; ', @odd, $b->cookies('google'));
+is($r->{status}, 200, 'they are in nobody\'s way');
+key_of($r);
+my @crowd = map { sprintf 'aiobs_login_google.%08d=%s', $_, 'x' x 75 } 1 .. 70;
+$r = $b->go('/auth/google', cookie => join '; ', @crowd);
+is(scalar(grep { $_->[0] eq 'set-cookie' } @{$r->{all}}), 62, 'many of them, some of which go next time');
 
 $url = $b->callback('/auth/google');
 code_of($url);
@@ -317,9 +354,9 @@ for my $n (0 .. $#guesses) {
     is($r->{status}, 204, "nor ended by $guesses[$n]");
     is($t->log_of("guess$n")->{event}, 'request', 'or logged as one');
 }
-my ($path, $jar) = ($url =~ s{^http://[^/]+}{}r, $b->{jar}{$t->port(1)}{aiobs_login_google});
+my $path = $url =~ s{^http://[^/]+}{}r;
 for my $method (qw(HEAD POST)) {
-    $r = $t->request(1, $method, $path, ['X-Request-ID', "by$method", 'Cookie', "aiobs_login_google=$jar"], '');
+    $r = $t->request(1, $method, $path, ['X-Request-ID', "by$method", 'Cookie', join '; ', $b->cookies('google')], '');
     is($r->{status}, 405, "nor by $method");
     is($t->log_of("by$method")->{event}, 'request', 'which is none in the log either');
 }
@@ -348,7 +385,7 @@ is($r->{status}, 200, 'a login that began before goes on');
 key_of($r);
 
 my $metrics = $t->get(1, '/metrics')->{body};
-like($metrics, qr/^aiobs_logins_total\{provider="google",result="state"\} 4$/m,
+like($metrics, qr/^aiobs_logins_total\{provider="google",result="state"\} 6$/m,
     'refusals are counted by reason');
 like($metrics, qr/^aiobs_logins_total\{provider="work",result="ok"\} 2$/m, 'logins, too');
 

@@ -334,7 +334,7 @@ sub at_once {
         my $code = encode_base64url(encode_json({ nonce => $nonce, %ask }));
         my $c = $t->connect(1);
         $c->syswrite("GET /kept/callback?code=$code&state=$state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            . "Cookie: aiobs_login_kept=$b->{jar}{$t->port(1)}{aiobs_login_kept}\r\n\r\n");
+            . "Cookie: @{[$b->cookies('kept')]}\r\n\r\n");
         $c;
     } 1 .. 4;
     Aiobs::read_all($_) for @c;

@@ -26,10 +26,8 @@ static ngx_str_t *ngx_http_aiobs_callback_member(ngx_http_aiobs_callback_t *cb,
     u_char *name, size_t len);
 static ngx_int_t ngx_http_aiobs_callback_value(ngx_http_request_t *r,
     ngx_str_t *value);
-static ngx_int_t ngx_http_aiobs_callback_cookie(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_aiobs_callback_pair(ngx_str_t *line, ngx_str_t *name,
-    ngx_str_t *value);
+static aiobs_login_e ngx_http_aiobs_callback_cookie(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login, ngx_str_t *state, ngx_str_t *value);
 static aiobs_login_e ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login, aiobs_oidc_ticket_t *ticket,
     ngx_str_t *state);
@@ -202,23 +200,55 @@ ngx_http_aiobs_callback_value(ngx_http_request_t *r, ngx_str_t *value)
 }
 
 
+/* the one that the state is derived from bears its beginning in its name */
+
+static aiobs_login_e
+ngx_http_aiobs_callback_cookie(ngx_http_request_t *r,
+    ngx_http_aiobs_login_t *login, ngx_str_t *state, ngx_str_t *value)
+{
+    ngx_uint_t                     i, n;
+    ngx_http_aiobs_login_cookie_t  cookies[NGX_HTTP_AIOBS_LOGIN_COOKIES];
+
+    n = ngx_http_aiobs_login_cookies(r, login->provider, cookies);
+
+    if (n == 0) {
+        return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_COOKIE,
+                                             "the browser sent no cookie");
+    }
+
+    if (state->len == AIOBS_OIDC_SECRET_LEN
+        && ngx_http_aiobs_login_tag(state->data, login->tag) == NGX_OK)
+    {
+        for (i = 0; i < n; i++) {
+            if (ngx_strcmp(cookies[i].tag, login->tag) == 0) {
+                *value = cookies[i].value;
+                return AIOBS_LOGIN_OK;
+            }
+        }
+    }
+
+    return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_STATE,
+                                "state is not that of a login of the browser");
+}
+
+
 static aiobs_login_e
 ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login, aiobs_oidc_ticket_t *ticket,
     ngx_str_t *state)
 {
-    char       text[AIOBS_OIDC_SECRET_LEN + 1];
-    int64_t    began, now;
-    ngx_str_t  cookie;
+    char           text[AIOBS_OIDC_SECRET_LEN + 1];
+    int64_t        began, now;
+    ngx_str_t      cookie;
+    aiobs_login_e  rc;
+
+    rc = ngx_http_aiobs_callback_cookie(r, login, state, &cookie);
+
+    if (rc != AIOBS_LOGIN_OK) {
+        return rc;
+    }
 
     ngx_http_aiobs_login_secret(login->provider, ticket);
-
-    if (ngx_http_aiobs_callback_cookie(r, &login->provider->cookie, &cookie)
-        != NGX_OK)
-    {
-        return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_COOKIE,
-                                             "the browser sent no cookie");
-    }
 
     if (aiobs_oidc_unseal(ticket, (char *) cookie.data, cookie.len, &began)
         != 0
@@ -232,7 +262,7 @@ ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
         || CRYPTO_memcmp(state->data, text, AIOBS_OIDC_SECRET_LEN) != 0)
     {
         return ngx_http_aiobs_callback_wrong(login, AIOBS_LOGIN_STATE,
-                                  "state is not that of the browser's login");
+                                "state is not that of a login of the browser");
     }
 
     now = ngx_time();
@@ -256,73 +286,6 @@ ngx_http_aiobs_callback_ticket(ngx_http_request_t *r,
     login->oidc.now = now;
 
     return AIOBS_LOGIN_OK;
-}
-
-
-/* nginx's own reader of cookies has another name and meaning since 1.29 */
-
-static ngx_int_t
-ngx_http_aiobs_callback_cookie(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *value)
-{
-#if (nginx_version >= 1023000)
-
-    ngx_table_elt_t  *h;
-
-    for (h = r->headers_in.cookie; h; h = h->next) {
-        if (ngx_http_aiobs_callback_pair(&h->value, name, value) == NGX_OK) {
-            return NGX_OK;
-        }
-    }
-
-#else
-
-    ngx_uint_t         i;
-    ngx_table_elt_t  **h;
-
-    h = r->headers_in.cookies.elts;
-
-    for (i = 0; i < r->headers_in.cookies.nelts; i++) {
-        if (ngx_http_aiobs_callback_pair(&h[i]->value, name, value) == NGX_OK) {
-            return NGX_OK;
-        }
-    }
-
-#endif
-
-    return NGX_DECLINED;
-}
-
-
-/* "a=1; name=value; b=2" */
-
-static ngx_int_t
-ngx_http_aiobs_callback_pair(ngx_str_t *line, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    u_char  *p, *end, *last;
-
-    last = line->data + line->len;
-
-    for (p = line->data; p < last; p = end + 1) {
-
-        while (p < last && *p == ' ') {
-            p++;
-        }
-
-        end = ngx_strlchr(p, last, ';');
-        end = end ? end : last;
-
-        if ((size_t) (end - p) > name->len && p[name->len] == '='
-            && ngx_strncmp(p, name->data, name->len) == 0)
-        {
-            value->data = p + name->len + 1;
-            value->len = end - value->data;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
 }
 
 

@@ -370,13 +370,11 @@ ngx_http_aiobs_login_headers(ngx_http_request_t *r,
 
     /* an answer to this browser's login has ended it, however it went */
 
-    if (!login->callback || login->result == AIOBS_LOGIN_REQUEST
-        || login->result == AIOBS_LOGIN_STATE)
-    {
+    if (login->tag[0] == '\0' || login->result == AIOBS_LOGIN_STATE) {
         return NGX_OK;
     }
 
-    return ngx_http_aiobs_login_set_cookie(r, login->provider, "");
+    return ngx_http_aiobs_login_set_cookie(r, login->provider, login->tag, "");
 }
 
 

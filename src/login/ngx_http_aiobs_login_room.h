@@ -20,6 +20,8 @@
 #define NGX_HTTP_AIOBS_LOGIN_WAITING  128   /* suspended requests, at most */
 #define NGX_HTTP_AIOBS_LOGIN_SECRET   32    /* bytes */
 #define NGX_HTTP_AIOBS_LOGIN_NAME_MAX 32    /* of a provider */
+#define NGX_HTTP_AIOBS_LOGIN_COOKIES  64    /* looked at, of one provider */
+#define NGX_HTTP_AIOBS_LOGIN_TAG      8     /* bytes of a state */
 
 
 struct ngx_http_aiobs_login_provider_s {
@@ -44,11 +46,19 @@ struct ngx_http_aiobs_login_provider_s {
 
     ngx_str_t                         origin;   /* of redirect_uri */
     ngx_str_t                         path;
-    ngx_str_t                         cookie;   /* its name */
+    ngx_str_t                         cookie;   /* its name, up to a tag */
     ngx_str_t                         start;    /* a path, "" if unknown */
     unsigned                          located:1;    /* by an aiobs_login */
     unsigned                          reached:1;    /* path is, as it seems */
 };
+
+
+/* tag: the beginning of the state of a login, which tells it from others */
+
+typedef struct {
+    char                              tag[NGX_HTTP_AIOBS_LOGIN_TAG + 1];
+    ngx_str_t                         value;
+} ngx_http_aiobs_login_cookie_t;
 
 
 /* a request that starts a login, or ends one; in its pool */
@@ -59,6 +69,7 @@ struct ngx_http_aiobs_login_s {
     ngx_http_aiobs_login_t           *next;     /* that waits */
 
     ngx_str_t                         args;     /* of a callback */
+    char                              tag[NGX_HTTP_AIOBS_LOGIN_TAG + 1];
     ngx_str_t                         request_id;
     char                              endpoint[AIOBS_OIDC_URL_MAX];
     aiobs_oidc_login_t                oidc;
@@ -158,9 +169,25 @@ ngx_uint_t ngx_http_aiobs_login_prefetch(ngx_http_request_t *r);
 /* 204, with which it waits until somebody does */
 ngx_int_t ngx_http_aiobs_login_later(ngx_http_request_t *r);
 
+
+/* --- ngx_http_aiobs_login_cookie.c --- */
+
+/* those that the browser has sent; NGX_HTTP_AIOBS_LOGIN_COOKIES at most */
+ngx_uint_t ngx_http_aiobs_login_cookies(ngx_http_request_t *r,
+    ngx_http_aiobs_login_provider_t *provider,
+    ngx_http_aiobs_login_cookie_t *cookies);
+
+/* NGX_DECLINED: what begins so is no state; as many bytes are there */
+ngx_int_t ngx_http_aiobs_login_tag(const u_char *state, char *tag);
+
+/* the oldest are taken away, so that one more is not too many */
+ngx_int_t ngx_http_aiobs_login_make_room(ngx_http_request_t *r,
+    ngx_http_aiobs_login_provider_t *provider);
+
 /* value: of the cookie, "" takes it away */
 ngx_int_t ngx_http_aiobs_login_set_cookie(ngx_http_request_t *r,
-    ngx_http_aiobs_login_provider_t *provider, const char *value);
+    ngx_http_aiobs_login_provider_t *provider, const char *tag,
+    const char *value);
 
 
 /* --- ngx_http_aiobs_login_page.c --- */

@@ -16,7 +16,7 @@
 
 static ngx_int_t ngx_http_aiobs_login_location(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login, const aiobs_oidc_ticket_t *ticket,
-    ngx_str_t *location);
+    const char *state, ngx_str_t *location);
 static void ngx_http_aiobs_login_hint(ngx_http_request_t *r,
     aiobs_oidc_text_t *t);
 
@@ -25,6 +25,8 @@ ngx_int_t
 ngx_http_aiobs_login_redirect(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login)
 {
+    char                  tag[NGX_HTTP_AIOBS_LOGIN_TAG + 1];
+    char                  state[AIOBS_OIDC_SECRET_LEN + 1];
     char                  cookie[AIOBS_OIDC_COOKIE_LEN + 1];
     u_char                random[AIOBS_OIDC_RANDOM];
     ngx_str_t             location, no_store;
@@ -36,9 +38,12 @@ ngx_http_aiobs_login_redirect(ngx_http_request_t *r,
     ngx_str_set(&no_store, "no-store");
 
     if (aiobs_oidc_seal(&ticket, random, ngx_time(), cookie) != 0
-        || ngx_http_aiobs_login_location(r, login, &ticket, &location)
+        || aiobs_oidc_derive(&ticket, "state", state) != 0
+        || ngx_http_aiobs_login_tag((u_char *) state, tag) != NGX_OK
+        || ngx_http_aiobs_login_location(r, login, &ticket, state, &location)
            != NGX_OK
-        || ngx_http_aiobs_login_set_cookie(r, login->provider, cookie)
+        || ngx_http_aiobs_login_make_room(r, login->provider) != NGX_OK
+        || ngx_http_aiobs_login_set_cookie(r, login->provider, tag, cookie)
            != NGX_OK
         || ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Location",
                                       sizeof("Location") - 1, &location)
@@ -62,10 +67,9 @@ ngx_http_aiobs_login_redirect(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_aiobs_login_location(ngx_http_request_t *r,
     ngx_http_aiobs_login_t *login, const aiobs_oidc_ticket_t *ticket,
-    ngx_str_t *location)
+    const char *state, ngx_str_t *location)
 {
     char               *buf;
-    char                state[AIOBS_OIDC_SECRET_LEN + 1];
     char                nonce[AIOBS_OIDC_SECRET_LEN + 1];
     char                verifier[AIOBS_OIDC_SECRET_LEN + 1];
     char                challenge[AIOBS_OIDC_SECRET_LEN + 1];
@@ -77,7 +81,6 @@ ngx_http_aiobs_login_location(ngx_http_request_t *r,
     buf = ngx_pnalloc(r->pool, NGX_HTTP_AIOBS_LOGIN_LOCATION);
 
     if (buf == NULL
-        || aiobs_oidc_derive(ticket, "state", state) != 0
         || aiobs_oidc_derive(ticket, "nonce", nonce) != 0
         || aiobs_oidc_derive(ticket, "verifier", verifier) != 0
         || aiobs_oidc_challenge(verifier, challenge) != 0)
@@ -139,38 +142,6 @@ ngx_http_aiobs_login_hint(ngx_http_request_t *r, aiobs_oidc_text_t *t)
 
     aiobs_oidc_put(t, "&login_hint=");
     aiobs_oidc_put(t, (char *) hint);
-}
-
-
-ngx_int_t
-ngx_http_aiobs_login_set_cookie(ngx_http_request_t *r,
-    ngx_http_aiobs_login_provider_t *provider, const char *value)
-{
-    u_char     *p;
-    ngx_str_t   cookie;
-
-    p = ngx_pnalloc(r->pool, provider->cookie.len + AIOBS_OIDC_COOKIE_LEN
-                             + sizeof("=; Path=/; Max-Age=; HttpOnly; "
-                                      "SameSite=Lax; Secure")
-                             + NGX_INT_T_LEN);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    cookie.data = p;
-    p = ngx_sprintf(p, "%V=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax",
-                    &provider->cookie, value,
-                    *value ? NGX_HTTP_AIOBS_LOGIN_TTL : 0);
-
-    if (provider->origin.data[4] == 's') {
-        p = ngx_cpymem(p, "; Secure", sizeof("; Secure") - 1);
-    }
-
-    cookie.len = p - cookie.data;
-
-    return ngx_http_aiobs_header_push(r, &r->headers_out.headers, "Set-Cookie",
-                                      sizeof("Set-Cookie") - 1, &cookie)
-           ? NGX_OK : NGX_ERROR;
 }
 
 

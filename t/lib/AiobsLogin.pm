@@ -103,6 +103,15 @@ sub go {
     return $r;
 }
 
+# cookies of logins of a provider that are under way, "name=value"
+
+sub cookies {
+    my ($self, $provider) = @_;
+
+    my $jar = $self->{jar}{$self->{t}->port($self->{n})} || {};
+    return map { "$_=$jar->{$_}" } grep { /aiobs_login_\Q$provider\E\./ } sort keys %$jar;
+}
+
 # follows redirects; stops where "until" matches the next URL, which it returns
 
 sub follow {
