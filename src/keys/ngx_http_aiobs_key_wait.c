@@ -15,13 +15,27 @@ static ngx_http_aiobs_key_lookup_t **ngx_http_aiobs_key_place(
     ngx_http_aiobs_key_worker_t *w, const u_char *hash);
 static ngx_uint_t ngx_http_aiobs_key_outdated(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key);
-static ngx_http_aiobs_key_waiter_t *ngx_http_aiobs_key_finish(
-    ngx_http_aiobs_key_worker_t *w, ngx_http_aiobs_key_lookup_t *lookup,
-    aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *others);
+static void ngx_http_aiobs_key_finish(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_aiobs_key_lookup_t *lookup, aiobs_key_t *key,
+    ngx_http_aiobs_key_waiters_t *good);
+static void ngx_http_aiobs_key_turn(ngx_event_t *ev);
+static void ngx_http_aiobs_key_go_on(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_aiobs_key_waiters_t *list, ngx_uint_t n);
 static void ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key, ngx_http_aiobs_key_waiter_t *waiter);
 static ngx_uint_t ngx_http_aiobs_key_known(ngx_http_aiobs_key_worker_t *w,
     aiobs_key_t *key);
+
+
+void
+ngx_http_aiobs_key_wait_init(ngx_http_aiobs_key_worker_t *w)
+{
+    w->refused.last = &w->refused.first;
+
+    w->turn.handler = ngx_http_aiobs_key_turn;
+    w->turn.data = w;
+    w->turn.log = w->log;
+}
 
 
 ngx_int_t
@@ -142,12 +156,14 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
     aiobs_key_t                    key;
     ngx_http_aiobs_key_job_t      *job;
     ngx_http_aiobs_key_lookup_t   *lookup;
-    ngx_http_aiobs_key_waiter_t   *waiter, *next, *all;
+    ngx_http_aiobs_key_waiters_t   good;
 
     job = w->job;
     n = job->nkeys;
     job->nkeys = 0;
-    all = NULL;
+
+    good.last = &good.first;
+    good.n = 0;
 
     for (i = 0; i < n; i++) {
 
@@ -156,7 +172,7 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
             continue;
         }
 
-        all = ngx_http_aiobs_key_finish(w, w->asked[i], &job->keys[i], all);
+        ngx_http_aiobs_key_finish(w, w->asked[i], &job->keys[i], &good);
     }
 
     /* those behind them have waited as long: they would fail alike */
@@ -169,14 +185,13 @@ ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w)
 
         lookup = ngx_queue_data(q, ngx_http_aiobs_key_lookup_t, queue);
         ngx_memcpy(key.hash, lookup->hash, AIOBS_KEY_HASH_LEN);
-        all = ngx_http_aiobs_key_finish(w, lookup, &key, all);
+        ngx_http_aiobs_key_finish(w, lookup, &key, &good);
     }
 
-    ngx_http_aiobs_key_release(w);
+    ngx_http_aiobs_key_go_on(w, &good, good.n);
 
-    for (waiter = all; waiter; waiter = next) {
-        next = waiter->next;
-        ngx_http_aiobs_keys_resume(waiter->request);
+    if (!w->turn.posted) {
+        ngx_http_aiobs_key_turn(&w->turn);
     }
 }
 
@@ -196,28 +211,73 @@ ngx_http_aiobs_key_outdated(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key)
 }
 
 
-/* its waiters have their verdict, and are put before the others */
+/* its waiters have their verdict, and are put behind the others */
 
-static ngx_http_aiobs_key_waiter_t *
+static void
 ngx_http_aiobs_key_finish(ngx_http_aiobs_key_worker_t *w,
     ngx_http_aiobs_key_lookup_t *lookup, aiobs_key_t *key,
-    ngx_http_aiobs_key_waiter_t *others)
+    ngx_http_aiobs_key_waiters_t *good)
 {
-    ngx_http_aiobs_key_waiter_t  **last;
+    ngx_http_aiobs_key_waiters_t  *list;
 
     *ngx_http_aiobs_key_place(w, lookup->hash) = lookup->next;
 
     ngx_http_aiobs_key_settle(w, key, lookup->waiters);
 
-    for (last = &lookup->waiters; *last; last = &(*last)->next) {
-        w->nwaiting--;
+    list = lookup->waiters->identity->verdict == NGX_HTTP_AIOBS_KEY_VALID
+           ? good : &w->refused;
+
+    *list->last = lookup->waiters;
+
+    while (*list->last) {
+        list->last = &(*list->last)->next;
+        list->n++;
     }
 
-    *last = others;
-
     ngx_queue_insert_tail(&w->free, &lookup->queue);
+}
 
-    return lookup->waiters;
+
+static void
+ngx_http_aiobs_key_turn(ngx_event_t *ev)
+{
+    ngx_http_aiobs_key_worker_t *w = ev->data;
+
+    ngx_uint_t  n;
+
+    n = ngx_max(w->refused.n / NGX_HTTP_AIOBS_KEY_TURN_PART,
+                NGX_HTTP_AIOBS_KEY_TURN);
+
+    ngx_http_aiobs_key_go_on(w, &w->refused, ngx_min(n, w->refused.n));
+
+    if (w->refused.n) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+/* the first n of the list */
+
+static void
+ngx_http_aiobs_key_go_on(ngx_http_aiobs_key_worker_t *w,
+    ngx_http_aiobs_key_waiters_t *list, ngx_uint_t n)
+{
+    ngx_http_request_t  *r;
+
+    for ( /* void */ ; n; n--) {
+        r = list->first->request;
+        list->first = list->first->next;
+
+        if (--list->n == 0) {
+            list->last = &list->first;
+        }
+
+        w->nwaiting--;
+
+        ngx_http_aiobs_keys_resume(r);
+    }
+
+    ngx_http_aiobs_key_release(w);
 }
 
 

@@ -103,6 +103,7 @@ ngx_http_aiobs_key_worker_make(ngx_http_aiobs_key_worker_t *w,
     }
 
     ngx_http_aiobs_key_stay_init(w);
+    ngx_http_aiobs_key_wait_init(w);
 
     w->gather.handler = ngx_http_aiobs_key_gathered;
     w->gather.data = w;
@@ -125,7 +126,7 @@ ngx_http_aiobs_key_gather(ngx_http_aiobs_key_worker_t *w)
     }
 
     if (ngx_http_aiobs_key_flood(w)
-        && w->nwaiting < NGX_HTTP_AIOBS_KEY_BATCH)
+        && w->nwaiting - w->refused.n < NGX_HTTP_AIOBS_KEY_BATCH)
     {
         if (!w->gather.timer_set) {
             ngx_add_timer(&w->gather, NGX_HTTP_AIOBS_KEY_GATHER);

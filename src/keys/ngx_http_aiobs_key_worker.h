@@ -27,6 +27,10 @@
 #define NGX_HTTP_AIOBS_KEY_FLOOD    200     /* keys of nobody, a second */
 #define NGX_HTTP_AIOBS_KEY_GATHER   2       /* milliseconds */
 
+/* refused requests that go on in one turn: so many, and a part of the rest */
+#define NGX_HTTP_AIOBS_KEY_TURN       2
+#define NGX_HTTP_AIOBS_KEY_TURN_PART  8
+
 
 #define NGX_HTTP_AIOBS_KEY_EVENTS   32      /* not yet written */
 
@@ -98,6 +102,13 @@ struct ngx_http_aiobs_key_waiter_s {
 };
 
 
+typedef struct {
+    ngx_http_aiobs_key_waiter_t    *first;
+    ngx_http_aiobs_key_waiter_t   **last;       /* where one more is linked */
+    ngx_uint_t                      n;
+} ngx_http_aiobs_key_waiters_t;
+
+
 /* one key that is asked for, by any number of requests */
 
 typedef struct ngx_http_aiobs_key_lookup_s  ngx_http_aiobs_key_lookup_t;
@@ -120,6 +131,7 @@ typedef struct {
     ngx_event_t                     timer;
     ngx_event_t                     guard;
     ngx_event_t                     gather;
+    ngx_event_t                     turn;
     ngx_thread_task_t              *task;
     ngx_http_aiobs_key_job_t       *job;
     uint32_t                        epoch;      /* the job's */
@@ -133,6 +145,7 @@ typedef struct {
     ngx_uint_t                      nwaiting;   /* suspended requests */
     ngx_queue_t                     free;
     ngx_queue_t                     waiting;
+    ngx_http_aiobs_key_waiters_t    refused;    /* suspended still */
     ngx_http_aiobs_key_lookup_t    *asked[NGX_HTTP_AIOBS_KEY_BATCH];
     ngx_http_aiobs_key_lookup_t    *buckets[NGX_HTTP_AIOBS_KEY_WAITING];
 
@@ -204,6 +217,9 @@ ngx_uint_t ngx_http_aiobs_key_unsaved(ngx_http_aiobs_key_job_t *job);
 
 /* --- ngx_http_aiobs_key_wait.c --- */
 
+/* the log is set */
+void ngx_http_aiobs_key_wait_init(ngx_http_aiobs_key_worker_t *w);
+
 /* NGX_BUSY: too many requests wait already */
 ngx_int_t ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *identity,
@@ -212,7 +228,11 @@ ngx_int_t ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
 /* moves lookups that wait into the job */
 void ngx_http_aiobs_key_ask(ngx_http_aiobs_key_worker_t *w);
 
-/* the job is done: its keys get into the table, its requests go on */
+/*
+ * The job is done: its keys get into the table, its requests go on, those of
+ * keys that somebody has first.  The others do a few at a time, and what comes
+ * meanwhile is served between them: they may be many.
+ */
 void ngx_http_aiobs_key_answer(ngx_http_aiobs_key_worker_t *w);
 
 
