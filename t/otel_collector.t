@@ -55,12 +55,20 @@ receivers:
       grpc: { endpoint: 127.0.0.1:${\$t->port(6)} }
 exporters:
   file: { path: $file, flush_interval: 100ms }
+  file/logs: { path: $dir/logs.json, flush_interval: 100ms }
 service:
   pipelines:
     traces: { receivers: [otlp], exporters: [file] }
+    logs: { receivers: [file_log], exporters: [file/logs] }
 E
 
-my $pid = $t->spawn([$collector, '--config', "file:$dir/collector.yaml"], log => "$dir/collector.log");
+# the lines of the log as its page has them read
+
+my ($recipe) = grep { /file_log:/ } Aiobs::slurp("$Bin/../docs/log.md") =~ /^```yaml\n(.*?)^```/msg;
+Aiobs::spew("$dir/log.yaml", $recipe =~ s{/var/log/nginx}{$dir}r);
+Aiobs::spew("$dir/logs.json", '');
+
+my $pid = $t->spawn([$collector, map { ('--config', "file:$dir/$_.yaml") } qw(collector log)], log => "$dir/collector.log");
 Aiobs::wait_for(sub {
     $t->reap($pid) || 2 == grep { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port($_)) } 5, 6
 }, 60) && kill(0 => $pid) or BAIL_OUT('the collector did not start: ' . Aiobs::slurp("$dir/collector.log"));
@@ -279,6 +287,32 @@ for my $via (['http', 5, 'compression gzip;'], ['http', 5, ''], ['grpc', 6, 'com
     is_deeply($step->{attrs}, { chunks => 5, index => 'main', score => 0.75 }, "$name: with its attributes");
 
     unlike($t->get(1, '/metrics')->{body}, qr/^aiobs_export_(?:dropped|failed)/m, "$name: nothing failed");
+}
+
+# --- the log ---
+
+sub record_of {
+    my ($id) = @_;
+    my ($found) = Aiobs::wait_for(sub {
+        for my $export (map { @{$_->{resourceLogs}} } map { decode_json($_) } Aiobs::slurp("$dir/logs.json") =~ /^(.*)\n/mg) {
+            for my $r (map { @{$_->{logRecords}} } @{$export->{scopeLogs}}) {
+                my $a = attrs($r->{attributes});
+                return { %$r, attrs => $a, resource => attrs($export->{resource}{attributes}) } if ($a->{request_id} // '') eq $id;
+            }
+        }
+        return 0;
+    }, 10);
+    return $found || {};
+}
+
+for ($t->log_lines(1)) {
+    next if $_->{request_id} !~ /^(?:fail|steps)-/;
+    my $r = record_of($_->{request_id});
+    is_deeply([@$r{qw(traceId spanId severityText)}, $r->{resource}{'service.name'}, @{$r->{attrs}}{qw(path status_code)}],
+        [@$_{qw(trace_id span_id level service path status_code)}], "$_->{request_id}: the record of its line");
+    is($r->{severityNumber}, $_->{level} eq 'error' ? 17 : 9, 'its severity');
+    my ($us) = $_->{timestamp} =~ /\.(\d{6})Z$/;
+    like($r->{timeUnixNano}, qr/${us}000$/, 'its time');
 }
 
 is(Aiobs::slurp("$dir/collector.log"), '', 'the collector has nothing to complain of');

@@ -1,5 +1,5 @@
-// The OpenTelemetry Collector, with what the tests need of it: the OTLP receiver, and
-// the exporter that writes what came as OTLP's own JSON, a line for every request. Of
+// The OpenTelemetry Collector, with what the tests need of it: the receivers of OTLP and
+// of files of logs, and the exporter that writes what came as OTLP's own JSON, a line for every request. Of
 // itself it tells nothing.
 package main
 
@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
@@ -18,10 +19,10 @@ import (
 )
 
 func factories() (otelcol.Factories, error) {
-	otlp, file := otlpreceiver.NewFactory(), fileexporter.NewFactory()
+	otlp, file, logs := otlpreceiver.NewFactory(), fileexporter.NewFactory(), filelogreceiver.NewFactory()
 
 	return otelcol.Factories{
-		Receivers: map[component.Type]receiver.Factory{otlp.Type(): otlp},
+		Receivers: map[component.Type]receiver.Factory{otlp.Type(): otlp, logs.Type(): logs},
 		Exporters: map[component.Type]exporter.Factory{file.Type(): file},
 		Telemetry: telemetry.NewFactory(func() component.Config { return &struct{}{} }),
 	}, nil
