@@ -28,7 +28,7 @@ was started is stopped by its pid. At the end the file fails on any [alert],
 
 =head1 ENVIRONMENT
 
-    AIOBS_NGINX   the nginx to run; default: nginx
+    AIOBS_NGINX   the nginx to run; default: nginx. tools/nginx-valgrind: under valgrind
     AIOBS_OBJS    where the module and aiobs-keys are; default: objs
     AIOBS_KEEP    keeps the prefix directory
 
@@ -236,7 +236,10 @@ sub workers {
     my ($self) = @_;
 
     my $pids = slurp("/proc/$self->{nginx_pid}/task/$self->{nginx_pid}/children");
-    return grep { slurp("/proc/$_/cmdline") =~ /worker process/ }
+
+    # valgrind's processes do not change their names
+
+    return grep { slurp("/proc/$_/cmdline") =~ /worker process|valgrind/ }
         split ' ', $pids;
 }
 
@@ -644,9 +647,9 @@ sub finish {
 
     $log =~ s{^src/(?:core|event|http|os)/.*runtime error:.*$}{}mg;
 
-    my @bad = grep { /\[(?:alert|emerg)\]|Sanitizer|runtime error:/ }
+    my @bad = grep { /\[(?:alert|emerg)\]|Sanitizer|runtime error:|^==\d+== / }
         split /\n/, $log;
-    ok(!@bad, 'no alert, emerg or sanitizer text in the error log')
+    ok(!@bad, 'no alert, emerg, sanitizer or valgrind text in the error log')
         or diag(join "\n", @bad[0 .. ($#bad > 9 ? 9 : $#bad)]);
 
     if ($self->{secrets}) {
