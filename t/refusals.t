@@ -8,7 +8,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-use Aiobs;
+use Aiobs qw(spew);
 use Test::More;
 
 my $t = Aiobs->new;
@@ -26,6 +26,8 @@ my $revoked = $t->key('bob', 'old');
 my ($id) = $t->keys_cli('list', '--db', $t->store, '--user', 'bob')
     =~ /\b([0-9a-f]{12})\b/;
 is(($t->keys_cli('revoke', '--db', $t->store, $id))[0], 0, 'a key is revoked');
+
+spew($t->dir . '/passwords', "joe:{PLAIN}secret\n");
 
 $t->start(<<'EOF');
 aiobs_key_store sqlite:%%DIR%%/keys.db;
@@ -48,6 +50,19 @@ server {
     location /query/ {
         aiobs_auth on;
         aiobs_auth_query on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /password-any/ {
+        satisfy any;
+        auth_basic x;
+        auth_basic_user_file %%DIR%%/passwords;
+        aiobs_auth on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /password-all/ {
+        auth_basic x;
+        auth_basic_user_file %%DIR%%/passwords;
+        aiobs_auth on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
     location /query-any/ {
@@ -192,6 +207,23 @@ like($r->{body}, qr/^Authorization: Bearer my-own$/m, 'untouched');
 is($r->{line}{user_id}, 'anon', 'as anon');
 is(get('/optional/')->{status}, 200, 'so does none');
 is(get('/optional/', 'x-api-key', $revoked)->{status}, 401, 'a revoked one does not');
+
+# beside passwords of nginx's own
+
+my @joe = ('Authorization', 'Basic am9lOnNlY3JldA==');
+
+for my $case (['any', 'a password', 200, @joe], ['any', 'a key', 200, 'Authorization', "Bearer $key"],
+    ['any', 'both', 200, @joe, 'x-api-key', $key], ['any', 'neither', 401],
+    ['any', 'a password and a revoked key', 200, @joe, 'x-api-key', $revoked],
+    ['any', 'another password', 401, 'Authorization', 'Basic am9lOm90aGVy'],
+    ['all', 'both', 200, @joe, 'x-api-key', $key], ['all', 'a key', 401, 'x-api-key', $key],
+    ['all', 'a password', 401, @joe])
+{
+    my ($which, $name, $status, @lines) = @$case;
+    $r = get("/password-$which/", @lines);
+    is($r->{status}, $status, "satisfy $which: $name");
+    unlike($r->{body}, qr/^(?:Authorization|x-api-key):/mi, 'the upstream has neither') if $status == 200;
+}
 
 # the query string
 

@@ -283,6 +283,7 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 {
     ngx_int_t                   rc;
     ngx_uint_t                  m, n;
+    ngx_table_elt_t            *password;
     ngx_http_aiobs_drop_t       drop;
     ngx_http_aiobs_place_t      old[NGX_HTTP_AIOBS_HEADERS_ADD];
     ngx_http_aiobs_header_t     add[NGX_HTTP_AIOBS_HEADERS_ADD];
@@ -304,6 +305,10 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     n = ngx_http_aiobs_coming(r, ctx, lcf, add);
     m = ngx_http_aiobs_dropped(r, &drop, old, n);
 
+    if (ngx_http_aiobs_header_password(r, &password) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (m > n) {
         rc = ngx_http_aiobs_headers_in_rebuild(r, ngx_http_aiobs_drop_header,
                                                &drop);
@@ -318,6 +323,10 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     if (rc == NGX_OK) {
         ctx->prepared = lcf;
+    }
+
+    if (r->headers_in.authorization == NULL) {
+        r->headers_in.authorization = password;
     }
 
     return rc;

@@ -341,6 +341,34 @@ ngx_http_aiobs_header_held(ngx_http_request_t *r, ngx_table_elt_t *h,
 }
 
 
+ngx_int_t
+ngx_http_aiobs_header_password(ngx_http_request_t *r,
+    ngx_table_elt_t **password)
+{
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.authorization;
+    *password = NULL;
+
+    if (h == NULL || h->value.len < sizeof("Basic ") - 1
+        || ngx_strncasecmp(h->value.data, (u_char *) "Basic ",
+                           sizeof("Basic ") - 1)
+           != 0)
+    {
+        return NGX_OK;
+    }
+
+    *password = ngx_palloc(r->pool, sizeof(ngx_table_elt_t));
+    if (*password == NULL) {
+        return NGX_ERROR;
+    }
+
+    **password = *h;
+
+    return NGX_OK;
+}
+
+
 /* where headers_in has lines of that name, or NULL */
 
 static ngx_table_elt_t **

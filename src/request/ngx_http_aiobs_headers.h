@@ -96,6 +96,14 @@ ngx_int_t ngx_http_aiobs_headers_in_put(ngx_http_request_t *r,
     ngx_uint_t n);
 
 /*
+ * A line with a password ("Basic") does not go to the upstream where its place
+ * is that of gateway keys, but auth_basic is still to see it: a copy, or NULL.
+ * ERROR: out of memory.
+ */
+ngx_int_t ngx_http_aiobs_header_password(ngx_http_request_t *r,
+    ngx_table_elt_t **password);
+
+/*
  * Others hold a line of the request, not only by its place: lines of one name
  * are kept in an array (Cookie, X-Forwarded-For), or since 1.23 in a list.  It
  * is not to be written over.  place: set in any case.
