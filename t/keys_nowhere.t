@@ -10,6 +10,9 @@ use Test::More;
 
 my $t = Aiobs->new;
 my $key = $t->key('alice');
+my $acts = ($t->keys_cli(qw(create --user agent --may-act-for --db), $t->store))[1] =~ s/\n//r;
+my $revoked = $t->key('mallory');
+$t->keys_cli('revoke', '--user', 'mallory', '--db', $t->store);
 
 $t->upstream(0, sub {
     my ($req, $c) = @_;
@@ -17,8 +20,25 @@ $t->upstream(0, sub {
         join '', map { "$_: $req->{headers}{$_}\n" } sort keys %{$req->{headers}});
 });
 
+$t->upstream(5, sub {
+    my ($req, $c) = @_;
+    my $model = eval { decode_json($req->{body})->{model} } // 'none';
+    $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({ id => 'x', model => $model,
+        object => 'chat.completion', choices => [{ index => 0, message => { content => 'a' } }],
+        usage => { prompt_tokens => 1, completion_tokens => 2, total_tokens => 3 } }));
+});
+$t->upstream(6, sub {
+    my ($req, $c) = @_;
+    open my $f, '>>', $t->dir . '/received';
+    syswrite $f, $req->{body};
+    $t->answer($c, 200, [], '');
+});
+
 $t->start(<<'EOF');
 aiobs_key_store sqlite:%%DIR%%/keys.db;
+aiobs_otlp { endpoint http://127.0.0.1:%%PORT_6%%; interval 100ms; }
+aiobs_trace on;
+aiobs_recorder 64;
 log_format every '$request $args $request_uri $aiobs_request_id $status';
 
 server {
@@ -26,6 +46,9 @@ server {
     access_log %%DIR%%/access.log every;
     aiobs on;
     location / { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /llm/ { aiobs_auth on; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_5%%; }
+    location = /metrics { aiobs_metrics; }
+    location = /requests { aiobs_requests; }
 }
 
 server {
@@ -74,6 +97,35 @@ unlike($r->{body}, qr/^tracestate:/m, 'without it');
 
 $r = $t->get(1, '/', 'x-api-key', $key, 'traceparent', $parent, 'tracestate', 'a=b');
 like($r->{body}, qr/^tracestate: a=b$/m, 'another state does');
+
+# of a key that is refused as well
+
+$r = $t->get(1, '/', 'x-api-key', $revoked, 'X-Request-ID', $revoked, 'traceparent', $parent, 'tracestate', "a=$revoked");
+is($r->{status}, 401, 'a request id that is a revoked key');
+like($r->{headers}{'x-request-id'}, qr/^[0-9a-f-]{36}$/, 'is replaced, too');
+
+# the person for whom one acts
+
+is($t->get(1, '/', 'x-api-key', $acts, 'X-User-ID', $acts)->{status}, 200, 'the key as the person one acts for');
+is($t->get(1, '/', 'x-api-key', $acts, 'X-User-ID', 'zoe')->{status}, 200, 'and a person');
+
+# a key in the place of the model, and in the path upstream
+
+my %call = (messages => [{ role => 'user', content => 'a' }]);
+is($t->post(1, '/llm/v1/chat/completions', { %call, model => $key }, 'x-api-key', $key)->{status}, 200,
+    'the key as the model');
+is($t->post(1, '/llm/v1/chat/completions', { %call, model => $revoked }, 'x-api-key', $revoked)->{status}, 401,
+    'a revoked one');
+is($t->post(1, "/llm/$key/v1/chat/completions", { %call, model => 'm' }, 'x-api-key', $key)->{status}, 200,
+    'the key in the path of a call');
+ok(wait_for(sub { (() = slurp($t->dir . '/received') =~ m{url\.full.{1,30}/llm/sk-\*/v1/}gs) >= 1 }, 10), 'spans have a masked path');
+
+my ($acted) = map { $_->{end_user_id} // () } map { decode_json($_) } $t->whole_lines;
+is($acted, 'zoe', 'the key is no person');
+my $all = join '', $t->whole_lines, slurp($t->dir . '/received'), $t->get(1, '/metrics')->{body},
+    $t->get(1, '/requests')->{body};
+unlike($all, qr/\Q$_\E/, 'no key in logs, spans, metrics, the page of requests') for $key, $acts, $revoked;
+like($all, qr/llm_tokens_total\{[^}]*model="sk-\*"/, 'a model that is a key is counted as such');
 
 # a server that is off, but for a location
 

@@ -26,8 +26,6 @@ static ngx_uint_t ngx_http_aiobs_admitted(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_aiobs_goes_on(ngx_http_request_t *r);
 static void ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx);
-static ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx,
-    ngx_str_t *text);
 
 
 ngx_int_t
@@ -67,7 +65,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_validated(r, ctx);
     }
 
-    if (id->verdict == NGX_HTTP_AIOBS_KEY_VALID) {
+    if (first && id->verdict != NGX_HTTP_AIOBS_KEY_UNKNOWN) {
         ngx_http_aiobs_ids_strip(ctx);
     }
 
@@ -125,7 +123,7 @@ ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *text)
 {
     return ctx->key.len && ctx->key.len <= text->len

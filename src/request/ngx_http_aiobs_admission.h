@@ -49,6 +49,9 @@ ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
 ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
 
+/* whether the key that came, valid or not, stands in a text */
+ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *text);
+
 
 /* --- ngx_http_aiobs_query.c --- */
 
@@ -83,6 +86,9 @@ void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
 /* masks what looks like a gateway key, anywhere in the request line */
 void ngx_http_aiobs_key_text_line(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
+
+/* the same in the names of models, where it is the very key of the request */
+void ngx_http_aiobs_key_text_models(ngx_http_aiobs_ctx_t *ctx);
 
 /* the same in $uri, $args and $request_uri, when they are needed no more */
 void ngx_http_aiobs_key_text_forget(ngx_http_request_t *r);

@@ -74,6 +74,10 @@ ngx_http_aiobs_tell(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ngx_http_aiobs_finish(r, ctx);
 
+    if (ctx->key.len && !ctx->called) {
+        ngx_http_aiobs_key_text_models(ctx);
+    }
+
     if (amcf->agents.locations) {
         ngx_http_aiobs_agent_finish(r, ctx);
     }

@@ -29,6 +29,39 @@ ngx_http_aiobs_key_text_line(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 }
 
 
+/* who takes one setting for the other sends the key as the model */
+
+void
+ngx_http_aiobs_key_text_models(ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_str_t  model;
+
+    if (ctx->key.len < NGX_HTTP_AIOBS_KEY_TEXT) {
+        return;
+    }
+
+    model.data = (u_char *) ctx->asked.model;
+    model.len = ctx->asked.model_len;
+
+    if (ngx_http_aiobs_has_key(ctx, &model)) {
+        ctx->asked.model_len = sizeof("sk-*") - 1;
+        ngx_memcpy(ctx->asked.model, "sk-*", sizeof("sk-*") - 1);
+    }
+
+    model.data = (u_char *) ctx->answer.model;
+    model.len = ctx->answer.model_len;
+
+    if (ngx_http_aiobs_has_key(ctx, &model)) {
+        ctx->answer.model_len = sizeof("sk-*") - 1;
+        ngx_memcpy(ctx->answer.model, "sk-*", sizeof("sk-*") - 1);
+    }
+
+    if (ngx_http_aiobs_has_key(ctx, &ctx->path_model)) {
+        ngx_str_set(&ctx->path_model, "sk-*");
+    }
+}
+
+
 /* the upstream has it by now */
 
 void

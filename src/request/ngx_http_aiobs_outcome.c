@@ -481,6 +481,10 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     rec = &ctx->answer;
 
+    if (ctx->key.len) {
+        ngx_http_aiobs_key_text_models(ctx);
+    }
+
     ngx_http_aiobs_count_find(r, ctx);
 
     if (rec->cost_nanousd != AIOBS_ABSENT) {

@@ -324,7 +324,9 @@ ngx_http_aiobs_policy_end_user(ngx_http_request_t *r,
 
     h = ngx_http_aiobs_header_find(&r->headers_in.headers, "x-user-id",
                                    sizeof("x-user-id") - 1);
-    if (h == NULL || h->value.len > NGX_HTTP_AIOBS_USER_ID_MAX) {
+    if (h == NULL || h->value.len > NGX_HTTP_AIOBS_USER_ID_MAX
+        || ngx_http_aiobs_has_key(ctx, &h->value))
+    {
         return;
     }
 

@@ -244,7 +244,7 @@ ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
     ngx_int_t port)
 {
     u_char               *p, *last;
-    size_t                len;
+    ngx_str_t             uri;
     ngx_uint_t            v6;
     ngx_http_upstream_t  *u;
 
@@ -259,7 +259,12 @@ ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
     }
 
     p = ngx_strlchr(u->uri.data, u->uri.data + u->uri.len, '?');
-    len = p ? (size_t) (p - u->uri.data) : u->uri.len;
+    uri.data = u->uri.data;
+    uri.len = p ? (size_t) (p - u->uri.data) : u->uri.len;
+
+    if (s->ctx->key_text) {
+        (void) ngx_http_aiobs_key_text_mask(s->request->pool, &uri);
+    }
 
     v6 = host->data[0] != '['
          && ngx_strlchr(host->data, host->data + host->len, ':') != NULL;
@@ -286,7 +291,7 @@ ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s, ngx_str_t *host,
         p = ngx_sprintf(p, ":%uD", (uint32_t) port & 0xffff);
     }
 
-    p = ngx_cpymem(p, u->uri.data, ngx_min(len, (size_t) (last - p)));
+    p = ngx_cpymem(p, uri.data, ngx_min(uri.len, (size_t) (last - p)));
 
     ngx_http_aiobs_span_text(s, "url.full", buf, p - buf);
 }
