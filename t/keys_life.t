@@ -200,7 +200,8 @@ sql("DELETE FROM api_keys WHERE user_id = 'ends'");
 chomp(my $strange = $out);
 
 for my $case (['a blob', 'rpm', "X'31'"], ['a blob that is no text', 'parallel', "X'FF'"],
-    ['infinite', 'tokens_per_day', '9e999'], ['an infinite cost', 'cost_microusd_per_day', '9e999'])
+    ['infinite', 'tokens_per_day', '9e999'], ['an infinite cost', 'cost_microusd_per_day', '9e999'],
+    ['a cost as a blob', 'cost_microusd_per_month', "X'396539393939'"])
 {
     my ($name, $column, $value) = @$case;
     sets($strange, $column, $value);
@@ -208,6 +209,16 @@ for my $case (['a blob', 'rpm', "X'31'"], ['a blob that is no text', 'parallel',
     ($rc, $out) = cli('list', '--json');
     is("$rc " . grep({ $_->{user_id} eq 'odd' } @{decode_json($out)}), '0 1', 'and listed, as are the others');
     is((cli('export', "--$_"))[0], 0, "and exported: $_") for qw(json csv);
+}
+
+# labels stay, whatever else is in the key
+
+for my $name ("'odd' || char(0)", "CAST(X'ff' AS TEXT)") {
+    sql("UPDATE api_keys SET name = $name WHERE hash = '" . sha256_hex($strange) . "'");
+    is((cli('set', id($strange), '--label', "$_=1"))[0], 0, 'a label of a key with an odd name') for qw(one two);
+    is(sql("SELECT labels FROM aiobs_key_attrs WHERE hash = '" . sha256_hex($strange) . "'"),
+        '{"one":"1","two":"1"}', 'both are there');
+    sql("UPDATE aiobs_key_attrs SET labels = NULL WHERE hash = '" . sha256_hex($strange) . "'");
 }
 
 # texts that no import takes: the others are exported

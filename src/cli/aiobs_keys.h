@@ -214,6 +214,9 @@ void aiobs_keys_header(void);
 /* one object; text that is no valid UTF-8 is made so */
 void aiobs_keys_json(const char *json);
 
+/* the same, new; NULL: it is none by these flags of jansson's */
+json_t *aiobs_keys_read_json(const char *json, size_t flags);
+
 /* 0: all of stdout got where it belongs */
 int aiobs_keys_flush(void);
 

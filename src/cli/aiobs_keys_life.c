@@ -250,7 +250,9 @@ aiobs_keys_copy_labels(void *data, const aiobs_key_row_t *row)
     json_t  *key;
     size_t   n;
 
-    key = json_loads(row->json, 0, NULL);
+    /* labels stay, whatever else there is of the key */
+
+    key = aiobs_keys_read_json(row->json, JSON_ALLOW_NUL);
 
     n = json_dumpb(json_object_get(key, "labels"), data, AIOBS_KEY_LABELS_MAX,
                    JSON_COMPACT);

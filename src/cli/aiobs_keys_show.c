@@ -14,7 +14,6 @@
 
 static int aiobs_keys_listing(const aiobs_keys_options_t *o, int exported);
 static int aiobs_keys_listed(void *data, const aiobs_key_row_t *row);
-static json_t *aiobs_keys_read_json(const char *json, size_t flags);
 static void aiobs_keys_left_out(const aiobs_key_row_t *row);
 static int aiobs_keys_shown(void *data, const aiobs_key_row_t *row);
 static void aiobs_keys_print(const json_t *key);
@@ -185,9 +184,7 @@ aiobs_keys_shown(void *data, const aiobs_key_row_t *row)
 }
 
 
-/* another program may have stored what is no UTF-8: it is shown as it can be */
-
-static json_t *
+json_t *
 aiobs_keys_read_json(const char *json, size_t flags)
 {
     char    *text;

@@ -302,7 +302,7 @@ aiobs_keys_api_merge(aiobs_keys_api_t *api, aiobs_store_t *store,
         return rc;
     }
 
-    key = json_loadb(api->text, api->len, 0, NULL);
+    key = json_loadb(api->text, api->len, JSON_ALLOW_NUL, NULL);
     aiobs_keys_api_free(api);
 
     labels = json_deep_copy(json_object_get(key, "labels"));

@@ -39,9 +39,9 @@
     " 'tokens_per_day', " AIOBS_SQL_LIMIT("tokens_per_day") ","               \
     " 'tokens_per_month', " AIOBS_SQL_LIMIT("tokens_per_month") ","           \
     " 'cost_usd_per_day', "                                                   \
-    AIOBS_SQL_LIMIT("cost_microusd_per_day") " / 1e6,"                        \
+    AIOBS_SQL_COST("cost_microusd_per_day") ","                               \
     " 'cost_usd_per_month', "                                                 \
-    AIOBS_SQL_LIMIT("cost_microusd_per_month") " / 1e6,"                      \
+    AIOBS_SQL_COST("cost_microusd_per_month") ","                             \
     " 'parallel', " AIOBS_SQL_LIMIT("parallel") "))), NULL)"                  \
     " FROM (SELECT CAST(k.hash AS TEXT) AS hash,"                             \
     " CAST(k.user_id AS TEXT) AS user_id, CAST(k.name AS TEXT) AS name,"      \
@@ -67,6 +67,8 @@
 #define AIOBS_SQL_LIMIT(column)                                               \
     "CASE typeof(" column ") WHEN 'blob' THEN CAST(" column " AS TEXT)"       \
     " WHEN 'real' THEN CAST(" column " AS INTEGER) ELSE " column " END"
+
+#define AIOBS_SQL_COST(column)  "CAST(" column " AS INTEGER) / 1e6"
 
 /*
  * Where absurd amounts would pass what 64 bits hold, sums stay there: total()
