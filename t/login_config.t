@@ -8,7 +8,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-use Aiobs qw(spew);
+use Aiobs qw(slurp spew);
 use Test::More;
 
 my $t = Aiobs->new;
@@ -106,6 +106,7 @@ for my $case (
     ['timeout', '10m', qr/"timeout" wants a time from "100ms" to "60s"/],
     ['refresh', '0', qr/"refresh" wants a time/],
     ['ca_file', '%%DIR%%/none', qr/none" failed/],
+    ['ca_file', '%%DIR%%', qr/open\(\) ".*" failed \(21: Is a directory\)/],
     ['cookie_secret', 'file:%%DIR%%/short', qr/"cookie_secret" is shorter than 32 bytes/],
     ['color', 'red', qr/unknown directive "color" in "aiobs_oidc_provider": issuer, client_id,/],
     ['issuer', '"a" "b"', qr/invalid number of arguments in "issuer"/],
@@ -113,6 +114,40 @@ for my $case (
 ) {
     my ($line, $value, $want) = @$case;
     refused("$line $value", conf(provider($line => $value)), $want);
+}
+
+# what workers read later has to be readable by them
+
+SKIP: {
+    skip 'root is needed to read what workers cannot', 12 unless $> == 0;
+
+    my $group = getgrgid((getpwnam "nobody")[3]);
+    my $file = $t->dir . '/ca.pem';
+    spew($file, 'none');
+
+    for my $case (['a file of root alone', 0600, 0755, 1], ['a directory of root alone', 0644, 0700, 1],
+        ['readable', 0644, 0755, 0])
+    {
+        my ($name, $mode, $above, $wrong) = @$case;
+        chmod $mode, $file;
+        chmod $above, $t->dir;
+        for my $what (provider(ca_file => '%%DIR%%/ca.pem'),
+            'aiobs_otlp { endpoint https://127.0.0.1; certificate %%DIR%%/ca.pem; certificate_key %%DIR%%/ca.pem; }')
+        {
+            $t->write_conf(conf($what, 'location /l { }', ''));
+            spew($t->dir . '/nginx.conf', slurp($t->dir . '/nginx.conf') =~ s/^user root;/user nobody $group;/mr);
+            my $out = `$t->{nginx} -t -c ${\$t->dir}/nginx.conf 2>&1`;
+            is($? >> 8, $wrong, $name) or diag($out);
+            like($out, qr/run as user "nobody", who cannot read ".*ca\.pem".*Permission denied/, 'says what is wrong') if $wrong;
+        }
+    }
+
+    chmod 0600, $file;
+    $t->write_conf(conf(provider(ca_file => '%%DIR%%/ca.pem'), 'location /l { }', ''));
+    spew($t->dir . '/nginx.conf', slurp($t->dir . '/nginx.conf') =~ s/^user root;//mr . "user root;\n");
+    $out = `$t->{nginx} -t -c ${\$t->dir}/nginx.conf 2>&1`;
+    is($? >> 8, 0, '"user" below http{}: accepted') or diag($out);
+    like($out, qr/\[warn\].*\("user" does not stand above http\{\}\), who cannot read/, 'but a warning');
 }
 
 refused('a line twice', conf(provider() =~ s/\}$/client_id x; }/r), qr/"client_id" is duplicate/);

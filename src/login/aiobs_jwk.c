@@ -19,7 +19,7 @@
 #define AIOBS_JWK_RSA_MIN      2048     /* bits */
 #define AIOBS_JWK_RSA_MAX      8192
 #define AIOBS_JWK_EXPONENT     4        /* bytes */
-#define AIOBS_JWK_COORDINATE   48       /* the longest */
+#define AIOBS_JWK_COORDINATE   66       /* the longest */
 
 
 static size_t aiobs_jwk_choose(json_t *keys, const aiobs_jwt_alg_t *alg,
@@ -43,9 +43,13 @@ static const aiobs_jwt_alg_t  aiobs_jwt_algs[] = {
     { "RS384", "RSA", NULL, NULL, "SHA384", "SHA384", 0, 0 },
     { "RS512", "RSA", NULL, NULL, "SHA512", "SHA512", 0, 0 },
     { "PS256", "RSA", NULL, NULL, "SHA256", "SHA256", 0, 1 },
+    { "PS384", "RSA", NULL, NULL, "SHA384", "SHA384", 0, 1 },
+    { "PS512", "RSA", NULL, NULL, "SHA512", "SHA512", 0, 1 },
     { "ES256", "EC", "P-256", "P-256", "SHA256", "SHA256", 32, 0 },
     { "ES384", "EC", "P-384", "P-384", "SHA384", "SHA384", 48, 0 },
+    { "ES512", "EC", "P-521", "P-521", "SHA512", "SHA512", 66, 0 },
     { "EdDSA", "OKP", "Ed25519", NULL, NULL, "SHA512", 32, 0 },
+    { "Ed25519", "OKP", "Ed25519", NULL, NULL, "SHA512", 32, 0 },
     { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 };
 

@@ -17,7 +17,7 @@
 
 
 #define AIOBS_JWT_SIGNATURE_MAX  1024   /* bytes: RSA keys of 8192 bits */
-#define AIOBS_JWT_DER_MAX        128
+#define AIOBS_JWT_DER_MAX        144    /* two numbers of 521 bits */
 
 
 /* the three parts, in base64url */
@@ -208,7 +208,7 @@ aiobs_jwt_check(const aiobs_jwt_alg_t *alg, EVP_PKEY *key,
     unsigned char  *p, der[AIOBS_JWT_DER_MAX];
     unsigned char   signature[AIOBS_JWT_SIGNATURE_MAX];
 
-    if (parts->signature_len > sizeof(signature)
+    if (parts->signature_len * 3 / 4 > sizeof(signature)
         || (len = aiobs_base64url_decode(parts->signature,
                                          parts->signature_len, signature))
            <= 0)

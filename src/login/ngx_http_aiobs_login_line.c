@@ -211,7 +211,6 @@ static char *
 ngx_http_aiobs_oidc_set_file(ngx_conf_t *cf,
     ngx_http_aiobs_login_provider_t *p, ngx_str_t *value, void *field)
 {
-    ngx_fd_t   fd;
     ngx_str_t  *s = field;
 
     if (s->len) {
@@ -222,16 +221,9 @@ ngx_http_aiobs_oidc_set_file(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    fd = ngx_open_file(value->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", value);
+    if (ngx_http_aiobs_worker_reads(cf, value) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
-
-    (void) ngx_close_file(fd);
 
     *s = *value;
 

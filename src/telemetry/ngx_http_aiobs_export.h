@@ -162,12 +162,9 @@ void ngx_http_aiobs_export_push(ngx_http_aiobs_exporter_t *e,
 char *ngx_http_aiobs_export_block(ngx_conf_t *cf, const char *name,
     ngx_command_t *commands, void *conf);
 
-/* a file, from the directory of the configuration on */
+/* a file that workers read, from the directory of the configuration on */
 char *ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-
-/* why a file cannot be read, by whom the configuration is; 0: it can */
-ngx_err_t ngx_http_aiobs_export_unreadable(ngx_str_t *file);
 
 /*
  * Whether host, which ends with NUL, ":" or "/", is this machine by its name

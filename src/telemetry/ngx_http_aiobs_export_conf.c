@@ -7,6 +7,7 @@
  */
 
 
+#include "../ngx_http_aiobs.h"
 #include "ngx_http_aiobs_export.h"
 
 
@@ -129,7 +130,6 @@ char *
 ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char       *rv;
-    ngx_err_t   err;
     ngx_str_t  *file;
 
     rv = ngx_conf_set_str_slot(cf, cmd, conf);
@@ -144,38 +144,8 @@ ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    err = ngx_http_aiobs_export_unreadable(file);
-
-    if (err) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
-                           ngx_open_file_n " \"%V\" failed", file);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_err_t
-ngx_http_aiobs_export_unreadable(ngx_str_t *file)
-{
-    ngx_fd_t         fd;
-    ngx_err_t        err;
-    ngx_file_info_t  fi;
-
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        return ngx_errno;
-    }
-
-    err = ngx_fd_info(fd, &fi) == NGX_FILE_ERROR ? ngx_errno
-          : ngx_is_dir(&fi) ? NGX_EISDIR : 0;
-
-    (void) ngx_close_file(fd);
-
-    return err;
+    return ngx_http_aiobs_worker_reads(cf, file) == NGX_OK ? NGX_CONF_OK
+                                                           : NGX_CONF_ERROR;
 }
 
 

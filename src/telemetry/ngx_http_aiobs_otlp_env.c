@@ -299,7 +299,7 @@ ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
             return NGX_CONF_ERROR;
         }
 
-        err = ngx_http_aiobs_export_unreadable(&value);
+        err = ngx_http_aiobs_file_unreadable(&value);
 
         if (err == 0) {
             *file = value;

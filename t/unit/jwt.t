@@ -39,6 +39,8 @@ my %make = (
     small => [qw(-algorithm RSA -pkeyopt rsa_keygen_bits:1024)],
     p256 => [qw(-algorithm EC -pkeyopt ec_paramgen_curve:P-256)],
     p384 => [qw(-algorithm EC -pkeyopt ec_paramgen_curve:P-384)],
+    p521 => [qw(-algorithm EC -pkeyopt ec_paramgen_curve:P-521)],
+    rsa_large => [qw(-algorithm RSA -pkeyopt rsa_keygen_bits:8192 -pkeyopt rsa_keygen_primes:4)],
     ed => [qw(-algorithm ED25519)],
 );
 
@@ -48,6 +50,8 @@ for my $name (sort keys %make) {
         "$dir/$name.der");
     openssl(qw(pkey -in), "$dir/$name.pem", qw(-pubout -out), "$dir/$name.pub");
 }
+
+my %coordinate = (p256 => 32, p384 => 48, p521 => 66);
 
 sub jwk {
     my ($name, %more) = @_;
@@ -64,9 +68,9 @@ sub jwk {
             x => encode_base64url(substr slurp("$dir/$name.der"), -32));
 
     } else {
-        my $len = $name eq 'p256' ? 32 : 48;
+        my $len = $coordinate{$name};
         my $point = substr slurp("$dir/$name.der"), -2 * $len;
-        %jwk = (kty => 'EC', crv => $name eq 'p256' ? 'P-256' : 'P-384',
+        %jwk = (kty => 'EC', crv => $name =~ s/p/P-/r,
             x => encode_base64url(substr $point, 0, $len),
             y => encode_base64url(substr $point, $len));
     }
@@ -83,7 +87,8 @@ sub jwks { return $json->encode({ keys => [@_] }) }
 sub der_to_raw {
     my ($der, $len) = @_;
 
-    my (undef, $rest) = unpack 'C C/a*', $der;
+    my (undef, $len_of) = unpack 'C C', $der;
+    my $rest = substr $der, $len_of > 127 ? 3 : 2;
     my ($r, $s) = unpack 'x C/a* x C/a*', $rest;
 
     return join '', map {
@@ -100,12 +105,13 @@ sub sign {
     my %options = (
         RS256 => [qw(dgst -sha256)], RS384 => [qw(dgst -sha384)],
         RS512 => [qw(dgst -sha512)],
-        PS256 => [qw(dgst -sha256 -sigopt rsa_padding_mode:pss
-            -sigopt rsa_pss_saltlen:digest)],
+        (map { ("PS$_" => ['dgst', "-sha$_", qw(-sigopt rsa_padding_mode:pss
+            -sigopt rsa_pss_saltlen:digest)]) } 256, 384, 512),
         ES256 => [qw(dgst -sha256)], ES384 => [qw(dgst -sha384)],
+        ES512 => [qw(dgst -sha512)],
     );
 
-    if ($alg eq 'EdDSA') {
+    if ($alg =~ /^Ed/) {
         openssl(qw(pkeyutl -sign -rawin -inkey), "$dir/$key.pem", '-in',
             "$dir/text", '-out', "$dir/sig");
     } else {
@@ -114,7 +120,7 @@ sub sign {
     }
 
     my $sig = slurp("$dir/sig");
-    return $alg =~ /^ES/ ? der_to_raw($sig, $alg eq 'ES256' ? 32 : 48) : $sig;
+    return $alg =~ /^ES/ ? der_to_raw($sig, $coordinate{$key}) : $sig;
 }
 
 my $claims = '{"iss":"i","sub":"s"}';
@@ -134,9 +140,10 @@ sub token {
 # --- cases: [what, set of keys, token, answer] ---
 
 my @cases;
-my $all = jwks(map { jwk($_) } qw(rsa rsa2 p256 p384 ed));
+my $all = jwks(map { jwk($_) } qw(rsa rsa2 rsa_large p256 p384 p521 ed));
 my %keys = (RS256 => 'rsa', RS384 => 'rsa', RS512 => 'rsa2', PS256 => 'rsa',
-    ES256 => 'p256', ES384 => 'p384', EdDSA => 'ed');
+    PS384 => 'rsa2', PS512 => 'rsa_large', ES256 => 'p256', ES384 => 'p384', ES512 => 'p521',
+    EdDSA => 'ed', Ed25519 => 'ed');
 
 for my $alg (sort keys %keys) {
     my $token = token($alg, $keys{$alg});
@@ -175,6 +182,14 @@ push @cases,
         "$t." . encode_base64url(hmac_sha256($t, $pem));
     }, qr/^4 /],
     ['alg ES256K', $all, token('ES256', 'p256', alg => 'ES256K'), qr/^2 /],
+    ['alg Ed448', $all, token('EdDSA', 'ed', alg => 'Ed448'), qr/^2 /],
+    ['salt of another length', $all, do {
+        my $t = head(alg => 'PS256', kid => 'rsa') . ".$p";
+        spew("$dir/text", $t);
+        openssl(qw(dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -sign),
+            "$dir/rsa.pem", '-out', "$dir/sig", "$dir/text");
+        "$t." . encode_base64url(slurp("$dir/sig"));
+    }, qr/^4 /],
     ['alg RS1', $all, token('RS256', 'rsa', alg => 'RS1'), qr/^2 /],
 
     # keys
