@@ -1,7 +1,8 @@
 // An OpenID provider that signs in whoever login_hint names, without asking.
 // usage: node op.mjs PORT REDIRECT_URI[,...]
 // environment: ASK=1 asks with pages of its own; USERINFO=1 keeps the e-mail
-// address out of the ID token; POST=1 wants client_secret_post; CODE_TTL=n
+// address out of the ID token; POST=1 wants client_secret_post; CODE_TTL=n;
+// ALGS=RS256,... adds a client aiobs:ALG for each, whose ID tokens are signed so
 
 import http from 'node:http';
 import crypto from 'node:crypto';
@@ -20,16 +21,29 @@ const users = {
 };
 
 const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+const algs = env.ALGS?.split(',') ?? [];
+const kinds = { ES256: ['ec', 'P-256'], ES384: ['ec', 'P-384'], ES512: ['ec', 'P-521'], EdDSA: ['ed25519'], Ed25519: ['ed25519'] };
+
+const client = (id, alg) => ({
+    client_id: id, client_secret: 'very secret/+%&=',
+    redirect_uris: process.argv[3].split(','),
+    grant_types: ['authorization_code'], response_types: ['code'],
+    token_endpoint_auth_method: env.POST ? 'client_secret_post' : 'client_secret_basic',
+    id_token_signed_response_alg: alg,
+});
+
+const key = (alg, i) => {
+    const [type, namedCurve] = kinds[alg] ?? ['rsa'];
+    const pair = crypto.generateKeyPairSync(type, { modulusLength: 2048, namedCurve });
+    return { ...pair.privateKey.export({ format: 'jwk' }), kid: `a${i}`, alg, use: 'sig' };
+};
 
 const op = new Provider(issuer, {
-    clients: [{
-        client_id: 'aiobs:1', client_secret: 'very secret/+%&=',
-        redirect_uris: process.argv[3].split(','),
-        grant_types: ['authorization_code'], response_types: ['code'],
-        token_endpoint_auth_method: env.POST ? 'client_secret_post' : 'client_secret_basic',
-    }],
+    clients: [client('aiobs:1', 'RS256'), ...algs.map((alg) => client(`aiobs:${alg}`, alg))],
+    ...(env.ALGS && { enabledJWA: { idTokenSigningAlgValues: [...new Set(['RS256', ...algs])] } }),
     clientAuthMethods: env.POST ? ['client_secret_post'] : ['client_secret_basic', 'client_secret_post'],
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'k1', alg: 'RS256', use: 'sig' }] },
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'k1', alg: 'RS256', use: 'sig' },
+        ...algs.map(key)] },
     cookies: { keys: ['only for tests'] },
     pkce: { required: () => true },
     claims: { openid: ['sub'], email: ['email', 'email_verified', 'hd'] },
