@@ -225,6 +225,41 @@ is($rc, 4, 'an ambiguous id is not guessed');
 is(sql("SELECT sum(is_active) FROM api_keys WHERE user_id = 'twin'"), 2,
     'nothing was revoked');
 
+# the table fits a terminal; whose a key is and what it is called is never cut
+
+my $dn = 'uid=jane.doe,ou=People,ou=Research and Development,dc=example,dc=com';
+
+sub on_terminal {
+    my ($columns, $env) = @_;
+    spew("$db.pty.py", "import fcntl, os, pty, struct, sys, termios\n"
+        . "pid, fd = pty.fork()\nif pid == 0:\n fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, $columns, 0, 0))\n"
+        . " os.environ.pop('COLUMNS', None)\n os.environ.update($env)\n os.execv(sys.argv[1], sys.argv[1:])\n"
+        . "out = b''\nwhile True:\n try: part = os.read(fd, 65536)\n except OSError: break\n if not part: break\n out += part\n"
+        . "os.waitpid(pid, 0)\nsys.stdout.write(out.decode().replace('\\r', ''))\n");
+    return `/usr/bin/python3 $db.pty.py $cli list --db $db.wide`;
+}
+
+is((run('', 'create', '--db', "$db.wide", '--user', 'jo@example.com', '--name', 'laptop'))[0], 0, 'a store');
+$out = on_terminal(80, '{}');
+my ($longest) = sort { $b <=> $a } map { length } split /\n/, $out;
+cmp_ok($longest, '<=', 80, 'a table in 80 columns') or diag($out);
+like($out, qr/^KEY ID +USER +NAME +CREATED \(U?T?C?\)? *LAST USED|^KEY ID +USER +NAME +CREATED/m, 'with its heading');
+like($out, qr/^\w{12}  jo\@example\.com  laptop  \d{4}-\d\d-\d\d  never +active$/m, 'and all that names a key');
+like(on_terminal(60, '{}'), qr/^\w{12}  jo\@example\.com  laptop  \d{4}-\d\d-\d\d  never       active$/m, 'in 60: but the day');
+like(on_terminal(80, '{"COLUMNS": "120"}'), qr/  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d  never +active$/m, 'COLUMNS counts');
+like(on_terminal(0, '{}'), qr/^\w{12}  jo\@example\.com  laptop  \d{4}-\d\d-\d\d  never/m, 'a terminal that tells nothing has 80');
+is((run('', 'create', '--db', "$db.wide", '--user', $dn, '--name', 'laptop'))[0], 0, 'a long user');
+like(on_terminal(80, '{}'), qr/^\w{12}  \Q$dn\E  laptop  \d{4}-\d\d-\d\d  never       active$/m, 'is not cut');
+$out = (run('', 'list', '--db', "$db.wide"))[1];
+like($out, qr/^\w{12}  \Q$dn\E  laptop  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d  never                active$/m, 'nor are times, to a file');
+like($out, qr/^\w{12}  jo\@example\.com {@{[length($dn) - 14]}}  laptop  /m, 'in columns');
+is(scalar(grep { /  \w+$/ } split /\n/, $out), 3, 'a line each');
+`sqlite3 $db.wide "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 600)
+    INSERT INTO api_keys SELECT printf('%064x', i), 'user ' || i, 'x', NULL, NULL, 1 FROM n"`;
+my @rows = split /\n/, (run('', 'list', '--db', "$db.wide"))[1];
+is(scalar @rows, 603, 'however many there are');
+is(scalar(grep { /^\w{12}  user \d+ +x {5}- {20}never {16}active$/ } @rows), 600, 'all of them in columns');
+
 # what another program stored reaches no terminal
 
 python(<<"EOP");

@@ -208,8 +208,13 @@ void aiobs_keys_text(FILE *out, const char *text, int width, int pad);
 /* the same, then two spaces; NULL: "-" */
 void aiobs_keys_cell(const char *text, int width);
 
-void aiobs_keys_row(const aiobs_key_row_t *row);
-void aiobs_keys_header(void);
+/* not cut, however narrow the column; but at AIOBS_KEYS_LONGEST */
+void aiobs_keys_whole(const char *text, int width);
+
+/* columns that a text takes, AIOBS_KEYS_LONGEST at most */
+int aiobs_keys_count(const char *text);
+
+#define AIOBS_KEYS_LONGEST  1024
 
 /* one object; text that is no valid UTF-8 is made so */
 void aiobs_keys_json(const char *json);
@@ -219,6 +224,25 @@ json_t *aiobs_keys_read_json(const char *json, size_t flags);
 
 /* 0: all of stdout got where it belongs */
 int aiobs_keys_flush(void);
+
+
+/* --- aiobs_keys_table.c --- */
+
+#define AIOBS_KEYS_TABLE_ROWS  256      /* that tell how wide columns are */
+
+typedef struct {
+    int              user;              /* columns; likewise: */
+    int              name;
+    int              created;
+    int              used;
+    int              fitted;
+    size_t           n;
+    aiobs_key_row_t  rows[AIOBS_KEYS_TABLE_ROWS];
+} aiobs_keys_table_t;
+
+void aiobs_keys_table(aiobs_keys_table_t *t);
+void aiobs_keys_table_row(aiobs_keys_table_t *t, const aiobs_key_row_t *row);
+void aiobs_keys_table_end(aiobs_keys_table_t *t);
 
 
 /* --- aiobs_keys_file.c --- */

@@ -60,32 +60,41 @@ aiobs_keys_text(FILE *out, const char *text, int width, int pad)
 
 
 void
-aiobs_keys_header(void)
-{
-    printf("%-12s  %-24s  %-16s  %-19s  %-19s  %s\n", "KEY ID", "USER", "NAME",
-           "CREATED (UTC)", "LAST USED (UTC)", "STATE");
-}
-
-
-void
-aiobs_keys_row(const aiobs_key_row_t *row)
-{
-    aiobs_keys_cell(row->hash, AIOBS_KEY_ID_LEN);
-    aiobs_keys_cell(row->user, 24);
-    aiobs_keys_cell(row->name, 16);
-    aiobs_keys_cell(row->created_at, 19);
-    aiobs_keys_cell(row->last_used ? row->last_used : "never", 19);
-
-    fputs(!row->active ? "revoked\n" : row->expired ? "expired\n"
-                                                   : "active\n", stdout);
-}
-
-
-void
 aiobs_keys_cell(const char *text, int width)
 {
     aiobs_keys_text(stdout, text ? text : "-", width, 1);
     fputs("  ", stdout);
+}
+
+
+void
+aiobs_keys_whole(const char *text, int width)
+{
+    int  n;
+
+    text = text ? text : "-";
+    n = aiobs_keys_count(text);
+
+    aiobs_keys_cell(text, n > width ? n : width);
+}
+
+
+int
+aiobs_keys_count(const char *text)
+{
+    int                   width;
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    p = (const unsigned char *) text;
+    end = p + strlen(text);
+
+    for (width = 0; p < end && width < AIOBS_KEYS_LONGEST; width++) {
+        n = (*p >= 0x20 && *p < 0x7f) ? 1 : aiobs_key_utf8(p, end);
+        p += n ? n : 1;
+    }
+
+    return width;
 }
 
 

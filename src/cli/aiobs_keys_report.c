@@ -229,10 +229,10 @@ static void
 aiobs_keys_spend_row(const aiobs_keys_spending_t *s, const char *group,
     const aiobs_spend_row_t *row)
 {
-    aiobs_keys_cell(group, 28);
+    aiobs_keys_whole(group, 28);
 
     if (s->by == AIOBS_SPEND_KEY) {
-        aiobs_keys_cell(row == &s->sum ? "" : row->user, 24);
+        aiobs_keys_whole(row == &s->sum ? "" : row->user, 24);
     }
 
     printf("%10lld  %14lld  %14lld  ", (long long) row->calls,
@@ -429,8 +429,8 @@ aiobs_keys_event(void *data, const aiobs_event_row_t *row)
     }
 
     aiobs_keys_cell(row->ts, AIOBS_KEY_TIME_LEN);
-    aiobs_keys_cell(row->actor, 20);
-    aiobs_keys_cell(row->action, 10);
+    aiobs_keys_whole(row->actor, 20);
+    aiobs_keys_whole(row->action, 10);
     aiobs_keys_cell(row->key_id, AIOBS_KEY_ID_LEN);
     aiobs_keys_text(stdout, row->request_id ? row->request_id : "-", 128, 0);
     fputs("\n", stdout);

@@ -25,9 +25,10 @@ static void aiobs_keys_csv_member(const json_t *value);
 
 
 typedef struct {
-    int  json;
-    int  exported;
-    int  n;
+    int                 json;
+    int                 exported;
+    int                 n;
+    aiobs_keys_table_t  table;
 } aiobs_keys_listing_t;
 
 
@@ -64,7 +65,7 @@ aiobs_keys_listing(const aiobs_keys_options_t *o, int exported)
     if (listing.json) {
         fputs("[", stdout);
     } else {
-        aiobs_keys_header();
+        aiobs_keys_table(&listing.table);
     }
 
     memset(&filter, 0, sizeof(filter));
@@ -78,6 +79,9 @@ aiobs_keys_listing(const aiobs_keys_options_t *o, int exported)
 
     if (listing.json) {
         fputs(listing.n ? "\n]\n" : "]\n", stdout);
+
+    } else {
+        aiobs_keys_table_end(&listing.table);
     }
 
     aiobs_store_close(store);
@@ -111,7 +115,7 @@ aiobs_keys_listed(void *data, const aiobs_key_row_t *row)
         aiobs_keys_json(row->json);
 
     } else {
-        aiobs_keys_row(row);
+        aiobs_keys_table_row(&listing->table, row);
     }
 
     return ferror(stdout);
