@@ -202,4 +202,51 @@ kill 'KILL', $pid;
 wait_for(sub { my @w = $t->workers; @w == 2 && !grep { $_ == $pid } @w }, 20);
 is(strangers(100), 0, 'after one was killed');
 
+# users and names that have no room beside the others: each has it somewhere, and is
+# known without the store, unless the zone is full; then the log says so
+
+$t->stop;
+sql($t, "UPDATE api_keys SET is_active = 1, user_id = 'uid=' || rowid || ?", ',ou=people' x 9);
+sql($t, 'DELETE FROM aiobs_key_attrs');
+sql($t, 'PRAGMA journal_mode = DELETE');
+my @long = @key[grep { $_ && $_ != 2 && $_ != 14 } 0 .. $keys];
+
+sub while_locked {
+    my ($zone) = @_;
+
+    unlink $t->dir . '/nginx.pid', $t->dir . '/locked';
+    $t->start($conf =~ s/aiobs_zone.*/$zone/r, workers => 1);
+    for (1 .. 2) {
+        my $wrong = grep { $t->get(1, '/', 'x-api-key', $_)->{body} !~ /^uid=\w+(,ou=people){9}$/ } @long;
+        is($wrong, 0, 'each is answered as it should');
+    }
+
+    my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
+        . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
+        . "\nc.execute('BEGIN EXCLUSIVE')\nopen('" . $t->dir . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+    wait_for(sub { -e $t->dir . '/locked' }, 20) or fail('locked');
+
+    my @c = map {
+        my $c = $t->connect(1);
+        $c->syswrite("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-api-key: $_\r\n\r\n");
+        $c;
+    } @long;
+    my $known = grep { Aiobs::read_all($_) =~ m{^HTTP/1.1 200} } @c;
+
+    $t->kill_wait($lock, 'KILL');
+    return $known;
+}
+
+my $squeezed = qr/\[warn\].*\d+ keys were forgotten to make room for others whose user and name have more than 76 bytes/;
+
+is(while_locked("aiobs_zone 4m series=100 keys=$keys;"), scalar @long, 'all of them are known');
+unlike($t->error_log, $squeezed, 'there is nothing to be said');
+$t->stop;
+
+my ($needed) = ($t->check($conf =~ s/aiobs_zone.*/aiobs_zone 512k series=100 keys=$keys;/r))[1] =~ /need (\d+)k/;
+my $known = while_locked('aiobs_zone ' . ($needed + 40) . "k series=100 keys=$keys;");
+cmp_ok($known, '<', scalar @long, 'in a zone that is full some are not');
+cmp_ok($known, '>=', $keys / 16, 'but some are');
+ok(wait_for(sub { $t->error_log =~ $squeezed }, 10), 'and the log says so');
+
 Aiobs->done;

@@ -338,8 +338,8 @@ static ngx_int_t
 ngx_http_aiobs_key_long_texts(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, size_t len, u_char *p)
 {
-    uint32_t                    i;
-    ngx_http_aiobs_key_rest_t  *rest;
+    ngx_http_aiobs_key_rest_t      *rest;
+    ngx_http_aiobs_key_overflow_t  *o;
 
     rest = &keys->rest[e - keys->entries];
 
@@ -347,14 +347,13 @@ ngx_http_aiobs_key_long_texts(ngx_http_aiobs_keys_t *keys,
     p = ngx_cpymem(p, rest->text, NGX_HTTP_AIOBS_KEY_MORE_TEXT);
 
     if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
-        i = rest->overflow;
+        o = ngx_http_aiobs_key_overflow(keys, rest->overflow);
 
-        if (i == 0 || i > keys->overflow_capacity) {
+        if (o == NULL) {
             return NGX_DECLINED;
         }
 
-        ngx_memcpy(p, keys->overflow[i - 1].text,
-                   len - NGX_HTTP_AIOBS_KEY_INLINE);
+        ngx_memcpy(p, o->text, len - NGX_HTTP_AIOBS_KEY_INLINE);
     }
 
     return NGX_OK;

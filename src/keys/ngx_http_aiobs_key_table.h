@@ -87,7 +87,7 @@ typedef struct {
 typedef struct {
     int64_t                     seq;        /* change of the store it has */
     uint32_t                    next;       /* a link */
-    uint32_t                    overflow;   /* index + 1 */
+    uint32_t                    overflow;   /* index + 1, or see below */
     u_char                      text[NGX_HTTP_AIOBS_KEY_MORE_TEXT];
 } ngx_http_aiobs_key_rest_t;
 
@@ -111,6 +111,8 @@ struct ngx_http_aiobs_keys_s {
     uint32_t                        dirty_hand;     /* word to be saved next */
     uint32_t                        overflow_used;
     uint32_t                        overflow_hand;
+    uint32_t                        squeezed;       /* lost it to another one */
+    time_t                          squeezed_said;
 
     /*
      * An entry of another epoch is to be asked of the store again; when the
@@ -146,6 +148,31 @@ struct ngx_http_aiobs_keys_s {
     uint32_t                        blobs_mask;
     uint32_t                       *blobs;          /* buckets of them */
 };
+
+
+/*
+ * The block of an entry with long texts.  Beyond those that the table has, it
+ * lies anywhere in the pool, and is not given back: so many units of 8 bytes
+ * from its beginning.  NULL: that is none.
+ */
+
+#define NGX_HTTP_AIOBS_KEY_ELSEWHERE  0x80000000u
+
+static ngx_inline ngx_http_aiobs_key_overflow_t *
+ngx_http_aiobs_key_overflow(ngx_http_aiobs_keys_t *keys, uint32_t i)
+{
+    size_t  at;
+
+    if (i & NGX_HTTP_AIOBS_KEY_ELSEWHERE) {
+        at = (size_t) (i & ~NGX_HTTP_AIOBS_KEY_ELSEWHERE) * 8;
+
+        return at + sizeof(ngx_http_aiobs_key_overflow_t)
+               <= (size_t) (keys->shpool->end - (u_char *) keys->shpool)
+               ? (void *) ((u_char *) keys->shpool + at) : NULL;
+    }
+
+    return i && i <= keys->overflow_capacity ? &keys->overflow[i - 1] : NULL;
+}
 
 
 /* --- ngx_http_aiobs_key_table.c, ngx_http_aiobs_key_write.c --- */

@@ -15,6 +15,7 @@
 #define NGX_HTTP_AIOBS_KEY_POLL      300    /* milliseconds */
 #define NGX_HTTP_AIOBS_KEY_SAVE      8      /* timers */
 #define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
+#define NGX_HTTP_AIOBS_KEY_SQUEEZED  600    /* seconds */
 
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
@@ -24,6 +25,7 @@ static ngx_uint_t ngx_http_aiobs_key_flood(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
 static void ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w);
+static void ngx_http_aiobs_key_squeezed(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
 
 
@@ -200,6 +202,7 @@ ngx_http_aiobs_key_timer(ngx_event_t *ev)
     if (++w->ticks % NGX_HTTP_AIOBS_KEY_SAVE == 0) {
         w->save = 1;
         ngx_http_aiobs_key_unread(w);
+        ngx_http_aiobs_key_squeezed(w);
     }
 
     w->save |= ngx_exiting;
@@ -380,6 +383,41 @@ ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
 
     if (job->nuses > NGX_HTTP_AIOBS_KEY_USES / 2) {
         w->save = 1;
+    }
+}
+
+
+/* a table that thrashes asks the store as if it did not know the keys */
+
+static void
+ngx_http_aiobs_key_squeezed(ngx_http_aiobs_key_worker_t *w)
+{
+    uint32_t                n;
+    ngx_http_aiobs_keys_t  *keys;
+
+    keys = w->keys;
+
+    if (keys->squeezed == 0
+        || ngx_time() - keys->squeezed_said < NGX_HTTP_AIOBS_KEY_SQUEEZED)
+    {
+        return;
+    }
+
+    ngx_shmtx_lock(&w->shpool->mutex);
+
+    n = keys->squeezed;
+    keys->squeezed = 0;
+    keys->squeezed_said = ngx_time();
+
+    ngx_shmtx_unlock(&w->shpool->mutex);
+
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, w->log, 0,
+                      "key store \"%s\": %uD keys were forgotten to make room "
+                      "for others whose user and name have more than %d bytes "
+                      "together, and are asked of the store again: enlarge "
+                      "\"aiobs_zone\"", w->job->path, n,
+                      NGX_HTTP_AIOBS_KEY_INLINE);
     }
 }
 

@@ -27,6 +27,7 @@ static void ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
 static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use);
+static uint32_t ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys);
 static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
     ngx_http_aiobs_keys_t *keys);
 static ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
@@ -225,7 +226,7 @@ ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
                - NGX_HTTP_AIOBS_KEY_TEXT);
 
     if (len > NGX_HTTP_AIOBS_KEY_INLINE) {
-        ngx_memcpy(keys->overflow[rest->overflow - 1].text,
+        ngx_memcpy(ngx_http_aiobs_key_overflow(keys, rest->overflow)->text,
                    text + NGX_HTTP_AIOBS_KEY_INLINE,
                    len - NGX_HTTP_AIOBS_KEY_INLINE);
     }
@@ -260,7 +261,15 @@ ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
         i = keys->overflow_used++;
 
     } else {
+        i = ngx_http_aiobs_key_borrow(keys);
+
+        if (i) {
+            keys->rest[index].overflow = i;
+            return 0;
+        }
+
         i = keys->overflow_hand++ % keys->overflow_capacity;
+        keys->squeezed++;
     }
 
     o = &keys->overflow[i];
@@ -276,6 +285,40 @@ ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     keys->rest[index].overflow = i + 1;
 
     return n;
+}
+
+
+/* while a quarter of the zone is free: others want some, too */
+
+static uint32_t
+ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys)
+{
+    size_t            at;
+    void             *o;
+    ngx_slab_pool_t  *shpool;
+
+    shpool = keys->shpool;
+
+    if (shpool->pfree
+        < (ngx_uint_t) (shpool->end - shpool->start) / ngx_pagesize / 4)
+    {
+        return 0;
+    }
+
+    o = ngx_slab_calloc_locked(shpool, sizeof(ngx_http_aiobs_key_overflow_t));
+
+    if (o == NULL) {
+        return 0;
+    }
+
+    at = ((u_char *) o - (u_char *) shpool) / 8;
+
+    if (at >= NGX_HTTP_AIOBS_KEY_ELSEWHERE) {
+        ngx_slab_free_locked(shpool, o);
+        return 0;
+    }
+
+    return NGX_HTTP_AIOBS_KEY_ELSEWHERE | at;
 }
 
 

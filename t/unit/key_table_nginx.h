@@ -79,6 +79,13 @@ ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size)
 }
 
 
+void *
+ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size)
+{
+    return NULL;
+}
+
+
 void
 ngx_slab_free_locked(ngx_slab_pool_t *pool, void *p)
 {
