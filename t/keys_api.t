@@ -173,17 +173,35 @@ is("$status $key->{state}", '200 active', 'it is given all time');
 # pages
 
 api('POST', '', { user_id => $_ % 2 ? 'odd' : 'even & more' }) for 1 .. 9;
-my ($after, @ids, $pages) = ('');
-do {
-    ($status, my $page) = api('GET', "?limit=4$after");
-    push @ids, map { $_->{key_id} } @{$page->{keys}};
-    $after = $page->{next} ? "&after=$page->{next}" : '';
-    $pages++;
-} while ($after);
+my (@ids, $pages);
+
+sub pages {
+    my ($limit) = @_;
+
+    my ($after, @seen) = ('');
+    $pages = 0;
+    do {
+        my ($status, $page) = api('GET', "?limit=$limit$after");
+        fail("page $pages: $status"), return @seen if $status != 200 || $pages++ > 100;
+        push @seen, map { $_->{key_id} } @{$page->{keys}};
+        $after = $page->{next} ? "&after=$page->{next}" : '';
+    } while ($after);
+    return @seen;
+}
+
+@ids = pages(4);
 my @all = map { $_->{key_id} } @{decode_json(scalar $t->keys_cli('list', '--db', $db, '--json'))};
 is_deeply([sort @ids], [sort @all], "all keys in $pages pages");
 is_deeply(\@ids, [sort @ids], 'in order');
 is(scalar @{(api('GET', '?user=odd'))[1]{keys}}, 5, 'keys of one user');
+
+# what another program took for a hash stops no page
+
+`sqlite3 $db "INSERT INTO api_keys (hash) VALUES ('a\\"b'), (' '), (printf('%070d', 0)), (upper(printf('a%063d', 0))),
+    (NULL), (CAST(printf('%064d', 1) AS BLOB)), (printf('%064d', 2) || char(0) || 'x')"`;
+is(`sqlite3 $db 'SELECT count(*) FROM api_keys WHERE user_id IS NULL'`, "7\n", 'rows without a hash');
+is_deeply([pages(1)], \@ids, 'pages have the others');
+`sqlite3 $db 'DELETE FROM api_keys WHERE user_id IS NULL'`;
 is(scalar @{(api('GET', '/?user=even%20%26+more&limit=3&offset=2'))[1]{keys}}, 2, 'with an offset');
 is(scalar @{(api('GET', '?user=nobody'))[1]{keys}}, 0, 'of nobody');
 is(scalar @{(api('GET', "?user=%27%20OR%201=1%20--"))[1]{keys}}, 0, 'SQL is a name');

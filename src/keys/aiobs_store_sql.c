@@ -18,6 +18,15 @@
  * each as it is read; JSON is made where ?6 asks for it.
  */
 
+/*
+ * Rows that have a hash, and not what another program took for one: behind
+ * that a page could not go on.
+ */
+
+#define AIOBS_SQL_HASHED                                                      \
+    "typeof(hash) = 'text' AND length(CAST(hash AS BLOB)) = 64"               \
+    " AND hash NOT GLOB '*[^0-9a-f]*'"
+
 #define AIOBS_SQL_ROW(which)                                                  \
     "SELECT hash, user_id, name, created_at, last_used, revoked_at,"          \
     " expires_at, active, expired,"                                           \
@@ -262,11 +271,12 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         AIOBS_SQL_ROW("WHERE hash >= ?2 AND hash < ?2 || 'g' ORDER BY hash"),
 
     [AIOBS_SQL_PAGE] =
-        AIOBS_SQL_ROW("WHERE hash > coalesce(?3, '') ORDER BY hash"),
+        AIOBS_SQL_ROW("WHERE hash > coalesce(?3, '') AND " AIOBS_SQL_HASHED
+                      " ORDER BY hash"),
 
     [AIOBS_SQL_PAGE_OF_USER] =
-        AIOBS_SQL_ROW("WHERE user_id = ?1 AND hash > coalesce(?3, '')"
-                      " ORDER BY hash"),
+        AIOBS_SQL_ROW("WHERE user_id = ?1 AND hash > coalesce(?3, '') AND "
+                      AIOBS_SQL_HASHED " ORDER BY hash"),
 
     [AIOBS_SQL_RESOLVE] =
         "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
