@@ -206,6 +206,32 @@ is(scalar @{(api('GET', '/?user=even%20%26+more&limit=3&offset=2'))[1]{keys}}, 2
 is(scalar @{(api('GET', '?user=nobody'))[1]{keys}}, 0, 'of nobody');
 is(scalar @{(api('GET', "?user=%27%20OR%201=1%20--"))[1]{keys}}, 0, 'SQL is a name');
 
+# conditions: what is not to be done is not done, what was done is told
+
+($status, $key) = api('POST', '', { user_id => 'cond' });
+my $of = "/$key->{key_id}";
+
+sub conditional {
+    my ($method, $path, $line, $body) = @_;
+    my $r = $t->request(1, $method, "/aiobs/keys$path",
+        ['x-api-key', $admin, 'Content-Type', 'application/json', split /: /, $line], $body // '');
+    return $r->{status};
+}
+
+for my $line ('If-Match: "x"', 'If-None-Match: *') {
+    is(conditional('PATCH', $of, $line, '{"name":"changed"}'), 412, "$line: refused");
+    is(conditional('POST', "$of/revoke", $line), 412, "$line: likewise");
+    is(conditional('DELETE', $of, $line), 412, "$line: likewise");
+    my ($now) = (api('GET', $of))[1];
+    is(join(' ', $now->{state}, $now->{name} // 'none'), 'active none', 'and nothing was done');
+}
+is(conditional('PATCH', $of, 'If-Match: *', '{"name":"a"}'), 200, 'If-Match: * is so');
+is(conditional('PATCH', $of, 'If-None-Match: "x"', '{"name":"b"}'), 200, 'If-None-Match: "x", too');
+is(conditional('PATCH', $of, 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT', '{"name":"c"}'), 200, 'dates do not count');
+is(conditional('GET', $of, $_), 200, "$_: shown") for 'If-None-Match: *', 'If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT';
+is((api('GET', $of))[1]{name}, 'c', 'what was told was done');
+is(conditional('DELETE', $of, 'If-Match: *'), 204, 'and it is deleted');
+
 # who may
 
 is_problem([api('GET', '', undef, key => 'nobody')], 401, qr/Missing or invalid/, 'an unknown key');

@@ -360,8 +360,8 @@ for my $method (qw(HEAD POST)) {
     is($r->{status}, 405, "nor by $method");
     is($t->log_of("by$method")->{event}, 'request', 'which is none in the log either');
 }
-$r = $b->go($url);
-is($r->{status}, 200, 'but by whoever comes then');
+$r = $b->go($url, lines => ['If-None-Match: *', 'If-Match: "x"']);
+is($r->{status}, 200, 'but by whoever comes then, and gets the key on no condition');
 key_of($r);
 
 my $old = code_of($used);

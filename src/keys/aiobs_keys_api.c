@@ -251,6 +251,9 @@ aiobs_keys_api_title(int status)
     case 409:
         return "Conflict";
 
+    case 412:
+        return "Precondition Failed";
+
     case 413:
         return "Content Too Large";
 

@@ -58,6 +58,7 @@ static ngx_int_t ngx_http_aiobs_keys_call_refuse(ngx_http_request_t *r,
 static void ngx_http_aiobs_keys_call_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_aiobs_keys_call_take(ngx_http_request_t *r,
     aiobs_keys_api_t *api);
+static ngx_uint_t ngx_http_aiobs_keys_call_unmet(ngx_http_request_t *r);
 static void ngx_http_aiobs_keys_call_start(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_keys_call_left(
     ngx_http_aiobs_keys_work_t *work);
@@ -159,7 +160,32 @@ ngx_http_aiobs_keys_call_refused(ngx_http_request_t *r,
         return "The body is larger than 16 kB.";
     }
 
+    if (ngx_http_aiobs_keys_call_unmet(r)) {
+        *status = NGX_HTTP_PRECONDITION_FAILED;
+        return "Keys have no ETag that a request could depend on; nothing was"
+               " done.";
+    }
+
     return NULL;
+}
+
+
+/* what asks for something that is so or not (RFC 9110, section 13) */
+
+static ngx_uint_t
+ngx_http_aiobs_keys_call_unmet(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *match, *none;
+
+    match = r->headers_in.if_match;
+    none = r->headers_in.if_none_match;
+
+    if (match && (match->value.len != 1 || match->value.data[0] != '*')) {
+        return 1;
+    }
+
+    return none && none->value.len == 1 && none->value.data[0] == '*'
+           && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD));
 }
 
 

@@ -34,6 +34,10 @@ ngx_http_aiobs_keys_api_answer(ngx_http_request_t *r,
 
     r->headers_out.status = api->status;
 
+    /* what was done is told, not that it should not have been */
+
+    r->disable_not_modified = 1;
+
     if (ngx_http_aiobs_keys_call_headers(r, api) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -228,6 +228,10 @@ ngx_http_aiobs_login_answer(ngx_http_request_t *r,
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.status = text->status;
+
+    /* a key is shown this once */
+
+    r->disable_not_modified = 1;
     r->headers_out.content_length_n = b->last - b->pos;
 
     return ngx_http_aiobs_login_send(r, b);
