@@ -131,6 +131,8 @@ aiobs_store_close(aiobs_store_t *store)
         return;
     }
 
+    aiobs_store_sift_drop(store);
+
     for (i = 0; i < AIOBS_SQL_N; i++) {
         sqlite3_finalize(store->statements[i]);
     }

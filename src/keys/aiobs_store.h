@@ -217,6 +217,15 @@ void aiobs_store_leave(aiobs_store_t *store);
 int aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
     aiobs_store_place_t *place);
 
+/*
+ * To be called now and then, with wanted while many keys are looked up that
+ * nobody has: a filter is made, by a piece of some milliseconds with each call,
+ * by which a lookup tells such keys without asking the table.  It takes two
+ * bytes for each key, at most 16 MB, and goes when it was not wanted for ten
+ * seconds.  What a lookup finds is the same with and without it.
+ */
+void aiobs_store_sift(aiobs_store_t *store, int wanted);
+
 /* the windows of an account, of whichever key; all 0: it has none */
 int aiobs_store_account(aiobs_store_t *store, const unsigned char *account,
     aiobs_window_t windows[AIOBS_WINDOW_N]);

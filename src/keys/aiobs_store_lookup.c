@@ -12,7 +12,6 @@
 
 
 static int aiobs_store_find(aiobs_store_t *store, aiobs_key_t *key);
-static int aiobs_store_end(aiobs_store_t *store, aiobs_store_place_t *place);
 static int aiobs_store_follow(aiobs_store_t *store, aiobs_store_place_t *place,
     const aiobs_store_place_t *seen, aiobs_key_t *keys, size_t *n);
 static int aiobs_store_on_track(aiobs_store_t *store,
@@ -28,6 +27,7 @@ int
 aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
     aiobs_store_place_t *place)
 {
+    int     sifted;
     size_t  i;
 
     if (aiobs_store_step(store, AIOBS_SQL_BEGIN) != SQLITE_OK
@@ -36,7 +36,19 @@ aiobs_store_lookup(aiobs_store_t *store, aiobs_key_t *keys, size_t n,
         return aiobs_store_fail(store, "read it");
     }
 
+    sifted = aiobs_store_sifted(store, place);
+
+    if (sifted < 0) {
+        return aiobs_store_fail(store, "read it");
+    }
+
     for (i = 0; i < n; i++) {
+
+        if (sifted && !aiobs_store_sift_has(&store->sift, keys[i].hash)) {
+            keys[i].found = 0;
+            continue;
+        }
+
         if (aiobs_store_find(store, &keys[i]) != SQLITE_OK) {
             return aiobs_store_fail(store, "read it");
         }
@@ -86,7 +98,7 @@ aiobs_store_find(aiobs_store_t *store, aiobs_key_t *key)
 }
 
 
-static int
+int
 aiobs_store_end(aiobs_store_t *store, aiobs_store_place_t *place)
 {
     int            rc;

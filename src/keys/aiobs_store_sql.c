@@ -168,6 +168,22 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " WHERE seq <= min((SELECT max(seq) FROM aiobs_changes) - ?1,"
         " (SELECT min(seq) FROM aiobs_changes) + ?2)",
 
+    [AIOBS_SQL_SIFT_SCHEMA] = "PRAGMA schema_version",
+
+    /* rows of api_keys: at most, unless some have odd numbers */
+
+    [AIOBS_SQL_SIFT_SIZE] =
+        "SELECT min(coalesce((SELECT max(rowid) FROM api_keys), 0),"
+        " page_count * page_size / 128)"
+        " FROM pragma_page_count, pragma_page_size",
+
+    [AIOBS_SQL_SIFT_ROWS] =
+        "SELECT hash FROM api_keys WHERE hash > ?1 ORDER BY hash LIMIT ?2",
+
+    [AIOBS_SQL_SIFT_CHANGES] =
+        "SELECT seq, mark, hash FROM aiobs_changes WHERE seq >= ?1"
+        " ORDER BY seq LIMIT ?2",
+
     [AIOBS_SQL_EVENT] =
         "INSERT INTO key_events"
         " (ts, actor, action, key_id, request_id, prev_hash)"

@@ -78,6 +78,10 @@ typedef enum {
     AIOBS_SQL_USAGE,
     AIOBS_SQL_WINDOW,
     AIOBS_SQL_TRIM,
+    AIOBS_SQL_SIFT_SCHEMA,
+    AIOBS_SQL_SIFT_SIZE,
+    AIOBS_SQL_SIFT_ROWS,
+    AIOBS_SQL_SIFT_CHANGES,
     AIOBS_SQL_EVENT,
     AIOBS_SQL_EVENT_LAST,
     AIOBS_SQL_EVENT_HEAD,
@@ -124,6 +128,23 @@ typedef enum {
 } aiobs_sql_e;
 
 
+#define AIOBS_SIFT_BLOCK  64            /* bytes */
+
+
+/* the filter of aiobs_store_sift.c */
+
+typedef struct {
+    uint64_t               *blocks;         /* NULL: there is none */
+    size_t                  nblocks;
+    int                     ready;          /* else it is being made */
+    sqlite3_value          *last;           /* hash, as far as that went */
+    aiobs_store_place_t     place;          /* it is as of there */
+    int64_t                 schema;         /* version, SQLite's */
+    int64_t                 begun;          /* seconds, monotonic */
+    int64_t                 wanted;
+} aiobs_sift_t;
+
+
 struct aiobs_store_s {
     sqlite3                *db;
     sqlite3_stmt           *statements[AIOBS_SQL_N];
@@ -140,6 +161,8 @@ struct aiobs_store_s {
     int64_t                 version;        /* data_version all is read of */
     aiobs_store_place_t     place;          /* where that reading ended */
     aiobs_store_place_t     seen;
+
+    aiobs_sift_t            sift;
 
     int                     queued;         /* events of others last taken */
     int                     chained;        /* chain is what follows */
@@ -203,6 +226,17 @@ int aiobs_store_state(aiobs_store_t *store, const char *hash);
 int aiobs_store_give_up(aiobs_store_t *store, int entered, int rc);
 
 /* --- in a transaction of ours; SQLite codes --- */
+
+/* the last place in the log of changes, all zero if that is empty */
+int aiobs_store_end(aiobs_store_t *store, aiobs_store_place_t *place);
+
+/*
+ * 1: as of end, the log's in this transaction, a key that the filter does not
+ * have is nobody's.  0: there is no filter that could tell; -1: SQLite failed.
+ */
+int aiobs_store_sifted(aiobs_store_t *store, const aiobs_store_place_t *end);
+int aiobs_store_sift_has(const aiobs_sift_t *sift, const unsigned char *hash);
+void aiobs_store_sift_drop(aiobs_store_t *store);
 
 /* binds what the statement takes of the texts, and steps it */
 int aiobs_store_run(aiobs_store_t *store, aiobs_sql_e which, const char *hash,

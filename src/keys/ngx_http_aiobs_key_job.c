@@ -73,6 +73,10 @@ ngx_http_aiobs_key_job(void *data, ngx_log_t *log)
 
         ngx_http_aiobs_key_job_end(job, rc);
     }
+
+    /* not while it fails: that would be waited for once more */
+
+    aiobs_store_sift(job->store, job->flood && job->error[0] == '\0');
 }
 
 

@@ -236,6 +236,7 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
 
     job->poll = w->poll;
     job->save = 0;
+    job->flood = ngx_http_aiobs_key_flood(w);
     w->moves = ngx_http_aiobs_limits_moves();
 
     ngx_http_aiobs_key_table_place(w->keys, w->shpool, &job->from, &job->seen,

@@ -58,6 +58,7 @@ typedef struct {
     aiobs_key_t                     keys[NGX_HTTP_AIOBS_KEY_BATCH];
     aiobs_store_place_t             at;         /* they were read there */
     int                             keys_rc;
+    unsigned                        flood;      /* of keys of nobody */
 
     ngx_http_aiobs_keys_work_t     *work;       /* of other rooms */
 
