@@ -41,7 +41,8 @@ ngx_uint_t
 ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     ngx_slab_pool_t *shpool, aiobs_key_use_t *uses, ngx_uint_t max)
 {
-    ngx_uint_t  i, n, words;
+    ngx_uint_t                   i, n, words;
+    ngx_http_aiobs_key_entry_t  *e;
 
     n = 0;
     words = keys->capacity / 64 + 1;
@@ -51,6 +52,13 @@ ngx_http_aiobs_key_table_uses(ngx_http_aiobs_keys_t *keys,
     for (i = 0; i < words && n < max; i++) {
         n += ngx_http_aiobs_key_take(keys, keys->dirty_hand % words, &uses[n],
                                      max - n);
+    }
+
+    for (i = 0; i < n; i++) {
+        e = &keys->entries[uses[i].time];
+
+        ngx_memcpy(uses[i].hash, e->hash, AIOBS_KEY_HASH_LEN);
+        uses[i].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
@@ -94,39 +102,31 @@ ngx_http_aiobs_key_table_unsaved(ngx_http_aiobs_keys_t *keys,
 }
 
 
-/* the hand goes on when nothing is left of the word */
+/*
+ * The hand goes on when nothing is left of the word.  Of the uses only the
+ * times are set, to the places of entries: those are far apart and in no cache,
+ * and by the time that all places are known, they are.
+ */
 
 static ngx_uint_t
 ngx_http_aiobs_key_take(ngx_http_aiobs_keys_t *keys, ngx_uint_t word,
     aiobs_key_use_t *uses, ngx_uint_t max)
 {
-    uint64_t                     bits, taken;
-    ngx_uint_t                   n;
-    ngx_http_aiobs_key_entry_t  *e;
+    uint64_t    bits, taken;
+    ngx_uint_t  n;
 
     bits = ngx_http_aiobs_load(&keys->dirty[word]);
 
-    /* those are far apart, and not in any cache */
-
     for (taken = 0, n = 0; bits && n < max; bits &= bits - 1, n++) {
         taken |= bits & -bits;
-        e = &keys->entries[word * 64 + __builtin_ctzll(bits)];
-        __builtin_prefetch(e);
+        uses[n].time = word * 64 + __builtin_ctzll(bits);
+        __builtin_prefetch(&keys->entries[uses[n].time]);
     }
 
     keys->dirty_hand += (bits == 0);
 
-    if (n == 0) {
-        return 0;
-    }
-
-    __atomic_fetch_and(&keys->dirty[word], ~taken, __ATOMIC_ACQ_REL);
-
-    for (n = 0; taken; taken &= taken - 1, n++) {
-        e = &keys->entries[word * 64 + __builtin_ctzll(taken)];
-
-        ngx_memcpy(uses[n].hash, e->hash, AIOBS_KEY_HASH_LEN);
-        uses[n].time = __atomic_load_n(&e->last_used, __ATOMIC_RELAXED);
+    if (n) {
+        __atomic_fetch_and(&keys->dirty[word], ~taken, __ATOMIC_ACQ_REL);
     }
 
     return n;
