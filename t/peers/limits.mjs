@@ -72,3 +72,7 @@ await call('other-transcription', transcribe('whisper-1'));
 await call('image', async (o) =>
   openai(model).images.edit({ image: [await sound(), await sound()], prompt: 'Grüße',
     model: 'gpt-5-image' }, o));
+
+// timers that a client has given up stand still, but keep node waiting
+
+process.exit(0);
