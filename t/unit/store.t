@@ -76,7 +76,8 @@ for my $variant (sort keys %variants) {
             aiobs_key_form_text aiobs_store
             aiobs_store_events aiobs_store_list aiobs_store_login
             aiobs_store_lookup aiobs_store_manage aiobs_store_policy
-            aiobs_store_schema aiobs_store_sql aiobs_store_write)],
+            aiobs_store_schema aiobs_store_sift aiobs_store_sql
+            aiobs_store_write)],
         qw(-lsqlite3 -lcrypto -ljansson -lm));
 
     unlink glob "$db*";
