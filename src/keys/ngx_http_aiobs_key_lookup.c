@@ -97,14 +97,16 @@ static ngx_int_t
 ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_request_t *r, ngx_http_aiobs_identity_t *id, ngx_str_t *raw)
 {
-    uint32_t                  at;
-    ngx_int_t                 rc;
-    aiobs_key_t               key;
-    ngx_http_aiobs_key_tag_t  tag;
+    uint32_t                   at;
+    ngx_int_t                  rc;
+    aiobs_key_t                key;
+    ngx_http_aiobs_key_tag_t  *tag;
 
-    ngx_http_aiobs_key_tag(w->keys, raw, &tag);
+    tag = &id->tag;
 
-    if (ngx_http_aiobs_key_known_by_tag(w, &tag, &key) == NGX_OK) {
+    ngx_http_aiobs_key_tag(w->keys, raw, tag);
+
+    if (ngx_http_aiobs_key_known_by_tag(w, tag, &key) == NGX_OK) {
         ngx_memcpy(id->hash, key.hash, AIOBS_KEY_HASH_LEN);
         ngx_http_aiobs_key_id(id);
 
@@ -124,8 +126,8 @@ ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
 
         if (at) {
             ngx_http_aiobs_key_table_mark(w->keys, w->shpool, at, id->hash,
-                                          &tag);
-            ngx_http_aiobs_key_guess_put(&tag, at);
+                                          tag);
+            ngx_http_aiobs_key_guess_put(tag, at);
         }
     }
 
@@ -140,6 +142,22 @@ ngx_http_aiobs_key_recognize(ngx_http_aiobs_key_worker_t *w,
     ngx_http_aiobs_key_verdict(id, &key, r->pool);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_aiobs_key_learn(ngx_http_aiobs_key_worker_t *w, const u_char *hash,
+    const ngx_http_aiobs_key_tag_t *tag)
+{
+    uint32_t     at;
+    aiobs_key_t  key;
+
+    if (ngx_http_aiobs_key_ours(w)
+        && ngx_http_aiobs_key_table_get(w->keys, hash, &at, 0, &key) == NGX_OK)
+    {
+        ngx_http_aiobs_key_table_mark(w->keys, w->shpool, at, hash, tag);
+        ngx_http_aiobs_key_guess_put(tag, at);
+    }
 }
 
 

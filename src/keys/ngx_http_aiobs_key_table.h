@@ -53,13 +53,6 @@ typedef struct {
 } ngx_http_aiobs_key_blobs_t;
 
 
-/* of the key itself, under the secret of a table; see below */
-
-typedef struct {
-    uint64_t                    word[2];    /* 0, 0: none */
-} ngx_http_aiobs_key_tag_t;
-
-
 /*
  * What a look-up reads, and of that, in the first line, what it writes.  Who
  * finds the version even, and the same before and after, has seen a whole

@@ -296,6 +296,10 @@ ngx_http_aiobs_key_settle(ngx_http_aiobs_key_worker_t *w, aiobs_key_t *key,
                                           key->policy.limits);
     }
 
+    if (known && w->job->keys_rc == AIOBS_STORE_OK && key->found) {
+        ngx_http_aiobs_key_learn(w, key->hash, &waiter->identity->tag);
+    }
+
     for ( /* void */ ; waiter; waiter = waiter->next) {
 
         if (!known) {

@@ -216,6 +216,13 @@ void ngx_http_aiobs_key_stay(ngx_http_aiobs_key_worker_t *w);
 ngx_uint_t ngx_http_aiobs_key_unsaved(ngx_http_aiobs_key_job_t *job);
 
 
+/* --- ngx_http_aiobs_key_lookup.c --- */
+
+/* the store knew a key, which is looked up by its tag from now on */
+void ngx_http_aiobs_key_learn(ngx_http_aiobs_key_worker_t *w,
+    const u_char *hash, const ngx_http_aiobs_key_tag_t *tag);
+
+
 /* --- ngx_http_aiobs_key_wait.c --- */
 
 /* the log is set */

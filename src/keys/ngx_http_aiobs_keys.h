@@ -52,6 +52,13 @@ typedef struct {
 } ngx_http_aiobs_policy_t;
 
 
+/* of a key, under the secret of the table of keys */
+
+typedef struct {
+    uint64_t                       word[2];     /* 0, 0: none */
+} ngx_http_aiobs_key_tag_t;
+
+
 /* of one main request, in its pool; strings point to the arrays at the end */
 
 typedef struct {
@@ -63,6 +70,7 @@ typedef struct {
     ngx_str_t                      user_id;     /* set when VALID or REVOKED */
     ngx_str_t                      key_name;
     u_char                         key_id_data[NGX_HTTP_AIOBS_KEY_ID_LEN];
+    ngx_http_aiobs_key_tag_t       tag;         /* while PENDING */
     u_char                         user_id_data[NGX_HTTP_AIOBS_USER_ID_MAX];
     u_char                         key_name_data[NGX_HTTP_AIOBS_KEY_NAME_MAX];
 } ngx_http_aiobs_identity_t;
