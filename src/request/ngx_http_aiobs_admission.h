@@ -90,6 +90,13 @@ void ngx_http_aiobs_key_text_line(ngx_http_request_t *r,
 /* the same in the names of models, where it is the very key of the request */
 void ngx_http_aiobs_key_text_models(ngx_http_aiobs_ctx_t *ctx);
 
+/* names are shorter than keys, as a rule */
+#define ngx_http_aiobs_model_may_be_key(ctx)                                  \
+    ((ctx)->key.len                                                           \
+     && ((ctx)->answer.model_len >= (ctx)->key.len                            \
+         || (ctx)->asked.model_len >= (ctx)->key.len                          \
+         || (ctx)->path_model.len >= (ctx)->key.len))
+
 /* the same in $uri, $args and $request_uri, when they are needed no more */
 void ngx_http_aiobs_key_text_forget(ngx_http_request_t *r);
 

@@ -74,7 +74,7 @@ ngx_http_aiobs_tell(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ngx_http_aiobs_finish(r, ctx);
 
-    if (ctx->key.len && !ctx->called) {
+    if (!ctx->called && ngx_http_aiobs_model_may_be_key(ctx)) {
         ngx_http_aiobs_key_text_models(ctx);
     }
 

@@ -481,7 +481,7 @@ ngx_http_aiobs_price(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     rec = &ctx->answer;
 
-    if (ctx->key.len) {
+    if (ngx_http_aiobs_model_may_be_key(ctx)) {
         ngx_http_aiobs_key_text_models(ctx);
     }
 
