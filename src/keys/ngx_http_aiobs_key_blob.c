@@ -306,3 +306,35 @@ ngx_http_aiobs_blob_read(ngx_http_aiobs_keys_t *keys, uint32_t at, void *data,
         ngx_memcpy(data, blob + 1, size);
     }
 }
+
+
+uint32_t
+ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys)
+{
+    size_t            at;
+    void             *o;
+    ngx_slab_pool_t  *shpool;
+
+    shpool = keys->shpool;
+
+    if (shpool->pfree
+        < (ngx_uint_t) (shpool->end - shpool->start) / ngx_pagesize / 4)
+    {
+        return 0;
+    }
+
+    o = ngx_slab_calloc_locked(shpool, sizeof(ngx_http_aiobs_key_overflow_t));
+
+    if (o == NULL) {
+        return 0;
+    }
+
+    at = ((u_char *) o - (u_char *) shpool) / 8;
+
+    if (at >= NGX_HTTP_AIOBS_KEY_ELSEWHERE) {
+        ngx_slab_free_locked(shpool, o);
+        return 0;
+    }
+
+    return NGX_HTTP_AIOBS_KEY_ELSEWHERE | at;
+}

@@ -296,13 +296,19 @@ ngx_http_aiobs_key_tag_same(const ngx_http_aiobs_key_tag_t *one,
 }
 
 
-/* --- ngx_http_aiobs_key_blob.c; take and drop: under the mutex --- */
+/* --- ngx_http_aiobs_key_blob.c; take, drop, borrow: under the mutex --- */
 
 /* NGX_ERROR: no memory */
 ngx_int_t ngx_http_aiobs_key_blobs_take(ngx_http_aiobs_keys_t *keys,
     const aiobs_key_t *key, ngx_http_aiobs_key_blobs_t *blobs);
 void ngx_http_aiobs_key_blobs_drop(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_blobs_t *blobs);
+
+/*
+ * A block of the overflow from what is free in the zone, while that is a
+ * quarter of it, as others want some, too; as an entry has it, 0: none.
+ */
+uint32_t ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys);
 
 /* account: only if it is not the key's own */
 void ngx_http_aiobs_key_blobs_read(ngx_http_aiobs_keys_t *keys,

@@ -27,7 +27,6 @@ static void ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
 static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
     aiobs_key_use_t *use);
-static uint32_t ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys);
 static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
     ngx_http_aiobs_keys_t *keys);
 static ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
@@ -285,40 +284,6 @@ ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
     keys->rest[index].overflow = i + 1;
 
     return n;
-}
-
-
-/* while a quarter of the zone is free: others want some, too */
-
-static uint32_t
-ngx_http_aiobs_key_borrow(ngx_http_aiobs_keys_t *keys)
-{
-    size_t            at;
-    void             *o;
-    ngx_slab_pool_t  *shpool;
-
-    shpool = keys->shpool;
-
-    if (shpool->pfree
-        < (ngx_uint_t) (shpool->end - shpool->start) / ngx_pagesize / 4)
-    {
-        return 0;
-    }
-
-    o = ngx_slab_calloc_locked(shpool, sizeof(ngx_http_aiobs_key_overflow_t));
-
-    if (o == NULL) {
-        return 0;
-    }
-
-    at = ((u_char *) o - (u_char *) shpool) / 8;
-
-    if (at >= NGX_HTTP_AIOBS_KEY_ELSEWHERE) {
-        ngx_slab_free_locked(shpool, o);
-        return 0;
-    }
-
-    return NGX_HTTP_AIOBS_KEY_ELSEWHERE | at;
 }
 
 
