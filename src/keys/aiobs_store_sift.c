@@ -155,6 +155,8 @@ aiobs_sift_begin(aiobs_store_t *store, const aiobs_store_place_t *end)
         return SQLITE_OK;
     }
 
+    rows = 0;
+
     rc = aiobs_sift_number(store, AIOBS_SQL_SIFT_SCHEMA, &sift->schema);
 
     if (rc == SQLITE_OK) {

@@ -13,6 +13,8 @@
 #include "../ngx_http_aiobs_process.h"
 
 
+static ngx_http_aiobs_account_t *ngx_http_aiobs_account_taken(
+    const u_char *account);
 static uint64_t ngx_http_aiobs_account_tag(const u_char *account);
 
 
@@ -80,6 +82,19 @@ ngx_http_aiobs_account_saver(ngx_http_aiobs_account_t *a)
 }
 
 
+/* the account, if it is this process that saves it; NULL otherwise */
+
+static ngx_http_aiobs_account_t *
+ngx_http_aiobs_account_taken(const u_char *account)
+{
+    ngx_http_aiobs_account_t  *a;
+
+    a = ngx_http_aiobs_account_find(account);
+
+    return (a && a->saver == (uint32_t) ngx_pid) ? a : NULL;
+}
+
+
 void
 ngx_http_aiobs_limits_saved(const aiobs_window_row_t *rows, ngx_uint_t n)
 {
@@ -93,9 +108,9 @@ ngx_http_aiobs_limits_saved(const aiobs_window_row_t *rows, ngx_uint_t n)
     ngx_shmtx_lock(&ngx_http_aiobs_limits_pool->mutex);
 
     for (i = 0; i < n; i++) {
-        a = ngx_http_aiobs_account_find(rows[i].account);
+        a = ngx_http_aiobs_account_taken(rows[i].account);
 
-        if (a == NULL || a->saver != (uint32_t) ngx_pid) {
+        if (a == NULL) {
             continue;
         }
 
@@ -126,9 +141,9 @@ ngx_http_aiobs_limits_unsaved(const aiobs_window_row_t *rows, ngx_uint_t n)
     ngx_shmtx_lock(&ngx_http_aiobs_limits_pool->mutex);
 
     for (i = 0; i < n; i++) {
-        a = ngx_http_aiobs_account_find(rows[i].account);
+        a = ngx_http_aiobs_account_taken(rows[i].account);
 
-        if (a == NULL || a->saver != (uint32_t) ngx_pid) {
+        if (a == NULL) {
             continue;
         }
 
