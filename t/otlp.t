@@ -138,6 +138,7 @@ server {
     location /off { aiobs_trace off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /var { aiobs_trace $trace; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /trust { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /optional { aiobs_auth optional; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /ignore { aiobs_trace_parent ignore; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /redirect { error_page 500 = @fallback; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%PORT_0%%/fail; }
     location @fallback { proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -364,13 +365,19 @@ is($server->{parent}, '', 'without a client there is no parent');
 
 # --- whose trace ---
 
-($trace) = seen('stranger', '/', 'traceparent', $header);
-($server) = kind(spans_of('stranger'), 2);
-isnt($server->{trace}, $parent, 'a stranger: a trace of our own');
-is_deeply($server->{links}, [{ trace => $parent, span => 'b7ad6b7169203331', state => '', flags => 0x301 }], 'linked to his');
-is($server->{parent}, '', 'with no parent');
-is($trace, $server->{trace}, 'which the upstream gets');
-is($t->log_of('stranger')->{trace_id}, $server->{trace}, 'and the log');
+for my $case (['stranger', '/'], ['keyless', '/optional'], ['own-key', '/optional', 'x-api-key', 'sk-none-of-the-gateway']) {
+    my ($id, $path, @h) = @$case;
+    ($trace) = seen($id, $path, 'traceparent', $header, @h);
+    ($server) = kind(spans_of($id), 2);
+    isnt($server->{trace}, $parent, "$id: a trace of our own");
+    is_deeply($server->{links}, [{ trace => $parent, span => 'b7ad6b7169203331', state => '', flags => 0x301 }], 'linked to his');
+    is($server->{parent}, '', 'with no parent');
+    is($trace, $server->{trace}, 'which the upstream gets');
+    is($t->log_of($id)->{trace_id}, $server->{trace}, 'and the log');
+}
+
+($trace) = seen('keyed', '/optional', 'traceparent', $header, 'x-api-key', $key);
+is($trace, $parent, 'who has a key is trusted');
 
 ($trace, undef, undef, my $state) = seen('trusted', '/trust', 'traceparent', $header, 'tracestate', 'a=b');
 ($server) = kind(spans_of('trusted'), 2);

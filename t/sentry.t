@@ -302,6 +302,7 @@ sub inherits {
 my @key = ('Authorization', "Bearer $key");
 inherits(1, ['trusted-0', '/trusted/x', '-0', 0], ['trusted-1', '/trusted/x', '-1', 1], ['trusted-open', '/trusted/x', '', 1],
     ['by-key-0', '/v1/models', '-0', 0, @key], ['by-key-1', '/v1/models', '-1', 1, @key], ['stranger-0', '/app/x', '-0', 1],
+    ['keyless-0', '/v1/models', '-0', 1], ['keyless-own-0', '/v1/models', '-0', 1, 'x-api-key', 'my-own'],
     ['other-trace-0', '/trusted/x', '-0', 1, 'traceparent', '00-' . 'a' x 32 . "-$theirs-00"], ['linked-0', '/linked/x', '-0', 1]);
 is(context('transaction', 'trusted-open')->{sampled}, 'true', 'what is decided here is told to Sentry');
 is(context('transaction', 'trusted-1')->{sampled}, undef, 'not what was decided before');

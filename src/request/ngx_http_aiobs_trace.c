@@ -142,8 +142,9 @@ ngx_http_aiobs_trace_parent(ngx_http_aiobs_ctx_t *ctx)
         return parent;
     }
 
-    return ctx->validated ? NGX_HTTP_AIOBS_PARENT_TRUST
-                          : NGX_HTTP_AIOBS_PARENT_LINK;
+    return ctx->validated
+           && ctx->identity->verdict == NGX_HTTP_AIOBS_KEY_VALID
+           ? NGX_HTTP_AIOBS_PARENT_TRUST : NGX_HTTP_AIOBS_PARENT_LINK;
 }
 
 
