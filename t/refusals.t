@@ -9,6 +9,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use Aiobs qw(spew);
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 my $t = Aiobs->new;
@@ -65,6 +66,8 @@ server {
         aiobs_auth on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /basic/ { aiobs_auth on; aiobs_auth_key $remote_user; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location /named/ { aiobs_auth optional; aiobs_user $http_x_who; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /query-any/ {
         satisfy any;
         allow 127.0.0.1;
@@ -207,6 +210,26 @@ like($r->{body}, qr/^Authorization: Bearer my-own$/m, 'untouched');
 is($r->{line}{user_id}, 'anon', 'as anon');
 is(get('/optional/')->{status}, 200, 'so does none');
 is(get('/optional/', 'x-api-key', $revoked)->{status}, 401, 'a revoked one does not');
+is(get('/optional/', 'Authorization', "Bearer $key", 'x-api-key', 'my-own')->{status}, 401, 'nor do two that disagree');
+
+# an unknown key stays here, and what is one by chance takes no other line along
+
+$r = get('/query-any/', 'x-api-key', 'a', 'Content-Type', 'application/json');
+like($r->{body}, qr/^Content-Type: application\/json$/m, 'a short key that nobody has: other lines go on');
+unlike($r->{body}, qr/^x-api-key/mi, 'its own does not');
+
+# a key as the user of Basic
+
+$r = get('/basic/', 'Authorization', 'Basic ' . encode_base64("$key:", ''));
+is("$r->{status} $r->{line}{user_id}", '200 alice', 'a key in Basic');
+unlike($r->{body}, qr/^Authorization:/mi, 'which the upstream does not get');
+is(get('/basic/', 'Authorization', 'Basic ' . encode_base64("$other-x:", ''))->{status}, 401, 'or none');
+
+# a user that the configuration names
+
+$r = get('/named/', 'x-api-key', $key, 'X-Who', "it is $key");
+is($r->{line}{user_id}, 'alice', 'a user that has the key in it is none');
+is(get('/named/', 'X-Who', 'joe')->{line}{user_id}, 'joe', 'another is');
 
 # beside passwords of nginx's own
 

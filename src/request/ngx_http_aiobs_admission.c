@@ -26,6 +26,8 @@ static ngx_uint_t ngx_http_aiobs_admitted(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_aiobs_goes_on(ngx_http_request_t *r);
 static void ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx);
+static ngx_uint_t ngx_http_aiobs_basic_has_key(ngx_http_aiobs_ctx_t *ctx,
+    ngx_table_elt_t *h);
 
 
 ngx_int_t
@@ -101,6 +103,7 @@ ngx_http_aiobs_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return NGX_OK;
 
     default:
+        ctx->disagree = 1;
         id->verdict = NGX_HTTP_AIOBS_KEY_UNKNOWN;
         return NGX_OK;
     }
@@ -119,6 +122,10 @@ ngx_http_aiobs_ids_strip(ngx_http_aiobs_ctx_t *ctx)
     if (ngx_http_aiobs_has_key(ctx, &ctx->tracestate)) {
         ngx_str_null(&ctx->tracestate);
         ngx_str_null(&ctx->trace.state);
+    }
+
+    if (ngx_http_aiobs_has_key(ctx, &ctx->user)) {
+        ngx_str_null(&ctx->user);
     }
 }
 
@@ -171,7 +178,7 @@ ngx_http_aiobs_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     case NGX_HTTP_AIOBS_KEY_MISSING:
     case NGX_HTTP_AIOBS_KEY_UNKNOWN:
 
-        if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OPTIONAL) {
+        if (lcf->auth == NGX_HTTP_AIOBS_AUTH_OPTIONAL && !ctx->disagree) {
             return NGX_DECLINED;
         }
 
@@ -279,7 +286,8 @@ ngx_http_aiobs_admit_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 /*
  * A header that named the key, and any other that has the raw key in it.
  * Where keys are demanded, the places of keys belong to the gateway, whatever
- * stands there; where they are optional, an unknown one is the client's own.
+ * stands there, as they do where one of several may be valid; where keys are
+ * optional, an unknown one is the client's own.
  */
 
 ngx_uint_t
@@ -291,21 +299,41 @@ ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     verdict = ctx->identity->verdict;
 
     if ((verdict == NGX_HTTP_AIOBS_KEY_VALID
-         || lcf->auth == NGX_HTTP_AIOBS_AUTH_ON)
+         || lcf->auth == NGX_HTTP_AIOBS_AUTH_ON || ctx->disagree)
         && lcf->auth_key == NULL
         && ngx_http_aiobs_key_header(h))
     {
         return 1;
     }
 
+    /* what is as short as that is in many lines, and nobody's key */
+
     if (ctx->key.len == 0
         || (verdict == NGX_HTTP_AIOBS_KEY_UNKNOWN
-            && lcf->auth != NGX_HTTP_AIOBS_AUTH_ON))
+            && (lcf->auth != NGX_HTTP_AIOBS_AUTH_ON
+                || ctx->key.len < NGX_HTTP_AIOBS_KEY_SHORT)))
     {
         return 0;
     }
 
-    return ngx_http_aiobs_has_key(ctx, &h->value);
+    return ngx_http_aiobs_has_key(ctx, &h->value)
+           || ngx_http_aiobs_basic_has_key(ctx, h);
+}
+
+
+/* of aiobs_auth_key $remote_user and the like: nginx has decoded them */
+
+static ngx_uint_t
+ngx_http_aiobs_basic_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h)
+{
+    ngx_http_headers_in_t  *in;
+
+    in = &ctx->request->headers_in;
+
+    return h->key.len == sizeof("authorization") - 1
+           && ngx_http_aiobs_key_header(h)
+           && (ngx_http_aiobs_has_key(ctx, &in->user)
+               || ngx_http_aiobs_has_key(ctx, &in->passwd));
 }
 
 

@@ -11,6 +11,10 @@
 #define _NGX_HTTP_AIOBS_ADMISSION_H_INCLUDED_
 
 
+/* bytes; a shorter one that nobody has is not looked for in other texts */
+#define NGX_HTTP_AIOBS_KEY_SHORT  16
+
+
 /* --- ngx_http_aiobs_admission.c --- */
 
 /* preaccess: who is it?  NGX_AGAIN: suspended */

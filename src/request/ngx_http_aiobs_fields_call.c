@@ -103,8 +103,7 @@ ngx_http_aiobs_request_model(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *model)
         *model = ctx->path_model;
     }
 
-    if (!ctx->complete && model->len >= sizeof("sk-") - 1
-        && ngx_strncmp(model->data, "sk-", sizeof("sk-") - 1) == 0
+    if (!ctx->complete && ctx->key.len >= NGX_HTTP_AIOBS_KEY_SHORT
         && ngx_http_aiobs_has_key(ctx, model))
     {
         ngx_str_set(model, "sk-*");     /* of a request under way */

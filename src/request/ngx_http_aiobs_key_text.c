@@ -36,7 +36,7 @@ ngx_http_aiobs_key_text_models(ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_str_t  model;
 
-    if (ctx->key.len < NGX_HTTP_AIOBS_KEY_TEXT) {
+    if (ctx->key.len < NGX_HTTP_AIOBS_KEY_SHORT) {
         return;
     }
 

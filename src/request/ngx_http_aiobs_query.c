@@ -246,7 +246,7 @@ ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     }
 
     place = first && lcf->auth_query && lcf->auth_key == NULL
-            && (lcf->auth == NGX_HTTP_AIOBS_AUTH_ON
+            && (lcf->auth == NGX_HTTP_AIOBS_AUTH_ON || ctx->disagree
                 || verdict == NGX_HTTP_AIOBS_KEY_VALID);
 
     return ngx_http_aiobs_query_take_out(r, &key, place);

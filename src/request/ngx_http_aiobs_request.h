@@ -152,7 +152,8 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    admitted:1;     /* what it asks for is allowed */
     unsigned                    admitted_call:1;    /* by a location of models */
     unsigned                    flight_more:1;  /* for want of room */
-    unsigned                    validated:1;
+    unsigned                    validated:1;    /* the verdict stands */
+    unsigned                    disagree:1;     /* keys; key is one of them */
     unsigned                    own_identity:1; /* X-User-ID there is ours */
     unsigned                    asked_done:1;
     unsigned                    upstream_header:1; /* the upstream answered */
