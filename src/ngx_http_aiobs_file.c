@@ -108,7 +108,7 @@ static ngx_err_t
 ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user, uid_t uid,
     gid_t gid)
 {
-    int        n, dumpable;
+    int        n, changed, dumpable;
     gid_t      own, groups[NGX_HTTP_AIOBS_FILE_GROUPS];
     ngx_err_t  err;
 
@@ -123,11 +123,17 @@ ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user, uid_t uid,
 
     dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 
-    if (initgroups(user, gid) == 0 && setegid(gid) == 0 && seteuid(uid) == 0) {
+    /* containers may keep it from root; then only modes tell, elsewhere */
+
+    changed = (initgroups(user, gid) == 0);
+
+    if (changed && setegid(gid) == 0 && seteuid(uid) == 0) {
         err = ngx_http_aiobs_file_unreadable(path);
     }
 
-    if (seteuid(0) == -1 || setegid(own) == -1 || setgroups(n, groups) == -1) {
+    if (seteuid(0) == -1 || setegid(own) == -1
+        || (changed && setgroups(n, groups) == -1))
+    {
         return ngx_errno;
     }
 

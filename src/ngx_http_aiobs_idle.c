@@ -126,6 +126,13 @@ ngx_http_aiobs_warn_location(ngx_conf_t *cf, ngx_http_aiobs_main_conf_t *amcf,
         }
 
         if (!conf->enable) {
+
+            /* another location may lead there, and be the one that counts */
+
+            if (clcf->named || clcf->internal) {
+                return;
+            }
+
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"%s\" in location \"%V\" does nothing without "
                           "\"aiobs on;\" there", need->name, &clcf->name);

@@ -192,6 +192,8 @@ for my $case (
         server("location / { aiobs_stream_usage on; aiobs_trace_parent trust; location /v1/ { aiobs on; $one } }")],
     ['tracing in http', 'aiobs_trace on; aiobs_otlp { }', server('location /v1/ { aiobs on; } location /b { }')],
     ['what a gateway without calls has as well', 'aiobs_prices prices.json; aiobs_key_store sqlite:keys.db;', server('aiobs on;')],
+    ['what others lead to', '', server('location / { aiobs on; try_files /x @app; error_page 404 /page; } location @app { aiobs_user $arg_u; }'
+        . ' location /page { internal; aiobs_user $arg_u; }')],
     ['what applications are told', 'aiobs_trace on ratio=0.1;', server('aiobs on;')],
     ['with transactions', 'aiobs_sentry { dsn http://k@127.0.0.1:1/1; traces_sample_rate 0.1; } aiobs_trace_parent trust;',
         server('aiobs on; location /v1/ { aiobs_trace on; } location /b { aiobs_trace_parent ignore; }')],

@@ -20,7 +20,8 @@
     "th,td{text-align:left;padding:.25em .6em;border-bottom:1px solid #ddd;"  \
     "vertical-align:top;max-width:30em;overflow-wrap:break-word}"             \
     "td.n{text-align:right;font-variant-numeric:tabular-nums}"                \
-    "td:first-child{white-space:nowrap}tr.warning td{background:#fff8e0}"                          \
+    "td:first-child{white-space:nowrap}"                                      \
+    "tr.warning td{background:#fff8e0}"                                       \
     "tr.error td{background:#fdecea}form label{margin-right:1em}"             \
     "input{width:9em}pre{white-space:pre-wrap;word-break:break-all;margin:0}" \
     "code{word-break:break-all}"
