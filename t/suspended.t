@@ -36,6 +36,7 @@ server {
     listen 127.0.0.1:%%PORT_2%%;
     aiobs on;
     location / { aiobs_auth on; try_files /x =404; }
+    location = /passed { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_2%%/metrics; }
     location = /metrics { aiobs_metrics; }
 }
 EOC
@@ -145,6 +146,46 @@ ok(wait_for(sub { (() = slurp($t->dir . '/aiobs.json') =~ /"user_id":"carol"/g) 
     'they are logged');
 is(scalar(() = slurp($t->dir . '/aiobs.json') =~ /"event":"key_first_used"[^\n]*"user_id":"carol"/g),
     1, 'by one look-up');
+
+# --- what comes behind a request that waits, or has a verdict and waits for its turn ---
+
+# where an upstream was asked before, nginx has what can be written told with what can be read
+
+my @kept = map { $t->connect(2) } 1 .. 100;
+
+sub answer_on {
+    my ($c) = @_;
+    my $select = IO::Select->new($c);
+    my $data = '';
+    while ($select->can_read(20) && $c->sysread($data, 65536, length $data)) {
+        my ($status, $head, $body) = $data =~ m{^HTTP/1\.1 (\d+) (.*?)\r\n\r\n(.*)}s or next;
+        my ($length) = $head =~ /^Content-Length: (\d+)\r?$/mi;
+        return $status if defined $length ? length $body >= $length : $body =~ /(?:^|\n)0\r\n\r\n\z/;
+    }
+    return 'none';
+}
+
+for my $c (@kept) {
+    $c->syswrite("GET /passed HTTP/1.1\r\nHost: a\r\nx-api-key: $alice\r\n\r\n");
+}
+is(scalar(grep { answer_on($_) eq '200' } @kept), 100, 'connections that are kept');
+
+$lock = lock_store();
+for my $i (0 .. $#kept) {
+    $kept[$i]->syswrite("GET / HTTP/1.1\r\nHost: a\r\nx-api-key: sk-nobody-has-it-$i\r\n\r\n");
+}
+select undef, undef, undef, 0.2;
+$t->kill_wait($lock, 'KILL');
+
+my $answered = IO::Select->new(@kept);
+for (1 .. 5000) {
+    $_->syswrite("\r\n") for @kept;
+    last if $_ % 10 == 0 && $answered->can_read(0) == @kept;
+}
+is(scalar(grep { answer_on($_) eq '401' } @kept), 100, 'all are refused, though more comes behind them');
+$_->syswrite("GET / HTTP/1.1\r\nHost: a\r\nx-api-key: $alice\r\n\r\n") for @kept;
+is(scalar(grep { answer_on($_) eq '200' } @kept), 100, 'and what comes then is served');
+close $_ for @kept;
 
 # --- a flood of keys that nobody has ---
 

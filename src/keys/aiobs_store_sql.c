@@ -178,7 +178,8 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " FROM pragma_page_count, pragma_page_size",
 
     [AIOBS_SQL_SIFT_ROWS] =
-        "SELECT hash FROM api_keys WHERE hash > ?1 ORDER BY hash LIMIT ?2",
+        "SELECT hash FROM api_keys WHERE hash > ?1 AND typeof(hash) = 'text'"
+        " ORDER BY hash LIMIT ?2",
 
     [AIOBS_SQL_SIFT_CHANGES] =
         "SELECT seq, mark, hash FROM aiobs_changes WHERE seq >= ?1"

@@ -52,7 +52,7 @@ ngx_http_aiobs_keys_identify(ngx_http_request_t *r, ngx_str_t *raw,
     /* phases run again while a request is suspended, too */
 
     if (id->verdict != NGX_HTTP_AIOBS_KEY_UNASKED) {
-        return id->verdict == NGX_HTTP_AIOBS_KEY_PENDING ? NGX_AGAIN : NGX_OK;
+        return id->suspended ? NGX_AGAIN : NGX_OK;
     }
 
     if (raw->len == 0) {

@@ -84,6 +84,7 @@ ngx_http_aiobs_key_suspend(ngx_http_aiobs_key_worker_t *w,
 
     waiter->request = r;
     waiter->identity = id;
+    id->suspended = 1;
     waiter->next = lookup->waiters;
     lookup->waiters = waiter;
 
@@ -256,7 +257,7 @@ ngx_http_aiobs_key_turn(ngx_event_t *ev)
 }
 
 
-/* the first n of the list */
+/* the first n of the list; a request is freed only when it has gone on */
 
 static void
 ngx_http_aiobs_key_go_on(ngx_http_aiobs_key_worker_t *w,
@@ -266,6 +267,7 @@ ngx_http_aiobs_key_go_on(ngx_http_aiobs_key_worker_t *w,
 
     for ( /* void */ ; n; n--) {
         r = list->first->request;
+        list->first->identity->suspended = 0;
         list->first = list->first->next;
 
         if (--list->n == 0) {

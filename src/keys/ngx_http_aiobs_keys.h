@@ -27,7 +27,7 @@
 
 typedef enum {
     NGX_HTTP_AIOBS_KEY_UNASKED = 0,
-    NGX_HTTP_AIOBS_KEY_PENDING,         /* the request is suspended */
+    NGX_HTTP_AIOBS_KEY_PENDING,         /* the store is asked */
     NGX_HTTP_AIOBS_KEY_VALID,
     NGX_HTTP_AIOBS_KEY_MISSING,
     NGX_HTTP_AIOBS_KEY_UNKNOWN,         /* malformed, or of nobody */
@@ -66,6 +66,7 @@ typedef struct {
     ngx_http_aiobs_policy_t       *policy;      /* NULL: it may all */
     u_char                         hash[AIOBS_KEY_HASH_LEN];
     ngx_uint_t                     fresh;       /* it is the first use */
+    ngx_uint_t                     suspended;   /* still, whatever the verdict */
     ngx_str_t                      key_id;      /* hex; empty if no key came */
     ngx_str_t                      user_id;     /* set when VALID or REVOKED */
     ngx_str_t                      key_name;

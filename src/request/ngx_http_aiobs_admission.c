@@ -60,7 +60,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
         ngx_http_aiobs_validated(r, ctx);
 
-    } else if (id->verdict == NGX_HTTP_AIOBS_KEY_PENDING) {
+    } else if (id->suspended) {
         return NGX_AGAIN;
 
     } else if (!ctx->validated) {
