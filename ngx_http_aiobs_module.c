@@ -82,11 +82,12 @@ ngx_http_aiobs_post_read_handler(ngx_http_request_t *r)
 
     if (lcf->enable && r == r->main) {
         ctx = ngx_http_aiobs_make_ctx(r);
-        ngx_http_aiobs_query_mask(r);
 
         if (ctx) {
             ngx_http_aiobs_key_text_line(r, ctx);
         }
+
+        ngx_http_aiobs_query_mask(r);       /* what it masks cannot be seen */
     }
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);

@@ -66,6 +66,12 @@ server {
         aiobs_auth on;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
+    location /rewritten/ {
+        aiobs_auth on;
+        rewrite ^/rewritten/(.*)$ /$1?t=1? break;
+        proxy_pass http://127.0.0.1:%%PORT_0%%$request_uri;
+    }
+    location /by-address/ { satisfy any; allow 127.0.0.1; deny all; aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /basic/ { aiobs_auth on; aiobs_auth_key $remote_user; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /named/ { aiobs_auth optional; aiobs_user $http_x_who; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /query-any/ {
@@ -255,6 +261,9 @@ $r = get("/query/?a=1&key=$key&b=%20");
 like($r->{body}, qr{^/query/\?a=1&b=%20$}m, 'is taken out of it');
 is(get("/v1/models?key=$key")->{status}, 401, 'only where that is on');
 is(get("/query/?key=$key&key=$key")->{status}, 200, 'a key twice');
+like(get("/rewritten/x?a=1&b=$key&c", 'x-api-key', $key)->{body}, qr{^/rewritten/x\?a=1&c$}m, 'of what the client sent, after a rewrite as well');
+like(get("/query/?a=1&", 'x-api-key', $key)->{body}, qr{^/query/\?a=1&$}m, 'without it all stays as it is');
+is(get("/by-address/?key=$key")->{status}, 200, 'a key where none is looked for');
 is(get("/query/?key=$key&key=$other")->{status}, 401, 'two keys that disagree');
 is(get("/query/?key=&KEY=$key&key=sk-other")->{status}, 401, 'in whatever case');
 

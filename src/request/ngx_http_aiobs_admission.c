@@ -71,8 +71,8 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_ids_strip(ctx);
     }
 
-    return r->args.len ? ngx_http_aiobs_query_strip(r, ctx, lcf, first)
-                       : NGX_OK;
+    return r->args.len || r->args_start
+           ? ngx_http_aiobs_query_strip(r, ctx, lcf, first) : NGX_OK;
 }
 
 

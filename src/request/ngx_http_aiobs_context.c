@@ -223,8 +223,8 @@ ngx_http_aiobs_arrive(ngx_http_request_t *r)
 
         /* malformed, or of a server that is off: post-read has not done it */
 
-        ngx_http_aiobs_query_mask_line(r->main);
         ngx_http_aiobs_key_text_line(r->main, ctx);
+        ngx_http_aiobs_query_mask_line(r->main);
 
         if (r->main->phase_handler == 0 || r->main->error_page) {
             ngx_http_aiobs_login_mask_malformed(r->main);

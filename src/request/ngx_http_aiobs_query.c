@@ -17,6 +17,8 @@ static ngx_uint_t ngx_http_aiobs_query_secret(ngx_str_t *arg);
 static ngx_uint_t ngx_http_aiobs_query_place(ngx_str_t *arg);
 static ngx_int_t ngx_http_aiobs_unescape(ngx_http_request_t *r,
     ngx_str_t *value);
+static ngx_int_t ngx_http_aiobs_query_sent(ngx_http_request_t *r, size_t path,
+    ngx_str_t *args);
 static ngx_int_t ngx_http_aiobs_query_take_out(ngx_http_request_t *r,
     ngx_str_t *key, ngx_uint_t place);
 static ngx_int_t ngx_http_aiobs_query_filter(ngx_http_request_t *r,
@@ -253,13 +255,15 @@ ngx_http_aiobs_query_strip(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
+/* a rewrite may have given it other arguments than the client sent */
+
 static ngx_int_t
 ngx_http_aiobs_query_take_out(ngx_http_request_t *r, ngx_str_t *key,
     ngx_uint_t place)
 {
-    u_char     *p;
+    u_char     *p, *last;
     ngx_int_t   rc;
-    ngx_str_t   args, uri;
+    ngx_str_t   args, sent;
 
     if (key->len == 0 && !place) {
         return NGX_OK;
@@ -267,33 +271,53 @@ ngx_http_aiobs_query_take_out(ngx_http_request_t *r, ngx_str_t *key,
 
     rc = ngx_http_aiobs_query_filter(r, &r->args, key, place, &args);
 
-    if (rc != NGX_OK) {
-        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    if (rc == NGX_OK) {
+        r->args = args;
     }
 
-    r->args = args;
+    last = r->unparsed_uri.data + r->unparsed_uri.len;
+    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
 
-    p = ngx_strlchr(r->unparsed_uri.data,
-                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
-
-    if (p) {
-        uri.len = p - r->unparsed_uri.data + (args.len ? 1 + args.len : 0);
-        uri.data = ngx_pnalloc(r->pool, uri.len);
-
-        if (uri.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        p = ngx_cpymem(uri.data, r->unparsed_uri.data,
-                       p - r->unparsed_uri.data);
-
-        if (args.len) {
-            *p++ = '?';
-            ngx_memcpy(p, args.data, args.len);
-        }
-
-        r->unparsed_uri = uri;
+    if (rc == NGX_ERROR || p == NULL) {
+        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
     }
+
+    sent.data = p + 1;
+    sent.len = last - sent.data;
+
+    rc = ngx_http_aiobs_query_filter(r, &sent, key, place, &args);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_aiobs_query_sent(r, p - r->unparsed_uri.data, &args);
+    }
+
+    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
+/* path: its length */
+
+static ngx_int_t
+ngx_http_aiobs_query_sent(ngx_http_request_t *r, size_t path, ngx_str_t *args)
+{
+    u_char     *p;
+    ngx_str_t   uri;
+
+    uri.len = path + (args->len ? 1 + args->len : 0);
+    uri.data = ngx_pnalloc(r->pool, uri.len);
+
+    if (uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(uri.data, r->unparsed_uri.data, path);
+
+    if (args->len) {
+        *p++ = '?';
+        ngx_memcpy(p, args->data, args->len);
+    }
+
+    r->unparsed_uri = uri;
 
     ngx_http_aiobs_uri_changed(r);
 
@@ -325,8 +349,15 @@ static ngx_int_t
 ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
     ngx_str_t *key, ngx_uint_t place, ngx_str_t *result)
 {
-    u_char     *p, *last, *dst;
-    ngx_str_t   arg, plain;
+    u_char      *p, *last, *dst;
+    ngx_str_t    arg, plain;
+    ngx_uint_t   found;
+
+    if (args->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    found = 0;
 
     result->data = ngx_pnalloc(r->pool, args->len);
     if (result->data == NULL) {
@@ -349,6 +380,7 @@ ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
         if ((key->len && memmem(plain.data, plain.len, key->data, key->len))
             || (place && ngx_http_aiobs_query_place(&plain)))
         {
+            found = 1;
             continue;
         }
 
@@ -361,7 +393,7 @@ ngx_http_aiobs_query_filter(ngx_http_request_t *r, ngx_str_t *args,
 
     result->len = dst - result->data;
 
-    return result->len == args->len ? NGX_DECLINED : NGX_OK;
+    return found ? NGX_OK : NGX_DECLINED;
 }
 
 
