@@ -17,7 +17,7 @@ $t->keys_cli('revoke', '--user', 'mallory', '--db', $t->store);
 $t->upstream(0, sub {
     my ($req, $c) = @_;
     $t->answer($c, 200, ['Content-Type', 'text/plain'],
-        join '', map { "$_: $req->{headers}{$_}\n" } sort keys %{$req->{headers}});
+        join '', "uri: $req->{uri}\n", map { "$_: $req->{headers}{$_}\n" } sort keys %{$req->{headers}});
 });
 
 $t->upstream(5, sub {
@@ -49,6 +49,35 @@ server {
     location /llm/ { aiobs_auth on; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_5%%; }
     location = /metrics { aiobs_metrics; }
     location = /requests { aiobs_requests; }
+
+    location /dropped/ {
+        rewrite ^/dropped/(.*)$ /v1/$1? break;
+        aiobs_auth on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%$request_uri;
+    }
+    location /other/ {
+        rewrite ^/other/(.*)$ /v1/$1?t=1? break;
+        aiobs_auth on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /more/ {
+        rewrite ^/more/(.*)$ /v1/$1?t=$http_x_api_key&u=1 break;
+        aiobs_auth on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /query/ {
+        rewrite ^/query/(.*)$ /v1/$1? break;
+        aiobs_auth on;
+        aiobs_auth_query on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /any/ {
+        satisfy any;
+        allow 127.0.0.1;
+        deny all;
+        aiobs_auth on;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
 }
 
 server {
@@ -75,6 +104,14 @@ server {
         aiobs_auth on;
         aiobs_auth_query on;
         proxy_pass http://127.0.0.1:%%PORT_9%%;
+    }
+    location /any/ {
+        aiobs on;
+        aiobs_auth on;
+        satisfy any;
+        allow 127.0.0.1;
+        deny all;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
 }
 EOF
@@ -131,6 +168,46 @@ like($all, qr/llm_tokens_total\{[^}]*model="sk-\*"/, 'a model that is a key is c
 
 is($t->get(4, "/?a=b&key=$key", 'X-Request-ID', 'off')->{status}, 502, 'a key in the query');
 like($t->error_log, qr/connect\(\) failed.*request_id: "off"/, 'an error of its upstream');
+
+# arguments that a rewrite has changed: those of $request_uri are the client's
+
+my $n = 0;
+
+sub logged {
+    my ($path, @headers) = @_;
+    my $id = 'args-' . ++$n;
+    my $r = $t->get(1, $path, 'X-Request-ID', $id, @headers);
+    my $line;
+    wait_for(sub { ($line) = slurp($t->dir . '/access.log') =~ m{HTTP/1\.1 (.*) \Q$id\E \d+$}m }, 5);
+    return ($line, $r->{body} =~ /^uri: (.*)$/m);
+}
+
+for my $case (["/dropped/x?key=$key", ' /dropped/x', '/dropped/x'],
+    ["/dropped/x?a=1&b=$key&c=2", ' /dropped/x?a=1&c=2', '/dropped/x?a=1&c=2'],
+    ["/dropped//x?a=1&b=$key#c", ' /dropped//x?a=1', '/dropped//x?a=1'],
+    ["/dropped/x?a=1#b&c=$key", ' /dropped/x?a=1#b', '/dropped/x?a=1#b'],
+    ["/dropped/x#?a=1&c=$key", '- /dropped/x#?a=1', '/dropped/x#?a=1'],
+    ["/other/x?a=1&key=$key", 't=1 /other/x?a=1', '/v1/x?t=1'],
+    ['/other/x?a=1', 't=1 /other/x?a=1', '/v1/x?t=1'],
+    ["/more/x?a=1&key=$key", 'u=1&a=1 /more/x?a=1', '/v1/x?u=1&a=1'],
+    ['/more/x?a=1', 'u=1&a=1 /more/x?a=1', '/v1/x?u=1&a=1'],
+    ['/more/x', 'u=1 /more/x', '/v1/x?u=1'],
+    ["/query/x?a=1&k%65y=$revoked&b=2", ' /query/x?a=1&b=2', '/v1/x'],
+    ["/?a=1&b=$key&c=2", 'a=1&c=2 /?a=1&c=2', '/?a=1&c=2'],
+    ["/?b=$key", ' /', '/'],
+    map { ["/?$_", "$_ /?$_", "/?$_"] } 'a=1&', '&a=1', 'a=1&&b=2', '&')
+{
+    my ($path, @expected) = @$case;
+    is_deeply([logged($path, 'x-api-key', $key)], \@expected, "arguments of $path");
+}
+
+# a key that nobody asked for, as the address is enough
+
+for my $server (1, 4) {
+    is($t->get($server, "/any/?key=$key", 'X-Request-ID', "any-$server")->{status}, 200, "a key in vain, server $server");
+    ok(wait_for(sub { slurp($t->dir . '/access.log')
+        =~ m{^GET /any/\?key=\* HTTP/1\.1 key=sk-\* /any/\?key=sk-\* any-$server 200$}m }, 5), 'is masked wherever it is logged');
+}
 
 # requests that are malformed before anybody has looked at them, and their error
 # pages

@@ -71,7 +71,7 @@ ngx_http_aiobs_identify(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_ids_strip(ctx);
     }
 
-    return r->args.len || r->args_start
+    return r->args.len || r->args_start || r->complex_uri
            ? ngx_http_aiobs_query_strip(r, ctx, lcf, first) : NGX_OK;
 }
 
