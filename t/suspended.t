@@ -12,6 +12,7 @@ use lib "$Bin/lib";
 use Aiobs qw(slurp spew wait_for);
 use AiobsKeys;
 use IO::Select;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 
 my $t = Aiobs->new;
@@ -152,6 +153,7 @@ is(scalar(() = slurp($t->dir . '/aiobs.json') =~ /"event":"key_first_used"[^\n]*
 # where an upstream was asked before, nginx has what can be written told with what can be read
 
 my @kept = map { $t->connect(2) } 1 .. 100;
+setsockopt $_, IPPROTO_TCP, TCP_NODELAY, 1 for @kept;
 
 sub answer_on {
     my ($c) = @_;
@@ -180,7 +182,7 @@ $t->kill_wait($lock, 'KILL');
 my $answered = IO::Select->new(@kept);
 for (1 .. 5000) {
     $_->syswrite("\r\n") for @kept;
-    last if $_ % 10 == 0 && $answered->can_read(0) == @kept;
+    last if $_ % 10 == 0 && (() = $answered->can_read(0)) == @kept;
 }
 is(scalar(grep { answer_on($_) eq '401' } @kept), 100, 'all are refused, though more comes behind them');
 $_->syswrite("GET / HTTP/1.1\r\nHost: a\r\nx-api-key: $alice\r\n\r\n") for @kept;
