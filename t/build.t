@@ -1,0 +1,34 @@
+#!/usr/bin/perl
+
+# What tools/configure says where nginx's own build would fail without a reason.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $src = '/usr/share/nginx/src';
+plan skip_all => "no nginx-dev in $src" unless -x "$src/configure";
+
+my $dir = tempdir('aiobs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+# nginx takes these for ends of names of files
+
+for my $part ('site.cc', 'a.cpp.d', 'x.So') {
+    for my $case (["$dir/module", "$dir/$part/objs"], ["$dir/$part/module", "$dir/objs"]) {
+        my ($module, $build) = @$case;
+        my $said = `$Bin/../tools/configure '$src' '$module' '$build' cc 2>&1`;
+
+        is($? >> 8, 1, "$part: refused");
+        like($said, qr/"\.cc", "\.cpp" or "\.S".*OBJS=DIR.*\n.*\Q$build\E/, 'with the reason and the way out');
+        ok(!-e $build, 'and nothing begun');
+    }
+}
+
+my $said = `$Bin/../tools/configure '$dir' '$dir' '$dir/objs' cc 2>&1`;
+is($? >> 8, 1, 'no source of nginx: refused');
+like($said, qr/no nginx source in \Q$dir\E: install nginx-dev, or give NGINX_SRC=DIR/, 'with the way out');
+
+done_testing();
