@@ -264,6 +264,7 @@ for (['/v1/predictions', '{"id":"p2","status":"starting"}', '{"id":"p2","model":
     $n++;
     $t->post(1, $_->[0], '{"input":"x","background":true}', 'Content-Type', 'application/json',
         'X-Request-ID', "b$n", 'X-Status', 200, 'X-Answer', $_->[1]);
+    $t->log_of("b$n");                  # another worker may be asked next
     is(cancel("$_->[0]/$id", $_->[2]), 'llm_called 10', "$_->[0]: cancelled");
     is(cancel("$_->[0]/$id", $_->[2]), 'request ', "$_->[0]: once");
 }
