@@ -18,6 +18,7 @@
 
 static aiobs_login_e aiobs_oidc_wrong(aiobs_oidc_login_t *login,
     const char *what);
+static int aiobs_oidc_issuer(const aiobs_oidc_conf_t *conf, json_t *claims);
 static int aiobs_oidc_audience(const aiobs_oidc_conf_t *conf, json_t *claims);
 static const char *aiobs_oidc_times(json_t *claims, aiobs_oidc_login_t *login);
 static int aiobs_oidc_time(json_t *claims, const char *name, int64_t *time);
@@ -37,11 +38,9 @@ aiobs_login_e
 aiobs_oidc_claims(const aiobs_oidc_conf_t *conf, json_t *claims,
     aiobs_oidc_login_t *login)
 {
-    const char  *iss, *wrong;
+    const char  *wrong;
 
-    iss = json_string_value(json_object_get(claims, "iss"));
-
-    if (iss == NULL || strcmp(iss, conf->issuer) != 0) {
+    if (!aiobs_oidc_issuer(conf, claims)) {
         return aiobs_oidc_wrong(login, "is of another issuer");
     }
 
@@ -73,6 +72,21 @@ aiobs_oidc_wrong(aiobs_oidc_login_t *login, const char *what)
     snprintf(login->error, AIOBS_OIDC_ERROR_MAX, "the ID token %s", what);
 
     return AIOBS_LOGIN_TOKEN;
+}
+
+
+/* Google reserves the right to leave "https://" out of its own name */
+
+static int
+aiobs_oidc_issuer(const aiobs_oidc_conf_t *conf, json_t *claims)
+{
+    const char  *iss;
+
+    iss = json_string_value(json_object_get(claims, "iss"));
+
+    return iss && (strcmp(iss, conf->issuer) == 0
+                   || (conf->hosted
+                       && strcmp(iss, "accounts.google.com") == 0));
 }
 
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 
 #define LIST_MAX  8
@@ -67,6 +68,41 @@ person(json_t *json)
            login.email,
            aiobs_oidc_says_little(&conf, json_object_get(json, "person"))
            ? " ?" : "");
+}
+
+
+/* an ID token, in all else a good one */
+
+static void
+token(json_t *json)
+{
+    int64_t              now;
+    aiobs_login_e        rc;
+    aiobs_oidc_conf_t    conf;
+    aiobs_oidc_login_t   login;
+    json_t              *claims;
+
+    memset(&conf, 0, sizeof(conf));
+    memset(&login, 0, sizeof(login));
+
+    conf.issuer = string(json, "issuer");
+    conf.client_id = "aiobs";
+    conf.hosted = json_is_true(json_object_get(json, "hosted"));
+
+    now = time(NULL);
+    login.now = now;
+    memset(login.nonce, 'n', AIOBS_OIDC_SECRET_LEN);
+
+    claims = json_pack("{s:O, s:s, s:s, s:s, s:I, s:I}",
+                       "iss", json_object_get(json, "iss"), "aud", "aiobs",
+                       "sub", "s", "nonce", login.nonce,
+                       "iat", (json_int_t) now, "exp", (json_int_t) now + 60);
+
+    rc = aiobs_oidc_claims(&conf, claims, &login);
+
+    printf("%s\n", rc == AIOBS_LOGIN_OK ? "ok" : login.error);
+
+    json_decref(claims);
 }
 
 
@@ -161,6 +197,9 @@ main(void)
 
         if (json_object_get(json, "person")) {
             person(json);
+
+        } else if (json_object_get(json, "iss")) {
+            token(json);
 
         } else if (json_object_get(json, "url")) {
             url(json);

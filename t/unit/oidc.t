@@ -80,6 +80,19 @@ my @cases = (
         'a b@example.com', 'a@b@example.com', '"a"@example.com', 'a@example.com,b@c', "a\t\@b.c",
         "\x{e9}\@example.com", 'a' x 128 . '@example.com'),
 
+    # issuers; Google's tokens may have its name without the scheme
+    (map { ["issuer: $_->[0]", { issuer => $_->[1], hosted => $_->[2], iss => $_->[3] }, $_->[4]
+            ? 'ok' : 'the ID token is of another issuer'] }
+        ['the very same', 'https://a.test', $no, 'https://a.test', 1],
+        ['a slash more', 'https://a.test', $no, 'https://a.test/', 0],
+        ['no scheme', 'https://a.test', $no, 'a.test', 0],
+        ['Google', 'https://accounts.google.com', $yes, 'https://accounts.google.com', 1],
+        ['Google, no scheme', 'https://accounts.google.com', $yes, 'accounts.google.com', 1],
+        ['Google, http', 'https://accounts.google.com', $yes, 'http://accounts.google.com', 0],
+        ['that of Google elsewhere', 'https://a.test', $no, 'accounts.google.com', 0],
+        ['a list', 'https://a.test', $no, ['https://a.test'], 0],
+        ['empty', 'https://a.test', $no, '', 0]),
+
     # URLs
     (map { ["fit: $_->[0]", { url => $_->[0], local => $_->[1] }, 'ok'] }
         ['https://a.test', $no], ['https://a.test:8443/x?y=1', $no], ['http://127.0.0.1:80/x', $yes],
