@@ -262,6 +262,25 @@ void ngx_http_aiobs_key_used(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, time_t now);
 
 
+/* --- ngx_http_aiobs_key_evict.c; under the mutex --- */
+
+/* a clock: who was used since the hand came by last is left alone once */
+ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
+    ngx_http_aiobs_keys_t *keys);
+
+/* the entry is out of its chain, no reader can find it; 1: *use is to save */
+ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use);
+
+/*
+ * Long texts need a block of the overflow; it stays with the entry.  The one
+ * whose turn it is loses its own, and its place with it; 1: *use is to save.
+ */
+ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
+    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
+    aiobs_key_use_t *use);
+
+
 /* --- ngx_http_aiobs_key_tag.c --- */
 
 /*

@@ -2,15 +2,12 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * The table of known keys in shared memory: putting, changing, evicting.
- * All of it runs under the mutex.
+ * The table of known keys in shared memory: putting and changing.  All of it
+ * runs under the mutex.
  */
 
 
 #include "ngx_http_aiobs_key_table.h"
-
-
-#define NGX_HTTP_AIOBS_KEY_SWEEP  128   /* entries looked at for a victim */
 
 
 static ngx_int_t ngx_http_aiobs_key_enter(ngx_http_aiobs_keys_t *keys,
@@ -24,15 +21,6 @@ static void ngx_http_aiobs_key_write(ngx_http_aiobs_keys_t *keys,
     ngx_uint_t link);
 static void ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
     ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key);
-static ngx_uint_t ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
-    aiobs_key_use_t *use);
-static ngx_http_aiobs_key_entry_t *ngx_http_aiobs_key_victim(
-    ngx_http_aiobs_keys_t *keys);
-static ngx_uint_t ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use);
-static void ngx_http_aiobs_key_unlink(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e);
 static void ngx_http_aiobs_key_apply(ngx_http_aiobs_keys_t *keys,
     const aiobs_key_t *changed, int64_t seq);
 static void ngx_http_aiobs_key_expire(ngx_http_aiobs_keys_t *keys,
@@ -228,154 +216,6 @@ ngx_http_aiobs_key_write_texts(ngx_http_aiobs_keys_t *keys,
         ngx_memcpy(ngx_http_aiobs_key_overflow(keys, rest->overflow)->text,
                    text + NGX_HTTP_AIOBS_KEY_INLINE,
                    len - NGX_HTTP_AIOBS_KEY_INLINE);
-    }
-}
-
-
-/*
- * Long texts need a block of the overflow; it stays with the entry.  The one
- * whose turn it is loses its own, and its place with it.
- */
-
-static ngx_uint_t
-ngx_http_aiobs_key_make_room(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, const aiobs_key_t *key,
-    aiobs_key_use_t *use)
-{
-    uint32_t                        i, index;
-    ngx_uint_t                      n;
-    ngx_http_aiobs_key_overflow_t  *o;
-
-    index = e - keys->entries;
-
-    if (key->user_len + key->name_len <= NGX_HTTP_AIOBS_KEY_INLINE
-        || keys->rest[index].overflow)
-    {
-        return 0;
-    }
-
-    n = 0;
-
-    if (keys->overflow_used < keys->overflow_capacity) {
-        i = keys->overflow_used++;
-
-    } else {
-        i = ngx_http_aiobs_key_borrow(keys);
-
-        if (i) {
-            keys->rest[index].overflow = i;
-            return 0;
-        }
-
-        i = keys->overflow_hand++ % keys->overflow_capacity;
-        keys->squeezed++;
-    }
-
-    o = &keys->overflow[i];
-
-    if (o->owner && o->owner <= keys->capacity
-        && keys->rest[o->owner - 1].overflow == i + 1)
-    {
-        n = ngx_http_aiobs_key_drop(keys, &keys->entries[o->owner - 1], use);
-        keys->rest[o->owner - 1].overflow = 0;
-    }
-
-    o->owner = index + 1;
-    keys->rest[index].overflow = i + 1;
-
-    return n;
-}
-
-
-/* a clock: who was used since the hand came by last is left alone once */
-
-static ngx_http_aiobs_key_entry_t *
-ngx_http_aiobs_key_victim(ngx_http_aiobs_keys_t *keys)
-{
-    ngx_uint_t                   i;
-    ngx_http_aiobs_key_entry_t  *e;
-
-    if (keys->used < keys->capacity) {
-        return &keys->entries[keys->used++];
-    }
-
-    for (i = 0; i < NGX_HTTP_AIOBS_KEY_SWEEP; i++) {
-        e = &keys->entries[keys->hand++ % keys->capacity];
-
-        if (!e->recent) {
-            return e;
-        }
-
-        e->recent = 0;
-    }
-
-    return &keys->entries[keys->hand++ % keys->capacity];
-}
-
-
-/* the entry is out of its chain, no reader can find it; 1: *use is to save */
-
-static ngx_uint_t
-ngx_http_aiobs_key_drop(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e, aiobs_key_use_t *use)
-{
-    uint64_t    bit, old;
-    ngx_uint_t  i;
-
-    /*
-     * Readers that are here, or come by a guess, are to notice: if this process
-     * dies, no entry is left that can be read, and that no change gets to.
-     */
-
-    __atomic_store_n(&e->version, e->version | 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-
-    ngx_http_aiobs_key_unlink(keys, e);
-
-    i = e - keys->entries;
-    bit = (uint64_t) 1 << (i % 64);
-    old = __atomic_fetch_and(&keys->dirty[i / 64], ~bit, __ATOMIC_ACQ_REL);
-
-    ngx_memcpy(use->hash, e->hash, AIOBS_KEY_HASH_LEN);
-    use->time = e->last_used;
-
-    ngx_memzero(&e->tag, sizeof(ngx_http_aiobs_key_tag_t));
-    ngx_memzero(e->hash, AIOBS_KEY_HASH_LEN);
-    e->last_used = 0;
-    e->recent = 0;
-
-    ngx_http_aiobs_key_blobs_drop(keys, &e->blobs);
-
-    return (old & bit) != 0;
-}
-
-
-static void
-ngx_http_aiobs_key_unlink(ngx_http_aiobs_keys_t *keys,
-    ngx_http_aiobs_key_entry_t *e)
-{
-    uint32_t    i, *link, *slot, *end;
-    ngx_uint_t  steps;
-
-    steps = keys->capacity;
-    slot = ngx_http_aiobs_key_bucket(keys, e->hash);
-
-    for (end = slot + NGX_HTTP_AIOBS_KEY_SLOTS; slot < end; slot++) {
-
-        for (link = slot; *link && steps; steps--) {
-            i = ngx_http_aiobs_key_index(keys, *link) - 1;
-
-            if (i >= keys->capacity) {
-                break;
-            }
-
-            if (e == &keys->entries[i]) {
-                ngx_http_aiobs_publish(link, keys->rest[i].next);
-                return;
-            }
-
-            link = &keys->rest[i].next;
-        }
     }
 }
 
