@@ -24,18 +24,6 @@ ngx_int_t ngx_http_aiobs_identify(ngx_http_request_t *r,
 /* the user named by the configuration, where no gateway key names one */
 void ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
-/* access: NGX_OK, NGX_DECLINED, a status, or NGX_DONE when answered here */
-ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-
-/* precontent, once the body is there if a rule needs it; likewise */
-ngx_int_t ngx_http_aiobs_admit(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-
-/* whether that needs the body, of a call of a model here */
-ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-
 /* by the length of its name, keys may come in that header */
 
 #define NGX_HTTP_AIOBS_KEY_NAMES                                              \
@@ -55,6 +43,21 @@ ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
 
 /* whether the key that came, valid or not, stands in a text */
 ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *text);
+
+
+/* --- ngx_http_aiobs_decide.c --- */
+
+/* access: NGX_OK, NGX_DECLINED, a status, or NGX_DONE when answered here */
+ngx_int_t ngx_http_aiobs_decide(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* precontent, once the body is there if a rule needs it; likewise */
+ngx_int_t ngx_http_aiobs_admit(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether that needs the body, of a call of a model here */
+ngx_uint_t ngx_http_aiobs_admit_reads(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 /* --- ngx_http_aiobs_query.c --- */
