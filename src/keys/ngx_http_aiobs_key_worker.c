@@ -12,10 +12,8 @@
 #include "../limits/ngx_http_aiobs_limits.h"
 
 
-#define NGX_HTTP_AIOBS_KEY_POLL      300    /* milliseconds */
-#define NGX_HTTP_AIOBS_KEY_SAVE      8      /* timers */
-#define NGX_HTTP_AIOBS_KEY_COMPLAIN  10     /* seconds */
-#define NGX_HTTP_AIOBS_KEY_SQUEEZED  600    /* seconds */
+#define NGX_HTTP_AIOBS_KEY_POLL  300    /* milliseconds */
+#define NGX_HTTP_AIOBS_KEY_SAVE  8      /* timers */
 
 
 static ngx_int_t ngx_http_aiobs_key_worker_make(
@@ -23,10 +21,9 @@ static ngx_int_t ngx_http_aiobs_key_worker_make(
 static void ngx_http_aiobs_key_gathered(ngx_event_t *ev);
 static ngx_uint_t ngx_http_aiobs_key_flood(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_timer(ngx_event_t *ev);
+static void ngx_http_aiobs_key_no_thread(ngx_http_aiobs_key_worker_t *w);
 static void ngx_http_aiobs_key_done(ngx_event_t *ev);
 static void ngx_http_aiobs_key_polled(ngx_http_aiobs_key_worker_t *w);
-static void ngx_http_aiobs_key_squeezed(ngx_http_aiobs_key_worker_t *w);
-static void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
 
 
 ngx_http_aiobs_key_worker_t  *ngx_http_aiobs_key_worker;
@@ -261,18 +258,28 @@ ngx_http_aiobs_key_start(ngx_http_aiobs_key_worker_t *w)
     w->check = 0;
 
     if (ngx_thread_task_post(w->pool, w->task) != NGX_OK) {
-
-        /* its queue is full: as if the store could not be read */
-
-        job->keys_rc = AIOBS_STORE_FAILED;
-        job->poll_rc = AIOBS_STORE_FAILED;
-        job->locked = 0;
-        ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
-                    sizeof(job->error));
-        ngx_http_aiobs_key_work_fail(job, AIOBS_STORE_FAILED);
-
-        ngx_post_event(&w->task->event, &ngx_posted_events);
+        ngx_http_aiobs_key_no_thread(w);
     }
+}
+
+
+/* the pool's queue is full: as if the store could not be read */
+
+static void
+ngx_http_aiobs_key_no_thread(ngx_http_aiobs_key_worker_t *w)
+{
+    ngx_http_aiobs_key_job_t  *job;
+
+    job = w->job;
+
+    job->keys_rc = AIOBS_STORE_FAILED;
+    job->poll_rc = AIOBS_STORE_FAILED;
+    job->locked = 0;
+    ngx_cpystrn((u_char *) job->error, (u_char *) "the thread pool is full",
+                sizeof(job->error));
+    ngx_http_aiobs_key_work_fail(job, AIOBS_STORE_FAILED);
+
+    ngx_post_event(&w->task->event, &ngx_posted_events);
 }
 
 
@@ -384,93 +391,6 @@ ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
 
     if (job->nuses > NGX_HTTP_AIOBS_KEY_USES / 2) {
         w->save = 1;
-    }
-}
-
-
-/* a table that thrashes asks the store as if it did not know the keys */
-
-static void
-ngx_http_aiobs_key_squeezed(ngx_http_aiobs_key_worker_t *w)
-{
-    uint32_t                n;
-    ngx_http_aiobs_keys_t  *keys;
-
-    keys = w->keys;
-
-    if (keys->squeezed == 0
-        || ngx_time() - keys->squeezed_said < NGX_HTTP_AIOBS_KEY_SQUEEZED)
-    {
-        return;
-    }
-
-    ngx_shmtx_lock(&w->shpool->mutex);
-
-    n = keys->squeezed;
-    keys->squeezed = 0;
-    keys->squeezed_said = ngx_time();
-
-    ngx_shmtx_unlock(&w->shpool->mutex);
-
-    if (n) {
-        ngx_log_error(NGX_LOG_WARN, w->log, 0,
-                      "key store \"%s\": %uD keys were forgotten to make room "
-                      "for others whose user and name have more than %d bytes "
-                      "together, and are asked of the store again: enlarge "
-                      "\"aiobs_zone\"", w->job->path, n,
-                      NGX_HTTP_AIOBS_KEY_INLINE);
-    }
-}
-
-
-/* said when it begins, changes, every now and then, and when it is over */
-
-static void
-ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
-{
-    uint32_t                   why;
-    ngx_uint_t                 failed, unreadable;
-    ngx_http_aiobs_key_job_t  *job;
-
-    job = w->job;
-    failed = job->error[0] != '\0';
-    why = ngx_crc32_long((u_char *) job->error, ngx_strlen(job->error));
-    unreadable = (job->nkeys && job->keys_rc != AIOBS_STORE_OK)
-                 || (job->poll && job->poll_rc != AIOBS_STORE_OK
-                     && job->poll_rc != AIOBS_STORE_NONE);
-
-    if (job->nkeys || job->poll) {
-        w->unreadable = unreadable ? ngx_current_msec | 1 : 0;
-    }
-
-    if (job->nkeys == 0 && !job->poll && !job->save) {
-        return;
-    }
-
-    if (failed && (!w->failed
-                   || (why != w->why && ngx_time() != w->complained)
-                   || ngx_time() - w->complained
-                      >= NGX_HTTP_AIOBS_KEY_COMPLAIN))
-    {
-        w->complained = ngx_time();
-        w->why = why;
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      "key store \"%s\" failed: %s%s", job->path, job->error,
-                      unreadable ? "; known keys go on working, others "
-                                   "cannot be looked up" : "");
-    }
-
-    if (failed || !w->failed) {
-        w->failed = failed;
-        return;
-    }
-
-    /* a store that is locked for writing can be read all the time */
-
-    if (!ngx_http_aiobs_key_unsaved(job)) {
-        w->failed = 0;
-        ngx_log_error(NGX_LOG_NOTICE, w->log, 0,
-                      "key store \"%s\" works again", job->path);
     }
 }
 

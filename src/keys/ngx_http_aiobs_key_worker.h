@@ -293,6 +293,18 @@ void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
     const aiobs_key_use_t *uses, ngx_uint_t n);
 
 
+/* --- ngx_http_aiobs_key_complain.c --- */
+
+/*
+ * A job is done, and how the store fared: said when trouble begins, changes,
+ * every now and then, and when it is over.
+ */
+void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
+
+/* a table that thrashes asks the store as if it did not know the keys */
+void ngx_http_aiobs_key_squeezed(ngx_http_aiobs_key_worker_t *w);
+
+
 /* --- ngx_http_aiobs_key_work.c --- */
 
 /* moves work that waits into the job */
