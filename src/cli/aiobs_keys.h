@@ -87,6 +87,10 @@ extern const aiobs_keys_command_t  aiobs_keys_commands[];
 int aiobs_keys_create(const aiobs_keys_options_t *o);
 int aiobs_keys_set(const aiobs_keys_options_t *o);
 int aiobs_keys_rotate(const aiobs_keys_options_t *o);
+
+
+/* --- aiobs_keys_end.c --- */
+
 int aiobs_keys_revoke(const aiobs_keys_options_t *o);
 int aiobs_keys_restore(const aiobs_keys_options_t *o);
 int aiobs_keys_delete(const aiobs_keys_options_t *o);
@@ -192,6 +196,10 @@ int aiobs_keys_failed(const aiobs_keys_options_t *o, aiobs_store_t *store);
 
 /* the hash of the key that is meant; an exit code */
 int aiobs_keys_which(const aiobs_keys_options_t *o, aiobs_store_t *store,
+    char *hash);
+
+/* opens the store and finds the one key that is meant; likewise */
+int aiobs_keys_one(const aiobs_keys_options_t *o, aiobs_store_t **store,
     char *hash);
 
 

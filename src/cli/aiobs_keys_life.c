@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * aiobs-keys: the life of a key.
+ * aiobs-keys: a key is made, changed, and made anew.
  */
 
 
@@ -11,32 +11,23 @@
 #include <openssl/crypto.h>
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 
 #define AIOBS_KEYS_GRACE  86400         /* seconds */
 
 
-typedef struct {
-    FILE        *out;
-    const char  *done;
-    const char  *already;
-    int          active;                /* what they become */
-    int          n;
-} aiobs_keys_activation_t;
-
-
+static int aiobs_keys_first_attrs(const aiobs_keys_options_t *o,
+    aiobs_key_form_t *form);
 static int aiobs_keys_new(char *key, char *hash);
 static int aiobs_keys_hand_out(const aiobs_keys_options_t *o,
     aiobs_store_t *store, char *key, const char *hash);
-static int aiobs_keys_one(const aiobs_keys_options_t *o,
-    aiobs_store_t **store, char *hash);
+static int aiobs_keys_edit(const aiobs_keys_options_t *o,
+    aiobs_store_t *store, const char *hash, const aiobs_key_attrs_t *attrs);
 static int aiobs_keys_copy_labels(void *data, const aiobs_key_row_t *row);
-static int aiobs_keys_activate(const aiobs_keys_options_t *o, int active);
-static int aiobs_keys_do_activate(const aiobs_keys_options_t *o,
-    aiobs_store_t *store, const char *hash, aiobs_keys_activation_t *a);
-static int aiobs_keys_activated(void *data, const aiobs_key_row_t *row);
+static int aiobs_keys_replace(const aiobs_keys_options_t *o,
+    aiobs_store_t *store, const char *hash, const char *new_hash,
+    int64_t grace);
 
 
 int
@@ -48,20 +39,9 @@ aiobs_keys_create(const aiobs_keys_options_t *o)
     aiobs_store_t     *store;
     aiobs_key_form_t   form;
 
-    if (o->user == NULL) {
-        aiobs_keys_say("whose key is it to be? give --user NAME");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    rc = aiobs_keys_attrs(o, &form, NULL);
+    rc = aiobs_keys_first_attrs(o, &form);
     if (rc != AIOBS_EXIT_OK) {
         return rc;
-    }
-
-    if (aiobs_key_attrs_past(&form.attrs)) {
-        aiobs_keys_say("--expires %s is past: the key would never work",
-                       o->expires);
-        return AIOBS_EXIT_USAGE;
     }
 
     if (aiobs_keys_make_file(o->db) != 0) {
@@ -95,6 +75,31 @@ aiobs_keys_create(const aiobs_keys_options_t *o)
     aiobs_store_close(store);
 
     return rc;
+}
+
+
+static int
+aiobs_keys_first_attrs(const aiobs_keys_options_t *o, aiobs_key_form_t *form)
+{
+    int  rc;
+
+    if (o->user == NULL) {
+        aiobs_keys_say("whose key is it to be? give --user NAME");
+        return AIOBS_EXIT_USAGE;
+    }
+
+    rc = aiobs_keys_attrs(o, form, NULL);
+    if (rc != AIOBS_EXIT_OK) {
+        return rc;
+    }
+
+    if (aiobs_key_attrs_past(&form->attrs)) {
+        aiobs_keys_say("--expires %s is past: the key would never work",
+                       o->expires);
+        return AIOBS_EXIT_USAGE;
+    }
+
+    return AIOBS_EXIT_OK;
 }
 
 
@@ -157,33 +162,6 @@ aiobs_keys_hand_out(const aiobs_keys_options_t *o, aiobs_store_t *store,
 }
 
 
-/* opens the store and finds the one key that is meant */
-
-static int
-aiobs_keys_one(const aiobs_keys_options_t *o, aiobs_store_t **store,
-    char *hash)
-{
-    int  rc;
-
-    if (!o->arg == !o->from_stdin) {
-        aiobs_keys_say("which key? give its key id, or the key with --stdin");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    rc = aiobs_keys_open(o, 0, store);
-
-    if (rc == AIOBS_EXIT_OK) {
-        rc = aiobs_keys_which(o, *store, hash);
-
-        if (rc != AIOBS_EXIT_OK) {
-            aiobs_store_close(*store);
-        }
-    }
-
-    return rc;
-}
-
-
 int
 aiobs_keys_set(const aiobs_keys_options_t *o)
 {
@@ -224,23 +202,36 @@ aiobs_keys_set(const aiobs_keys_options_t *o)
     }
 
     if (rc == AIOBS_EXIT_OK) {
-        if (aiobs_store_edit(store, aiobs_keys_actor(), hash, &form.attrs)
-            != AIOBS_STORE_OK)
-        {
-            return aiobs_keys_failed(o, store);
-        }
-
-        printf("changed %.12s\n", hash);
-
-        if (aiobs_key_attrs_past(&form.attrs)) {
-            aiobs_keys_say("--expires %s is past: the key has ended",
-                           o->expires);
-        }
+        return aiobs_keys_edit(o, store, hash, &form.attrs);
     }
 
     aiobs_store_close(store);
 
     return rc;
+}
+
+
+/* closes the store */
+
+static int
+aiobs_keys_edit(const aiobs_keys_options_t *o, aiobs_store_t *store,
+    const char *hash, const aiobs_key_attrs_t *attrs)
+{
+    if (aiobs_store_edit(store, aiobs_keys_actor(), hash, attrs)
+        != AIOBS_STORE_OK)
+    {
+        return aiobs_keys_failed(o, store);
+    }
+
+    printf("changed %.12s\n", hash);
+
+    if (aiobs_key_attrs_past(attrs)) {
+        aiobs_keys_say("--expires %s is past: the key has ended", o->expires);
+    }
+
+    aiobs_store_close(store);
+
+    return AIOBS_EXIT_OK;
 }
 
 
@@ -291,24 +282,9 @@ aiobs_keys_rotate(const aiobs_keys_options_t *o)
         return AIOBS_EXIT_FAILED;
     }
 
-    if (aiobs_store_begin(store) != AIOBS_STORE_OK) {
-        return aiobs_keys_failed(o, store);
-    }
-
-    switch (aiobs_store_rotate(store, aiobs_keys_actor(), hash, new_hash,
-                               grace))
-    {
-    case AIOBS_STORE_OK:
-        break;
-
-    case AIOBS_STORE_INACTIVE:
-        aiobs_keys_say("key %.12s is revoked, has expired, or was rotated"
-                       " already", hash);
-        aiobs_store_close(store);
-        return AIOBS_EXIT_FAILED;
-
-    default:
-        return aiobs_keys_failed(o, store);
+    rc = aiobs_keys_replace(o, store, hash, new_hash, grace);
+    if (rc != AIOBS_EXIT_OK) {
+        return rc;
     }
 
     rc = aiobs_keys_hand_out(o, store, key, new_hash);
@@ -325,177 +301,29 @@ aiobs_keys_rotate(const aiobs_keys_options_t *o)
 }
 
 
-int
-aiobs_keys_revoke(const aiobs_keys_options_t *o)
-{
-    return aiobs_keys_activate(o, 0);
-}
-
-
-int
-aiobs_keys_restore(const aiobs_keys_options_t *o)
-{
-    return aiobs_keys_activate(o, 1);
-}
-
+/* not yet for good; closes the store unless it is done */
 
 static int
-aiobs_keys_activate(const aiobs_keys_options_t *o, int active)
+aiobs_keys_replace(const aiobs_keys_options_t *o, aiobs_store_t *store,
+    const char *hash, const char *new_hash, int64_t grace)
 {
-    int                       rc;
-    char                      hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t            *store;
-    aiobs_keys_activation_t   a;
-
-    if (!!o->arg + !!o->from_stdin + !!o->user != 1) {
-        aiobs_keys_say("which key? give its key id, or the key with --stdin,"
-                       " or --user NAME for all of a user");
-        return AIOBS_EXIT_USAGE;
+    if (aiobs_store_begin(store) != AIOBS_STORE_OK) {
+        return aiobs_keys_failed(o, store);
     }
 
-    rc = aiobs_keys_open(o, 0, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
+    switch (aiobs_store_rotate(store, aiobs_keys_actor(), hash, new_hash,
+                               grace))
+    {
+    case AIOBS_STORE_OK:
+        return AIOBS_EXIT_OK;
 
-    if (o->user == NULL) {
-        rc = aiobs_keys_which(o, store, hash);
-    }
-
-    if (rc == AIOBS_EXIT_OK) {
-        memset(&a, 0, sizeof(a));
-        a.active = active;
-        a.done = active ? "restored" : "revoked";
-        a.already = active ? "active already:" : "already revoked";
-
-        rc = aiobs_keys_do_activate(o, store, o->user ? NULL : hash, &a);
-    }
-
-    aiobs_store_close(store);
-
-    return rc;
-}
-
-
-/* says what it did once it is done */
-
-static int
-aiobs_keys_do_activate(const aiobs_keys_options_t *o, aiobs_store_t *store,
-    const char *hash, aiobs_keys_activation_t *a)
-{
-    int      rc;
-    char    *text;
-    size_t   len;
-
-    a->out = open_memstream(&text, &len);
-    if (a->out == NULL) {
-        aiobs_keys_say("out of memory");
+    case AIOBS_STORE_INACTIVE:
+        aiobs_keys_say("key %.12s is revoked, has expired, or was rotated"
+                       " already", hash);
+        aiobs_store_close(store);
         return AIOBS_EXIT_FAILED;
-    }
 
-    rc = aiobs_store_activate(store, aiobs_keys_actor(), hash, o->user,
-                              a->active, aiobs_keys_activated, a);
-    fclose(a->out);
-
-    if (rc != AIOBS_STORE_OK) {
-        aiobs_keys_say("store %s: %s", o->db, aiobs_store_error(store));
-        rc = AIOBS_EXIT_FAILED;
-
-    } else if (a->n == 0) {
-        aiobs_keys_say("user %s has no keys", o->user ? o->user : "");
-        rc = AIOBS_EXIT_NOT_FOUND;
-
-    } else {
-        fwrite(text, 1, len, stdout);
-        rc = AIOBS_EXIT_OK;
-    }
-
-    free(text);
-
-    return rc;
-}
-
-
-static int
-aiobs_keys_activated(void *data, const aiobs_key_row_t *row)
-{
-    aiobs_keys_activation_t *a = data;
-
-    a->n++;
-
-    fprintf(a->out, "%s %.12s (user ",
-            row->active == a->active ? a->already : a->done,
-            row->hash ? row->hash : "-");
-    aiobs_keys_text(a->out, row->user ? row->user : "-", 128, 0);
-
-    if (row->name) {
-        fputs(", name ", a->out);
-        aiobs_keys_text(a->out, row->name, 64, 0);
-    }
-
-    fputs(a->active && row->expired ? "), which has expired\n" : ")\n",
-          a->out);
-
-    return 0;
-}
-
-
-int
-aiobs_keys_delete(const aiobs_keys_options_t *o)
-{
-    int             rc;
-    char            hash[AIOBS_KEY_HEX_LEN + 1];
-    aiobs_store_t  *store;
-
-    rc = aiobs_keys_one(o, &store, hash);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    if (aiobs_store_delete(store, aiobs_keys_actor(), hash)
-        != AIOBS_STORE_OK)
-    {
+    default:
         return aiobs_keys_failed(o, store);
     }
-
-    printf("deleted %.12s\n", hash);
-    aiobs_store_close(store);
-
-    return AIOBS_EXIT_OK;
-}
-
-
-int
-aiobs_keys_forget(const aiobs_keys_options_t *o)
-{
-    int             rc;
-    size_t          n;
-    aiobs_store_t  *store;
-
-    if (o->arg == NULL) {
-        aiobs_keys_say("who is to be forgotten? give the user's name");
-        return AIOBS_EXIT_USAGE;
-    }
-
-    rc = aiobs_keys_open(o, 0, &store);
-    if (rc != AIOBS_EXIT_OK) {
-        return rc;
-    }
-
-    if (aiobs_store_forget(store, aiobs_keys_actor(), o->arg, &n)
-        != AIOBS_STORE_OK)
-    {
-        return aiobs_keys_failed(o, store);
-    }
-
-    aiobs_store_close(store);
-
-    if (n == 0) {
-        aiobs_keys_say("nothing is known of user %s", o->arg);
-        return AIOBS_EXIT_NOT_FOUND;
-    }
-
-    printf("forgotten: %zu %s\n", n, n == 1 ? "key" : "keys");
-
-    return AIOBS_EXIT_OK;
 }

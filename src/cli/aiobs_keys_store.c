@@ -167,3 +167,28 @@ aiobs_keys_read(char *hash)
 
     return rc;
 }
+
+
+int
+aiobs_keys_one(const aiobs_keys_options_t *o, aiobs_store_t **store,
+    char *hash)
+{
+    int  rc;
+
+    if (!o->arg == !o->from_stdin) {
+        aiobs_keys_say("which key? give its key id, or the key with --stdin");
+        return AIOBS_EXIT_USAGE;
+    }
+
+    rc = aiobs_keys_open(o, 0, store);
+
+    if (rc == AIOBS_EXIT_OK) {
+        rc = aiobs_keys_which(o, *store, hash);
+
+        if (rc != AIOBS_EXIT_OK) {
+            aiobs_store_close(*store);
+        }
+    }
+
+    return rc;
+}
