@@ -46,7 +46,8 @@ sub load {
     my (%opt) = @_;
 
     my $exe = $opt{dir} . '/load';
-    -x $exe || system('cc', '-O2', '-std=gnu11', '-o', $exe, "$Bin/load.c") == 0
+    -x $exe || system('cc', '-O2', '-std=gnu11', '-o', $exe, "$Bin/load.c",
+        "$Bin/load_http.c") == 0
         or die "bench: no compiler\n";
 
     open my $out, '-|', $exe, @opt{qw(connections msec turns)},

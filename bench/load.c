@@ -25,52 +25,17 @@
 
 #define _GNU_SOURCE
 
+#include "load.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <glob.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 
-#define LOAD_HEAD     8192      /* bytes of an answer's head */
-#define LOAD_REQUEST  16384     /* of a request */
-#define LOAD_PIECE    262144    /* of an answer, read at once */
-#define LOAD_TIMES    4000000   /* answers of a slice */
-#define LOAD_BESIDE   128       /* connections of the second file */
-#define LOAD_PATIENCE 30        /* seconds for an answer */
-
-#define load_fail(...)                                                        \
-    do { fprintf(stderr, "load: " __VA_ARGS__); fputc('\n', stderr);          \
-         exit(1); } while (0)
-
-
-typedef struct {
-    char       *text;           /* before the key, and all if there is none */
-    char       *rest;           /* after it */
-    uint64_t    keys;           /* 0: any */
-    uint64_t    last;           /* the one that was sent */
-    int         once;
-} request_t;
-
-
-typedef struct {
-    int         fd;
-    int         beside;
-    int         busy;
-    int         chunked;
-    int64_t     left;           /* bytes; -1: the head is not complete */
-    uint64_t    began;
-    size_t      len;
-    char        head[LOAD_HEAD];
-    char        tail[8];        /* the last bytes, where it is chunked */
-} conn_t;
+#define LOAD_BESIDE    128      /* connections of the second file */
+#define LOAD_PATIENCE  30       /* seconds for an answer */
 
 
 typedef struct {
@@ -84,64 +49,6 @@ typedef struct {
     int         n;              /* connections, those beside included */
     int         main;           /* without them */
 } server_t;
-
-
-typedef struct {
-    uint64_t    answers;
-    uint64_t    failed;
-    uint64_t    beside;
-    uint64_t    busy;
-    uint64_t    end;            /* no request is sent from then on */
-} slice_t;
-
-
-static uint64_t   times[LOAD_TIMES];
-static char       piece[LOAD_PIECE];
-static uint64_t   seed;
-
-
-static uint64_t
-now(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-
-static void
-load_request(request_t *r, const char *name, const char *keys)
-{
-    FILE    *f;
-    char    *key;
-    size_t   n;
-
-    f = fopen(name, "rb");
-
-    if (f == NULL) {
-        load_fail("%s: %s", name, strerror(errno));
-    }
-
-    r->text = calloc(1, LOAD_REQUEST);
-    n = fread(r->text, 1, LOAD_REQUEST - 32, f);
-    fclose(f);
-
-    if (n == LOAD_REQUEST - 32) {
-        load_fail("%s is too long", name);
-    }
-
-    r->once = *keys == '=';
-    r->keys = strtoull(keys + r->once, NULL, 10);
-    r->last = r->keys ? 0 : seed % 1000000000 * 1000000;
-    key = strstr(r->text, "%KEY%");
-
-    if (key) {
-        *key = '\0';
-        r->rest = key + strlen("%KEY%");
-    }
-}
 
 
 static void
@@ -256,136 +163,12 @@ load_cpu(int pid, uint64_t *loop, uint64_t *all)
 
 
 static void
-load_send(conn_t *c, request_t *r, slice_t *slice)
-{
-    int        n;
-    char       text[LOAD_REQUEST];
-    uint64_t   key;
-
-    if (r->rest) {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        key = r->keys && !r->once ? seed % r->keys + 1 : ++r->last;
-        n = snprintf(text, sizeof(text), "%s%lu%s", r->text, key, r->rest);
-
-    } else {
-        n = snprintf(text, sizeof(text), "%s", r->text);
-    }
-
-    c->began = now();
-    c->left = -1;
-    c->len = 0;
-    c->busy = 1;
-    slice->busy++;
-
-    if (send(c->fd, text, n, MSG_NOSIGNAL) != n) {
-        load_fail("send: %s", strerror(errno));
-    }
-}
-
-
-/* bytes of the body that came with the head; -1: it is not complete yet */
-
-static ssize_t
-load_head(conn_t *c, const char *p, size_t n, slice_t *slice)
-{
-    char    *end, *length;
-    size_t   had;
-
-    had = c->len;
-
-    n = n < LOAD_HEAD - 1 - had ? n : LOAD_HEAD - 1 - had;
-    memcpy(c->head + had, p, n);
-    c->len += n;
-    c->head[c->len] = '\0';
-
-    end = strstr(c->head, "\r\n\r\n");
-
-    if (end == NULL) {
-
-        if (c->len == LOAD_HEAD - 1) {
-            load_fail("an answer's head is too long");
-        }
-
-        return -1;
-    }
-
-    *end = '\0';
-    length = strcasestr(c->head, "\r\ncontent-length:");
-    c->chunked = length == NULL;
-    c->left = length ? strtoll(length + 17, NULL, 10) : 1;
-    memset(c->tail, 0, sizeof(c->tail));
-
-    if (!c->beside && memcmp(c->head, "HTTP/1.1 2", 10) != 0) {
-        slice->failed++;
-    }
-
-    return end + 4 - c->head - had;
-}
-
-
-static void
-load_read(conn_t *c, slice_t *slice)
-{
-    char     *p;
-    ssize_t   n, used;
-
-    n = recv(c->fd, piece, sizeof(piece), 0);
-
-    if (n <= 0) {
-        load_fail("a connection was closed: %s",
-                  n ? strerror(errno) : "by the server");
-    }
-
-    p = piece;
-
-    if (c->left == -1) {
-        used = load_head(c, p, n, slice);
-
-        if (used == -1) {
-            return;
-        }
-
-        p += used;
-        n -= used;
-    }
-
-    if (c->chunked) {
-        used = n < 7 ? n : 7;
-        memmove(c->tail, c->tail + used, 7 - used);
-        memcpy(c->tail + 7 - used, p + n - used, used);
-        c->left = memcmp(c->tail, "\r\n0\r\n\r\n", 7) != 0;
-
-    } else {
-        c->left -= n;
-    }
-
-    if (c->left > 0) {
-        return;
-    }
-
-    c->busy = 0;
-    slice->busy--;
-
-    if (!c->beside) {
-
-        if (slice->answers == LOAD_TIMES) {
-            load_fail("a slice is too long");
-        }
-
-        times[slice->answers++] = now() - c->began;
-    }
-}
-
-
-static void
 load_beside(server_t *s, slice_t *slice, uint64_t began)
 {
     int        i;
     uint64_t   due, t;
 
-    t = now();
+    t = load_now();
 
     if (t >= slice->end) {
         return;
@@ -410,7 +193,7 @@ load_more(server_t *s, slice_t *slice)
         return s->request.last < s->request.keys;
     }
 
-    return now() < slice->end;
+    return load_now() < slice->end;
 }
 
 
@@ -445,7 +228,7 @@ load_slice(server_t *s, slice_t *slice, uint64_t began)
 
         n = epoll_wait(s->epoll, events, 64, s->rate ? 1 : LOAD_PATIENCE * 1000);
 
-        if (n == -1 || (n == 0 && now() > slice->end + LOAD_PATIENCE * 1000000000ULL)) {
+        if (n == -1 || (n == 0 && load_now() > slice->end + LOAD_PATIENCE * 1000000000ULL)) {
             load_fail("no answer");
         }
 
@@ -479,7 +262,7 @@ main(int argc, char **argv)
     turns = atoi(argv[3]);
     servers = argc - 4;
     server = calloc(servers, sizeof(server_t));
-    seed = now() | 1;
+    load_seed = load_now() | 1;
 
     for (i = 0; i < servers; i++) {
         load_server(&server[i], argv[4 + i], atoi(argv[1]));
@@ -492,19 +275,19 @@ main(int argc, char **argv)
             memset(loop, 0, sizeof(loop));
 
             load_cpu(server[i].pid, &loop[0], &all[0]);
-            began = now();
+            began = load_now();
             slice.end = began + msec * 1000000;
 
             load_slice(&server[i], &slice, began);
 
-            took = now() - began;
+            took = load_now() - began;
             load_cpu(server[i].pid, &loop[1], &all[1]);
 
-            qsort(times, slice.answers, sizeof(uint64_t), load_compare);
+            qsort(load_times, slice.answers, sizeof(uint64_t), load_compare);
 
             printf("%d %lu %lu %lu %lu %lu %lu %lu %lu\n", i, slice.answers,
                    slice.failed, loop[1] - loop[0], all[1] - all[0], took,
-                   times[slice.answers / 2], times[slice.answers * 99 / 100],
+                   load_times[slice.answers / 2], load_times[slice.answers * 99 / 100],
                    slice.beside);
         }
     }
