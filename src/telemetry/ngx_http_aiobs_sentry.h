@@ -132,7 +132,16 @@ extern ngx_http_aiobs_sentry_t  *ngx_http_aiobs_sentry_worker;
 
 extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type;
 
-/* item: ngx_http_aiobs_sentry_item_kind() of what is sent */
+/*
+ * Queues a payload that is whole; id: of the event, trace: hex.  Here and
+ * below item is ngx_http_aiobs_sentry_item_kind() of what is sent.
+ */
+void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
+    ngx_uint_t item, u_char *id, u_char *trace, u_char *payload,
+    ngx_http_aiobs_sentry_out_t *out);
+
+
+/* --- ngx_http_aiobs_sentry_lost.c --- */
 
 /* whether that kind may be sent now; if not, it is counted */
 ngx_uint_t ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
@@ -142,10 +151,16 @@ ngx_uint_t ngx_http_aiobs_sentry_open(ngx_http_aiobs_sentry_t *sentry,
 void ngx_http_aiobs_sentry_discard(ngx_http_aiobs_sentry_t *sentry,
     ngx_uint_t item, ngx_http_aiobs_sentry_reason_e reason, ngx_uint_t n);
 
-/* queues a payload that is whole; id: of the event, trace: hex */
-void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
-    ngx_uint_t item, u_char *id, u_char *trace, u_char *payload,
-    ngx_http_aiobs_sentry_out_t *out);
+/* what was discarded since the last one, as an item of its own; its end */
+u_char *ngx_http_aiobs_sentry_report(ngx_http_aiobs_sentry_state_t *state,
+    u_char *p);
+
+/* of the exporter's type: what an answer means, and what is given up */
+void ngx_http_aiobs_sentry_judge(void *conf, ngx_http_aiobs_batch_t *batch,
+    const aiobs_http_answer_t *answer,
+    ngx_http_aiobs_export_verdict_t *verdict);
+void ngx_http_aiobs_sentry_dropped(void *conf, ngx_uint_t kind, ngx_uint_t n,
+    const char *reason);
 
 
 /* --- ngx_http_aiobs_sentry_json.c --- */
