@@ -196,6 +196,18 @@ void ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_sentry_headers.c --- */
+
+/* "name":"value" of the client's header lines, separated by commas */
+void ngx_http_aiobs_sentry_header_lines(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* whether it is one of the names, or, with part, has one of them inside */
+ngx_uint_t ngx_http_aiobs_sentry_listed(ngx_str_t *name,
+    const char *const *names, ngx_uint_t part);
+
+
 /* --- ngx_http_aiobs_sentry_event.c, ngx_http_aiobs_sentry_transaction.c --- */
 
 void ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
