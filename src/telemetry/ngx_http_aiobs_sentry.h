@@ -125,6 +125,13 @@ char *ngx_http_aiobs_sentry_init(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf);
 
 
+/* --- ngx_http_aiobs_sentry_dsn.c --- */
+
+/* at configuration: what is made of sentry->dsn; it is never shown */
+char *ngx_http_aiobs_sentry_dsn(ngx_conf_t *cf,
+    ngx_http_aiobs_sentry_t *sentry);
+
+
 /* --- ngx_http_aiobs_sentry.c --- */
 
 /* of this worker, or NULL */
