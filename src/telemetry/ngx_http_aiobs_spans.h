@@ -106,15 +106,6 @@ void ngx_http_aiobs_spans_begin(ngx_http_aiobs_spans_t *s,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 /*
- * Begins a span, up to its times; span_id: hex, NULL: a new one; parent: hex,
- * NULL: none.  Between begin and end its attributes are written.
- */
-u_char *ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s,
-    ngx_uint_t kind, u_char *span_id, u_char *parent, ngx_str_t *name,
-    uint64_t start, uint64_t end);
-void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
-
-/*
  * Whether the conventions or nginx know the method.  QUERY is one that nginx
  * does not know.
  */
@@ -123,18 +114,39 @@ ngx_uint_t ngx_http_aiobs_span_method_known(ngx_http_request_t *r);
 /* http.request.method, and what it was if that is not known */
 void ngx_http_aiobs_span_method(ngx_http_aiobs_spans_t *s);
 
+/*
+ * STATUS_CODE_ERROR, with error.type, if the upstream's answer broke off,
+ * which no client has done.
+ */
+void ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s);
+
+
+/* --- ngx_http_aiobs_spans_write.c --- */
+
+/*
+ * Begins a span, up to its times; span_id: hex, NULL: a new one; parent: hex,
+ * NULL: none.  Between begin and end its attributes are written.
+ */
+u_char *ngx_http_aiobs_span_begin(ngx_http_aiobs_spans_t *s,
+    ngx_uint_t kind, u_char *span_id, u_char *parent, ngx_str_t *name,
+    uint64_t start, uint64_t end);
+void ngx_http_aiobs_span_end(ngx_http_aiobs_spans_t *s, u_char *mark);
+
 /* nanoseconds of Unix time, within those of the request */
 uint64_t ngx_http_aiobs_span_time(ngx_http_aiobs_spans_t *s, ngx_msec_t ms);
+
+/* hex: lower-case digits, len of them; a pair of digits is a byte of id */
+void ngx_http_aiobs_span_id(u_char *id, u_char *hex, size_t len);
 
 /* as many of the table as are there; NGX_HTTP_AIOBS_FIELDS ends it */
 void ngx_http_aiobs_span_record(ngx_http_aiobs_spans_t *s,
     const ngx_http_aiobs_attribute_t *table);
 
+/* the trace of a client that is not followed, and is elsewhere */
+void ngx_http_aiobs_span_link(ngx_http_aiobs_spans_t *s);
+
 /* STATUS_CODE_ERROR, with error.type */
 void ngx_http_aiobs_span_error(ngx_http_aiobs_spans_t *s, const char *type);
-
-/* likewise, if the upstream's answer broke off, which no client has done */
-void ngx_http_aiobs_span_broken(ngx_http_aiobs_spans_t *s);
 
 
 /* --- ngx_http_aiobs_spans_client.c --- */
