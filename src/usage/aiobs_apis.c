@@ -8,100 +8,14 @@
 
 #include <string.h>
 
-#include "aiobs_apis.h"
+#include "aiobs_api_rows.h"
 
 
-#define AIOBS_SUFFIX(suffix)  suffix, sizeof(suffix) - 1
-
-#define AIOBS_PROMPT  AIOBS_ESTIMATE_PROMPT
-
-#define AIOBS_OPENAI(suffix, operation, countable, text)                      \
-    { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
-      countable, text, aiobs_openai_answer, aiobs_any_request }
-
-#define AIOBS_MEDIA(suffix, operation, answer)                                \
-    { AIOBS_SUFFIX(suffix), "openai", operation, AIOBS_DIALECT_OPENAI, AIOBS_RULE_OPENAI,   \
-      1, 0, answer, aiobs_any_request }
-
-#define AIOBS_RERANK(suffix)                                                  \
-    { AIOBS_SUFFIX(suffix), "openai", "rerank", AIOBS_DIALECT_OPENAI,         \
-      AIOBS_RULE_OPENAI, 1, 0, aiobs_rerank_answer, aiobs_any_request }
-
-#define AIOBS_DASHSCOPE(suffix, operation)                                    \
-    { AIOBS_SUFFIX(suffix), "dashscope", operation, AIOBS_DIALECT_OPENAI,     \
-      AIOBS_RULE_OPENAI, 1, 0, aiobs_dashscope_answer, aiobs_any_request }
-
-#define AIOBS_MINIMAX(suffix)                                                 \
-    { AIOBS_SUFFIX(suffix), "minimax", "chat", AIOBS_DIALECT_OPENAI,          \
-      AIOBS_RULE_OPENAI, 1, 1, aiobs_openai_answer, aiobs_any_request }
-
-#define AIOBS_SAP(suffix, operation, text)                                    \
-    { AIOBS_SUFFIX(suffix), "sap", operation, AIOBS_DIALECT_OPENAI,           \
-      AIOBS_RULE_OPENAI, 1, text, aiobs_sap_answer, aiobs_any_request }
-
-/* Cohere's of a gateway may have one of its paths */
-
-#define AIOBS_KOBOLD(suffix)                                                  \
-    { AIOBS_SUFFIX(suffix), "koboldcpp", "text_completion",                   \
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_COHERE, 1, 1, aiobs_kobold_answer,     \
-      aiobs_any_request }
-
-/* whatever the model of an endpoint answers */
-
-#define AIOBS_SAGEMAKER(suffix)                                               \
-    { AIOBS_SUFFIX(suffix), "sagemaker", "chat", AIOBS_DIALECT_OPENAI,        \
-      AIOBS_RULE_NONE, 1, 1, aiobs_sagemaker_answer, aiobs_any_request }
-
-#define AIOBS_DEEPINFRA(suffix)                                               \
-    { AIOBS_SUFFIX(suffix), "deepinfra", "text_completion",                   \
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_deepinfra_answer,    \
-      aiobs_any_request }
-
-#define AIOBS_REPLICATE(suffix, countable)                                    \
-    { AIOBS_SUFFIX(suffix), "replicate", "text_completion",                   \
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, countable, 0,                    \
-      aiobs_replicate_answer, aiobs_any_request }
-
-#define AIOBS_INTERACTIONS(suffix, countable)                                 \
-    { AIOBS_SUFFIX(suffix), "gemini", "generate_content",                     \
-      AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI, countable, countable,          \
-      aiobs_interactions_answer, aiobs_any_request }
-
-#define AIOBS_LLAMACPP(suffix)                                                \
-    { AIOBS_SUFFIX(suffix), "llamacpp", "text_completion",                    \
-      AIOBS_DIALECT_OPENAI, AIOBS_RULE_NONE, 1, 1, aiobs_llamacpp_answer,     \
-      aiobs_any_request }
-
-#define AIOBS_ANTHROPIC(suffix, operation, countable, text)                   \
-    { AIOBS_SUFFIX(suffix), "anthropic", operation, AIOBS_DIALECT_ANTHROPIC,                \
-      AIOBS_RULE_ANTHROPIC, countable, text, aiobs_anthropic_answer,          \
-      aiobs_any_request }
-
-/* Vertex: each publisher's documents as they are; some name none */
-
-#define AIOBS_RAW_PREDICT(models, provider, dialect, answer)                  \
-    { AIOBS_SUFFIX(models ":rawPredict"), provider, "chat",                   \
-      AIOBS_DIALECT_ ## dialect, AIOBS_RULE_ ## dialect, 1, 1, answer,        \
-      aiobs_any_request },                                                    \
-    { AIOBS_SUFFIX(models ":streamRawPredict"), provider, "chat",             \
-      AIOBS_DIALECT_ ## dialect, AIOBS_RULE_ ## dialect, 1, 1, answer,        \
-      aiobs_any_request }
-
-#define AIOBS_GEMINI(suffix, operation, countable, text)                      \
-    { AIOBS_SUFFIX(suffix), "gemini", operation, AIOBS_DIALECT_GEMINI, AIOBS_RULE_GEMINI,   \
-      countable, text, aiobs_gemini_answer, aiobs_any_request }
-
-#define AIOBS_BEDROCK(suffix, operation, countable, text, answer)             \
-    { AIOBS_SUFFIX(suffix), "bedrock", operation, AIOBS_DIALECT_BEDROCK,                    \
-      AIOBS_RULE_BEDROCK, countable, text, answer, aiobs_any_request }
-
-#define AIOBS_COHERE(suffix, operation, countable, text)                      \
-    { AIOBS_SUFFIX(suffix), "cohere", operation, AIOBS_DIALECT_COHERE, AIOBS_RULE_COHERE,   \
-      countable, text, aiobs_cohere_answer, aiobs_any_request }
-
-#define AIOBS_OLLAMA(suffix, operation, countable, text)                      \
-    { AIOBS_SUFFIX(suffix), "ollama", operation, AIOBS_DIALECT_OLLAMA, AIOBS_RULE_NONE,     \
-      countable, text, aiobs_ollama_answer, aiobs_any_request }
+static const aiobs_api_t *aiobs_api_row(aiobs_dialect_e dialect,
+    const char *path, size_t path_len);
+static const aiobs_api_t *aiobs_api_posted(aiobs_dialect_e dialect,
+    const char *path, size_t path_len);
+static const aiobs_api_t *aiobs_api_got(const char *path, size_t path_len);
 
 
 static const aiobs_api_t  aiobs_apis[] = {
@@ -308,14 +222,50 @@ const aiobs_api_t *
 aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
     const char *path, size_t path_len)
 {
-    size_t              i;
+    int                 post;
     const aiobs_api_t  *api, *found;
-
-    found = NULL;
 
     if (path_len > 1 && path[path_len - 1] == '/') {
         path_len--;
     }
+
+    post = (method_len == 4 && memcmp(method, "POST", 4) == 0);
+    found = aiobs_api_row(dialect, path, path_len);
+
+    if (found && post) {
+        return found;
+    }
+
+    if (found == NULL) {
+        api = NULL;
+
+        if (post) {
+            api = aiobs_api_posted(dialect, path, path_len);
+
+        } else if (method_len == 3 && memcmp(method, "GET", 3) == 0) {
+            api = aiobs_api_got(path, path_len);
+        }
+
+        if (api) {
+            return api;
+        }
+    }
+
+    /* lists, polls and the like: whose they are, but nothing to count */
+
+    return &aiobs_unknown[found ? found->dialect : dialect];
+}
+
+
+/* the first of that path, of the dialect's if it has one; NULL: none */
+
+static const aiobs_api_t *
+aiobs_api_row(aiobs_dialect_e dialect, const char *path, size_t path_len)
+{
+    size_t              i;
+    const aiobs_api_t  *api, *found;
+
+    found = NULL;
 
     for (i = 0; i < sizeof(aiobs_apis) / sizeof(aiobs_apis[0]); i++) {
         api = &aiobs_apis[i];
@@ -333,78 +283,44 @@ aiobs_api_find(aiobs_dialect_e dialect, const char *method, size_t method_len,
         }
     }
 
-    if (found == NULL && method_len == 3 && memcmp(method, "GET", 3) == 0) {
-
-        for (i = 0; i < AIOBS_FETCHED; i++) {
-            if (aiobs_api_match(&aiobs_fetched[i], path, path_len)) {
-                return &aiobs_fetched[i];
-            }
-        }
-    }
-
-    if (found == NULL && method_len == 4 && memcmp(method, "POST", 4) == 0) {
-
-        if ((dialect == AIOBS_DIALECT_AUTO || dialect == AIOBS_DIALECT_BEDROCK)
-            && aiobs_api_match(&aiobs_inline_agent[0], path, path_len))
-        {
-            return &aiobs_inline_agent[dialect == AIOBS_DIALECT_BEDROCK];
-        }
-
-        for (i = 0; i < AIOBS_ENDED; i++) {
-            if (aiobs_api_match(&aiobs_ended[i], path, path_len)) {
-                return &aiobs_ended[i];
-            }
-        }
-
-        if (aiobs_api_makes(path, path_len)) {
-            return &aiobs_by_body[dialect];
-        }
-    }
-
-    if (found == NULL || method_len != 4 || memcmp(method, "POST", 4) != 0) {
-
-        /* lists, polls and the like: whose they are, but nothing to count */
-
-        return &aiobs_unknown[found ? found->dialect : dialect];
-    }
-
     return found;
 }
 
 
-const aiobs_api_t *
-aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks)
+/* of a POST to a path that is none of theirs; NULL: it makes nothing */
+
+static const aiobs_api_t *
+aiobs_api_posted(aiobs_dialect_e dialect, const char *path, size_t path_len)
 {
-    size_t              i;
-    const aiobs_api_t  *api;
+    size_t  i;
 
-    static const struct {
-        unsigned     mark;
-        const char  *path;
-    } kinds[] = {
-        { AIOBS_MARK_GEMINI, "/x:generateContent" },
-        { AIOBS_MARK_CONVERSE, "/model/x/converse" },
-        { AIOBS_MARK_EMBEDDING, "/embeddings" },
-        { AIOBS_MARK_OPENAI, "/chat/completions" },
-        { AIOBS_MARK_RESPONSE, "/responses" },
-        { AIOBS_MARK_COHERE, "/v2/chat" },
-        { AIOBS_MARK_ANTHROPIC, "/messages" },
-        { AIOBS_MARK_OLLAMA, "/api/chat" },
-        { AIOBS_MARK_TGI, "/generate" },
-        { 0, NULL }
-    };
+    if ((dialect == AIOBS_DIALECT_AUTO || dialect == AIOBS_DIALECT_BEDROCK)
+        && aiobs_api_match(&aiobs_inline_agent[0], path, path_len))
+    {
+        return &aiobs_inline_agent[dialect == AIOBS_DIALECT_BEDROCK];
+    }
 
-    for (i = 0; kinds[i].path; i++) {
-
-        if (!(marks & kinds[i].mark)) {
-            continue;
+    for (i = 0; i < AIOBS_ENDED; i++) {
+        if (aiobs_api_match(&aiobs_ended[i], path, path_len)) {
+            return &aiobs_ended[i];
         }
+    }
 
-        api = aiobs_api_find(AIOBS_DIALECT_AUTO, "POST", 4, kinds[i].path,
-                             strlen(kinds[i].path));
+    return aiobs_api_makes(path, path_len) ? &aiobs_by_body[dialect] : NULL;
+}
 
-        return dialect == AIOBS_DIALECT_AUTO || dialect == api->dialect
-               ? api : NULL;
+
+/* of a GET of an answer made before; NULL: it is none */
+
+static const aiobs_api_t *
+aiobs_api_got(const char *path, size_t path_len)
+{
+    size_t  i;
+
+    for (i = 0; i < AIOBS_FETCHED; i++) {
+        if (aiobs_api_match(&aiobs_fetched[i], path, path_len)) {
+            return &aiobs_fetched[i];
+        }
     }
 
     return NULL;
@@ -415,63 +331,6 @@ const aiobs_api_t *
 aiobs_api_aws(const aiobs_api_t *api)
 {
     return api == &aiobs_inline_agent[0] ? &aiobs_inline_agent[1] : api;
-}
-
-
-int
-aiobs_api_by_body(const aiobs_api_t *api)
-{
-    return api->answer == aiobs_any_answer;
-}
-
-
-const char *
-aiobs_api_provider(const aiobs_api_t *api)
-{
-    return api->provider;
-}
-
-
-/* the conventions of OpenTelemetry have names of their own for some */
-
-const char *
-aiobs_api_provider_otel(const aiobs_api_t *api)
-{
-    size_t  i;
-
-    static const char  *names[][2] = {
-        { "gemini", "gcp.gemini" },
-        { "vertex", "gcp.vertex_ai" },
-        { "bedrock", "aws.bedrock" },
-        { "azure", "azure.ai.openai" },
-        { "mistral", "mistral_ai" },
-        { "xai", "x_ai" },
-        { "watsonx", "ibm.watsonx.ai" }
-    };
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (api->provider[0] == names[i][0][0]
-            && strcmp(api->provider, names[i][0]) == 0)
-        {
-            return names[i][1];
-        }
-    }
-
-    return api->provider;
-}
-
-
-const char *
-aiobs_api_operation(const aiobs_api_t *api)
-{
-    return api->operation;
-}
-
-
-int
-aiobs_api_countable(const aiobs_api_t *api)
-{
-    return api->countable;
 }
 
 
@@ -494,39 +353,4 @@ int
 aiobs_api_renames(const aiobs_api_t *api)
 {
     return api == &aiobs_fetched[AIOBS_FETCHED - 1];
-}
-
-
-int
-aiobs_api_generates(const aiobs_api_t *api)
-{
-    return api->text == AIOBS_ESTIMATE_BOTH || aiobs_api_by_body(api);
-}
-
-
-int
-aiobs_api_speaks(const aiobs_api_t *api)
-{
-    return api->operation[0] == 's' && strcmp(api->operation, "speech") == 0;
-}
-
-
-const char *
-aiobs_source_name(aiobs_source_e source)
-{
-    static const char  *names[] = { "none", "reported", "partial",
-                                    "estimated" };
-
-    return names[source];
-}
-
-
-const char *
-aiobs_failure_name(aiobs_failure_e failure)
-{
-    static const char  *names[] = { "", "json", "value", "too_long", "depth",
-                                    "framing", "encoding", "decode", "window",
-                                    "memory" };
-
-    return names[failure];
 }

@@ -223,11 +223,17 @@ int64_t aiobs_number(const char *text, size_t len);
 /* an amount of USD in billionths; AIOBS_ABSENT: none */
 int64_t aiobs_amount(const char *text, size_t len);
 
-/* by AIOBS_MARK_*: the API of that dialect (AUTO: any), NULL: none */
-const aiobs_api_t *aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks);
+/* --- aiobs_apis.c --- */
 
 /* the API that it is if an AWS event stream is answered; most: the same */
 const aiobs_api_t *aiobs_api_aws(const aiobs_api_t *api);
+
+
+/* --- aiobs_api.c --- */
+
+/* by AIOBS_MARK_*: the API of that dialect (AUTO: any), NULL: none */
+const aiobs_api_t *aiobs_api_marked(aiobs_dialect_e dialect, unsigned marks);
+
 
 /* --- aiobs_api_path.c --- */
 
