@@ -31,7 +31,8 @@ my $exe;
 
 for my $variant (sort keys %variants) {
     $exe = build('price', $variant, ['usage/aiobs_price.c',
-        'usage/aiobs_price_find.c', 'usage/prices/aiobs_price_file.c'], '-ljansson');
+        'usage/aiobs_price_find.c', 'usage/prices/aiobs_price_file.c',
+        'usage/prices/aiobs_price_entry.c'], '-ljansson');
 
     bad_files();
     skipped();
