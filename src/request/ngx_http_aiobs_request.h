@@ -35,6 +35,9 @@ void ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 /* a request id of our own */
 void ngx_http_aiobs_make_uuid(ngx_http_aiobs_ctx_t *ctx);
 
+
+/* --- ngx_http_aiobs_correlation_upstream.c --- */
+
 /* what the upstream gets; once per location */
 ngx_int_t ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
