@@ -3,8 +3,8 @@
  * Copyright (C) the aiobs authors
  *
  * JSON Web Tokens, verified: RFC 7515 (JWS), 7517 (JWK), 7518 (algorithms),
- * 8037 and 9864 (Ed25519), 8725 (what goes wrong).  Compact form only.  Plain C over
- * jansson and OpenSSL; no state, fit for any thread.
+ * 8037 and 9864 (Ed25519), 8725 (what goes wrong).  Compact form only.  Plain C
+ * over jansson and OpenSSL; no state, fit for any thread.
  */
 
 
