@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs;
 use AiobsPeers;
+use AiobsSentry;
 use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64;
@@ -321,5 +322,25 @@ traffic(3);
 reaches(3, 'queue_length', 'a fast stop with a receiver that hangs');
 $t->stop('TERM');
 like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+": no time to send; 3 dropped, 0 waiting/, 'is told');
+
+# --- Sentry is told of spans that are lost, not of those that arrive later ---
+
+my $says = $t->dir . '/says';
+$t->upstream(10, sub { my ($req, $c) = @_; $t->answer($c, Aiobs::slurp($says), ['Content-Type', 'application/json'], '{}') });
+my $events = AiobsSentry::receiver($t, 11);
+my $told = sub { my ($what) = @_; return scalar grep { $_->{body} =~ /$what/ } AiobsSentry::received($events) };
+
+Aiobs::spew($says, 503);
+$t->start("aiobs_sentry { dsn http://k\@127.0.0.1:%%PORT_11%%/1; interval 50ms; }\n" . conf(http(10), ''));
+traffic(1);
+reaches(1, 'failed_total', 'spans wait', reason => '503');
+Aiobs::spew($says, 200);
+reaches(1, 'sent_total', 'and are sent');
+$t->raw(1, "GET / HTTP/9.1\r\n\r\n");
+ok(Aiobs::wait_for(sub { $told->('http_505') }, 10), 'an event');
+is($told->('is being lost'), 0, 'is the only one');
+Aiobs::spew($says, 400);
+traffic(1);
+ok(Aiobs::wait_for(sub { $told->('telemetry of requests is being lost') }, 10), 'spans are lost');
 
 $t->done;

@@ -176,6 +176,11 @@ ngx_http_aiobs_export_lose(ngx_http_aiobs_exporter_t *e, ngx_uint_t kind,
     if (e->type->dropped) {
         e->type->dropped(e->conf, kind, n, reason);
     }
+
+    if (ngx_strcmp(e->type->name, "sentry") != 0) {
+        ngx_http_aiobs_sentry_fault(e->type->name,
+                                    "telemetry of requests is being lost");
+    }
 }
 
 
@@ -213,9 +218,4 @@ ngx_http_aiobs_export_complain(ngx_http_aiobs_exporter_t *e, const char *why)
                   e->lost, e->items);
 
     e->lost = 0;
-
-    if (ngx_strcmp(e->type->name, "sentry") != 0) {
-        ngx_http_aiobs_sentry_fault(e->type->name,
-                                    "telemetry of requests is being lost");
-    }
 }
