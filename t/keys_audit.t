@@ -121,16 +121,31 @@ is(scalar(grep { ($_->{request_id} // '') =~ /^(?:m1|o1)$/ } @all), 0, 'what is 
 
 my $late = $t->key('late');
 $t->keys_cli('revoke', '--db', $db, id($late));
-my $lock = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None)\n"
-    . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep(600)\n"]);
-wait_for(sub { -e "$db.locked" }, 20);
+sub locked {
+    my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None, timeout=20)\n"
+        . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep(600)\n"]);
+    wait_for(sub { -e "$db.locked" }, 20);
+    return $pid;
+}
+
+my $lock = locked();
 is(status($late, 'late'), 401, 'a refusal while the store is locked');
 ok(wait_for(sub { $t->error_log =~ /key store ".*" failed: .*locked/ }, 15), 'which the log says');
 $t->kill_wait($lock, 'KILL');
 @events = has_events($late, 'created revoked refused', 'is written once it is not');
 is($events[2]{request_id}, 'late', 'as it was');
 
-$t->stop;
+# but for a worker that may not wait
+
+my $lost = $t->key('lost');
+$t->keys_cli('revoke', '--db', $db, id($lost));
+unlink "$db.locked";
+$lock = locked();
+is(status($lost, 'lost'), 401, 'a refusal');
+$t->stop('TERM');
+$t->kill_wait($lock, 'KILL');
+like($t->error_log, qr/1 refusals of keys are missing in its events: .*locked/, 'that is lost, which is said');
+unlike($t->error_log, qr/last use of 0 keys/, 'and nothing else');
 is(($t->keys_cli('audit', '--db', $db, '--verify'))[0], 0, 'the chain is whole');
 
 Aiobs->done;

@@ -175,12 +175,17 @@ ngx_http_aiobs_key_give(ngx_http_aiobs_key_worker_t *w, const char *why)
 
     level = n ? NGX_LOG_WARN : NGX_LOG_ERR;
 
-    ngx_log_error(level, w->log, 0,
-                  "key store \"%s\": the last use of %uz keys, %uz limits and "
-                  "what %L calls spent are %s: %s", job->path, job->nuses,
-                  job->nwindows, calls,
-                  n ? "left to other workers" : "not saved, nor is a worker "
-                                                "left that could do it", why);
+    /* parts of a micro-USD are of no call */
+
+    if (job->nuses || job->nwindows || calls) {
+        ngx_log_error(level, w->log, 0,
+                      "key store \"%s\": the last use of %uz keys, %uz limits "
+                      "and what %L calls spent are %s: %s", job->path,
+                      job->nuses, job->nwindows, calls,
+                      n ? "left to other workers" : "not saved, nor is a "
+                                                    "worker left that could "
+                                                    "do it", why);
+    }
 
     ngx_http_aiobs_key_lost(w, lost, "there is no room for more");
 }

@@ -157,21 +157,30 @@ ngx_http_aiobs_key_unwritten(ngx_http_aiobs_key_worker_t *w, const char *why)
     ngx_uint_t                 i;
     ngx_http_aiobs_key_job_t  *job;
 
+    job = w->job;
+
+    if (job->nevents + w->nevents) {
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "key store \"%s\": %ui refusals of keys are missing in "
+                      "its events: %s", job->path, job->nevents + w->nevents,
+                      why);
+    }
+
     if (ngx_http_aiobs_key_ours(w)) {
         ngx_http_aiobs_key_give(w, why);
         return;
     }
 
-    job = w->job;
-
     for (calls = 0, i = 0; i < job->nspent; i++) {
         calls += job->spent[i].calls;
     }
 
-    ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                  "key store \"%s\": the last use of %uz keys and %uz limits "
-                  "are not saved: %s", job->path, job->nuses, job->nwindows,
-                  why);
+    if (job->nuses || job->nwindows) {
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "key store \"%s\": the last use of %uz keys and %uz "
+                      "limits are not saved: %s", job->path, job->nuses,
+                      job->nwindows, why);
+    }
 
     ngx_http_aiobs_key_lost(w, calls, why);
 }
