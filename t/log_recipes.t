@@ -23,7 +23,7 @@ $t->upstream(1, sub {
     my ($req, $c) = @_;
     return $t->answer($c, 500, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /fail/;
     return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /busy/;
-    $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({
+    $t->answer($c, 200, ['Content-Type', 'application/json', 'request-id', 'req_theirs'], encode_json({
         id => 'c1', object => 'chat.completion', model => 'gpt-4o-2024-08-06', choices => [],
         usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15 } }));
 });
@@ -58,6 +58,7 @@ sub recipe {
 
     for (@lines) {
         s/5f1c(?:\.\.\.)?/$id/g;
+        s/req_\.\.\./req_theirs/g;
         s{/var/log/nginx/error\.log}{$dir/error.log}g;
         s{(?:/var/log/nginx/)?\baiobs\.json}{$dir/aiobs.json}g;
         s/localhost:8080/127.0.0.1:$port/g;
@@ -87,13 +88,15 @@ $t->get(0, '/', 'X-Request-ID', $odd);
 $t->get(0, '/down', 'X-Request-ID', 'down');
 Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/aiobs.json') =~ /"request_id":"down"/ }, 20);
 
-my ($one, $set, $all) = run(recipe('log.md', 'jq', 'asked'));
+my ($one, $set, $all, $theirs) = run(recipe('log.md', 'jq', 'asked'));
 
 is(decode_json($one)->{request_id}, 'asked', 'one request by its id');
 is($set, '', 'the trace is kept in a variable');
 is_deeply([map { "$_->{path} $_->{status_code}" } map { decode_json($_) } split /\n/, $all],
     ['/v1/chat/completions 200', '/v1/chat/completions 200', '/v1/chat/completions 500'],
     'all of the same trace, the first use of the key as well');
+is_deeply([map { decode_json($_)->{request_id} } split /\n/, $theirs], ['before', 'before'],
+    "by the provider's id, the first use of the key as well");
 
 my ($errors) = run(recipe('log.md', 'grep', 'down'));
 like($errors, qr/connect\(\) failed.*request_id: "down"/, "nginx's error log");

@@ -33,7 +33,7 @@ $t->upstream(1, sub {
     return $t->answer($c, 500, ['Content-Type', 'application/json'], '{"error":{"message":"no"}}')
         if $req->{uri} =~ /fail/;
 
-    $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({
+    $t->answer($c, 200, ['Content-Type', 'application/json', $req->{uri} =~ /theirs/ ? ('request-id', 'req_theirs') : ()], encode_json({
         id => 'c1', object => 'chat.completion', model => 'gpt-4o-2024-08-06',
         choices => [{ index => 0, finish_reason => 'stop',
             message => { role => 'assistant', content => 'secret answer' } }],
@@ -138,6 +138,10 @@ is($record->{client_ip}, '192.0.2.0', 'privacy: the address');
 like($record->{user_id}, qr/^[0-9a-f]{16}$/, 'privacy: the user');
 is(ids("user=$record->{user_id}"), 'private', 'who is found as he is shown');
 
+call('ours', '/v1/chat/completions?theirs');
+is($t->json($t->get(0, '/requests?id=req_theirs'))->{request_id}, 'ours', "by the provider's id, which Anthropic's SDK shows");
+is($t->get(0, '/requests?id=req_their')->{status}, 404, 'as a whole');
+
 # --- the page ---
 
 $t->raw(0, "GET /<script>alert(1)</script>\"'& HTTP/1.1\r\nHost: a\r\nX-Request-ID: xss\r\n"
@@ -218,7 +222,7 @@ $t->expect_error('exited on signal 9');
 kill KILL => @old;
 Aiobs::wait_for(sub { my %w = map { $_ => 1 } $t->workers; keys %w == 2 && !grep { $w{$_} } @old }, 10);
 is(scalar(in_flight()), 0, 'what a dead worker had is gone');
-like(ids(), qr/hold1 .*xss private none slow fail ok/, 'what was finished is kept');
+like(ids(), qr/hold1 .*xss ours private none slow fail ok/, 'what was finished is kept');
 
 $t->reload;
 like(ids(), qr/ok$/, 'over a reload too');

@@ -88,8 +88,12 @@ ngx_http_aiobs_requests_match(ngx_http_aiobs_requests_filter_t *filter,
 
     ngx_http_aiobs_record_values(record, &values);
 
-    return ngx_http_aiobs_requests_same(&filter->id, &values,
-                                        NGX_HTTP_AIOBS_F_REQUEST_ID)
+    /* Anthropic's SDK names a request by the id that its provider gave it */
+
+    return (ngx_http_aiobs_requests_same(&filter->id, &values,
+                                         NGX_HTTP_AIOBS_F_REQUEST_ID)
+            || ngx_http_aiobs_requests_same(&filter->id, &values,
+                                     NGX_HTTP_AIOBS_F_PROVIDER_REQUEST_ID))
            && ngx_http_aiobs_requests_same(&filter->user, &values,
                                            NGX_HTTP_AIOBS_F_USER)
            && (ngx_http_aiobs_requests_same(&filter->model, &values,
