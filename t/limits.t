@@ -210,6 +210,8 @@ is(statuses(@r), '200,200,200,200,200,200,429,429', 'tokens a day');
 is($r[6]{headers}{'x-should-retry'}, 'false', 'to try again is of no use');
 is($r[6]{headers}{'retry-after'}, undef, 'there is no Retry-After');
 is($t->json($r[6])->{error}{code}, 'insufficient_quota', 'the code');
+like($t->json($r[6])->{error}{message}, qr/has spent its budget, or has less left than this call may take/,
+    'says that it is what the call may take that does not fit');
 is($t->log_of($r[6]{headers}{'x-request-id'})->{error_type}, 'budget',
     'logged');
 

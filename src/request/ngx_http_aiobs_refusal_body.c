@@ -76,7 +76,8 @@ const ngx_http_aiobs_refusal_t
 
     [NGX_HTTP_AIOBS_REFUSED_BUDGET] = {
         NGX_HTTP_TOO_MANY_REQUESTS, ngx_string("budget"),
-        ngx_string("This API key has spent its budget."),
+        ngx_string("This API key has spent its budget, or has less left than "
+                   "this call may take."),
         ngx_string("insufficient_quota"), ngx_string("insufficient_quota"),
         ngx_string("rate_limit_error"), ngx_string("RESOURCE_EXHAUSTED"),
         ngx_string("ServiceQuotaExceededException") },
