@@ -468,6 +468,7 @@ is((cli('spend', '--by', 'model', '--month', '1999-01', '--csv'))[1] =~ s/^.*\r\
 sql("DELETE FROM usage_daily WHERE day < '2000'");
 like((cli('spend', '--by', 'label', 'team'))[1], qr/^TEAM .*\n- +1 +5 .*\nsearch +3 +1011 /m, 'by a label');
 like((cli('spend', '--by', 'endpoint', '--user', 'alice'))[1], qr/^chat .*\ntotal /m, "by endpoint, one user's");
+like((cli('spend', '--by', 'team'))[2], qr/ or label NAME$/m, 'a label is told by its name');
 like((cli('spend', '--by', 'day'))[1], qr/^$month-02 +3 .*\n$month-01 +1 /m, 'by day');
 
 is((cli('delete', id($bob)))[0], 0, 'a key is deleted');

@@ -111,7 +111,8 @@ aiobs_keys_by(const aiobs_keys_options_t *o)
     }
 
     if (by == AIOBS_SPEND_N) {
-        aiobs_keys_say("--by takes user, key, model, endpoint, day or label");
+        aiobs_keys_say("--by takes user, key, model, endpoint, day or "
+                       "label NAME");
         return -1;
     }
 
