@@ -17,7 +17,7 @@ my $t = Aiobs->new;
 
 $t->key('alice');
 
-Aiobs::spew($t->dir . "/$_", "secret\n") for qw(google otlp);
+Aiobs::spew($t->dir . "/$_", "secret\n") for qw(google otlp salt);
 $ENV{SENTRY_DSN} = 'http://key@127.0.0.1:9/1';
 $t->certificate('gw', for => 'DNS:gw.example.com');
 
