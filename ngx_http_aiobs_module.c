@@ -315,6 +315,7 @@ ngx_http_aiobs_init(ngx_conf_t *cf)
     }
 
     if (ngx_http_aiobs_add_zone(cf, amcf) != NGX_OK
+        || ngx_http_aiobs_key_variables_init(cf, amcf) != NGX_OK
         || ngx_http_aiobs_add_handlers(cf, amcf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -149,11 +149,7 @@ ngx_uint_t
 ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h)
 {
-    ngx_uint_t  verdict;
-
-    verdict = ctx->identity->verdict;
-
-    if ((verdict == NGX_HTTP_AIOBS_KEY_VALID
+    if ((ctx->identity->verdict == NGX_HTTP_AIOBS_KEY_VALID
          || lcf->auth == NGX_HTTP_AIOBS_AUTH_ON || ctx->disagree)
         && lcf->auth_key == NULL
         && ngx_http_aiobs_key_header(h))
@@ -161,18 +157,22 @@ ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
         return 1;
     }
 
-    /* what is as short as that is in many lines, and nobody's key */
+    return ngx_http_aiobs_key_goes(ctx, lcf)
+           && (ngx_http_aiobs_has_key(ctx, &h->value)
+               || ngx_http_aiobs_basic_has_key(ctx, h));
+}
 
-    if (ctx->key.len == 0
-        || (verdict == NGX_HTTP_AIOBS_KEY_UNKNOWN
-            && (lcf->auth != NGX_HTTP_AIOBS_AUTH_ON
-                || ctx->key.len < NGX_HTTP_AIOBS_KEY_SHORT)))
-    {
-        return 0;
-    }
 
-    return ngx_http_aiobs_has_key(ctx, &h->value)
-           || ngx_http_aiobs_basic_has_key(ctx, h);
+/* what is as short as that is in many lines, and nobody's key */
+
+ngx_uint_t
+ngx_http_aiobs_key_goes(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf)
+{
+    return ctx->key.len
+           && (ctx->identity->verdict != NGX_HTTP_AIOBS_KEY_UNKNOWN
+               || (lcf->auth == NGX_HTTP_AIOBS_AUTH_ON
+                   && ctx->key.len >= NGX_HTTP_AIOBS_KEY_SHORT));
 }
 
 

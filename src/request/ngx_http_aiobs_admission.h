@@ -41,6 +41,10 @@ void ngx_http_aiobs_find_user(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 ngx_uint_t ngx_http_aiobs_header_has_key(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h);
 
+/* whether the key that came goes, wherever it stands */
+ngx_uint_t ngx_http_aiobs_key_goes(ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_loc_conf_t *lcf);
+
 /* whether the key that came, valid or not, stands in a text */
 ngx_uint_t ngx_http_aiobs_has_key(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *text);
 
@@ -86,6 +90,21 @@ void ngx_http_aiobs_query_drop(ngx_http_request_t *r);
 
 /* $request_uri is to be made anew */
 void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
+
+
+/* --- ngx_http_aiobs_key_lines.c --- */
+
+/* takes the cookies that hold the key out of lines that have others, too */
+ngx_int_t ngx_http_aiobs_key_cookies(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
+
+/* lines that hold it are gone: nginx's variables of them are so as well */
+void ngx_http_aiobs_key_variables(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);
+
+/* postconfiguration: which variables those are */
+ngx_int_t ngx_http_aiobs_key_variables_init(ngx_conf_t *cf,
+    ngx_http_aiobs_main_conf_t *amcf);
 
 
 /* --- ngx_http_aiobs_key_text.c --- */

@@ -105,6 +105,10 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     ngx_http_aiobs_trace_decide(r, ctx);
 
+    if (ctx->key.len && ngx_http_aiobs_key_cookies(r, ctx, lcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_aiobs_going(r, ctx, lcf, &drop);
     n = ngx_http_aiobs_coming(r, ctx, lcf, add);
     m = ngx_http_aiobs_dropped(r, &drop, old, n);
@@ -131,6 +135,10 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     if (r->headers_in.authorization == NULL) {
         r->headers_in.authorization = password;
+    }
+
+    if (ctx->key.len) {
+        ngx_http_aiobs_key_variables(r, ctx, lcf);
     }
 
     return rc;
