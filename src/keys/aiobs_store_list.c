@@ -26,7 +26,7 @@ typedef struct {
 } aiobs_store_found_t;
 
 
-static aiobs_sql_e aiobs_store_listing(const aiobs_key_filter_t *filter);
+static aiobs_listing_e aiobs_store_listing(const aiobs_key_filter_t *filter);
 static int aiobs_store_found(void *data, const aiobs_key_row_t *row);
 static int aiobs_store_change(aiobs_store_t *store, const aiobs_actor_t *who,
     aiobs_store_found_t *found);
@@ -39,8 +39,15 @@ aiobs_store_list(aiobs_store_t *store, const aiobs_key_filter_t *filter,
     int              rc;
     sqlite3_stmt    *stmt;
     aiobs_key_row_t  key;
+    aiobs_listing_e  listing;
 
-    stmt = aiobs_store_statement(store, aiobs_store_listing(filter));
+    listing = aiobs_store_listing(filter);
+    stmt = aiobs_store_statement(store, AIOBS_SQL_LIST + listing);
+
+    if (stmt == NULL) {
+        stmt = aiobs_store_statement(store, AIOBS_SQL_LIST_BY_HASH + listing);
+    }
+
     if (stmt == NULL) {
         return aiobs_store_fail(store, "read it");
     }
@@ -80,18 +87,18 @@ aiobs_store_list(aiobs_store_t *store, const aiobs_key_filter_t *filter,
 }
 
 
-static aiobs_sql_e
+static aiobs_listing_e
 aiobs_store_listing(const aiobs_key_filter_t *filter)
 {
     if (filter->prefix) {
-        return AIOBS_SQL_LIST_PREFIX;
+        return AIOBS_LISTING_PREFIX;
     }
 
     if (filter->by_hash) {
-        return filter->user ? AIOBS_SQL_PAGE_OF_USER : AIOBS_SQL_PAGE;
+        return filter->user ? AIOBS_LISTING_PAGE_OF_USER : AIOBS_LISTING_PAGE;
     }
 
-    return filter->user ? AIOBS_SQL_LIST_OF_USER : AIOBS_SQL_LIST;
+    return filter->user ? AIOBS_LISTING_OF_USER : AIOBS_LISTING_ALL;
 }
 
 

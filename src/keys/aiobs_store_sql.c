@@ -27,7 +27,7 @@
     "typeof(hash) = 'text' AND length(CAST(hash AS BLOB)) = 64"               \
     " AND hash NOT GLOB '*[^0-9a-f]*'"
 
-#define AIOBS_SQL_ROW(which)                                                  \
+#define AIOBS_SQL_ROW(id, which)                                              \
     "SELECT hash, user_id, name, created_at, last_used, revoked_at,"          \
     " expires_at, active, expired,"                                           \
     " iif(?6, json_object('key_id', substr(hash, 1, 12),"                     \
@@ -68,9 +68,31 @@
     " CAST(a.endpoints AS TEXT) AS endpoints,"                                \
     " CAST(a.labels AS TEXT) AS labels, "                                     \
     AIOBS_SQL_LIMITS("a")                                                     \
-    " FROM (SELECT rowid AS id FROM api_keys " which " LIMIT ?4 OFFSET ?5) i" \
-    " CROSS JOIN api_keys k ON k.rowid = i.id"                                \
+    " FROM (SELECT " id " AS id FROM api_keys " which                         \
+    " LIMIT ?4 OFFSET ?5) i CROSS JOIN api_keys k ON k." id " = i.id"         \
     " LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash)"
+
+/* each finds its rows by an index, if there is one for it */
+
+#define AIOBS_SQL_LISTINGS(id, first)                                         \
+                                                                              \
+    [first + AIOBS_LISTING_ALL] =                                             \
+        AIOBS_SQL_ROW(id, "ORDER BY created_at, hash"),                       \
+                                                                              \
+    [first + AIOBS_LISTING_OF_USER] =                                         \
+        AIOBS_SQL_ROW(id, "WHERE user_id = ?1 ORDER BY created_at, hash"),    \
+                                                                              \
+    [first + AIOBS_LISTING_PREFIX] =                                          \
+        AIOBS_SQL_ROW(id, "WHERE hash >= ?2 AND hash < ?2 || 'g'"             \
+                          " ORDER BY hash"),                                  \
+                                                                              \
+    [first + AIOBS_LISTING_PAGE] =                                            \
+        AIOBS_SQL_ROW(id, "WHERE hash > coalesce(?3, '') AND "                \
+                          AIOBS_SQL_HASHED " ORDER BY hash"),                 \
+                                                                              \
+    [first + AIOBS_LISTING_PAGE_OF_USER] =                                    \
+        AIOBS_SQL_ROW(id, "WHERE user_id = ?1 AND hash > coalesce(?3, '')"    \
+                          " AND " AIOBS_SQL_HASHED " ORDER BY hash")
 
 /* neither blobs nor the infinite, which JSON cannot hold */
 #define AIOBS_SQL_LIMIT(column)                                               \
@@ -277,23 +299,11 @@ const char  *aiobs_store_sql[AIOBS_SQL_N] = {
         " FROM api_keys k LEFT JOIN aiobs_key_attrs a ON a.hash = k.hash"
         " WHERE k.hash = ?1",
 
-    /* each finds its rows by an index, if there is one for it */
+    AIOBS_SQL_LISTINGS("rowid", AIOBS_SQL_LIST),
 
-    [AIOBS_SQL_LIST] = AIOBS_SQL_ROW("ORDER BY created_at, hash"),
+    /* of a table that another program made WITHOUT ROWID */
 
-    [AIOBS_SQL_LIST_OF_USER] =
-        AIOBS_SQL_ROW("WHERE user_id = ?1 ORDER BY created_at, hash"),
-
-    [AIOBS_SQL_LIST_PREFIX] =
-        AIOBS_SQL_ROW("WHERE hash >= ?2 AND hash < ?2 || 'g' ORDER BY hash"),
-
-    [AIOBS_SQL_PAGE] =
-        AIOBS_SQL_ROW("WHERE hash > coalesce(?3, '') AND " AIOBS_SQL_HASHED
-                      " ORDER BY hash"),
-
-    [AIOBS_SQL_PAGE_OF_USER] =
-        AIOBS_SQL_ROW("WHERE user_id = ?1 AND hash > coalesce(?3, '') AND "
-                      AIOBS_SQL_HASHED " ORDER BY hash"),
+    AIOBS_SQL_LISTINGS("hash", AIOBS_SQL_LIST_BY_HASH),
 
     [AIOBS_SQL_RESOLVE] =
         "SELECT hash FROM api_keys WHERE hash >= ?1 AND hash < ?1 || 'g'"
