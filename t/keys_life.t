@@ -402,6 +402,16 @@ for my $case ('active,FALSE', 'active,f', 'tpm,nan', 'tpm,inf') {
 my $over = decode_json($out)->{key_id};
 cli('set', $over, '--expires', '0');
 
+# names that a spreadsheet would take for a formula
+
+my @formulas = ('=1+1', '-x', "'=1", "'quoted", "'''\@x", 'a;=1', "\xef\xbc\x8b1", '="1"');
+cli('create', '--user', $_, '--name', $_) for @formulas;
+
+($rc, $out) = cli('export', '--csv');
+is(join(' ', sort $out =~ /^[0-9a-f]{64},(?=\W|a;|"a;)([^,]*),/mg),
+    join(' ', sort q("'=1+1"), q("'-x"), q("''=1"), q('quoted), q("''''@x"), q("a;=1"), qq("'\xef\xbc\x8b1"), q("'=""1""")),
+    'no formula for a spreadsheet');
+
 for my $format (qw(json csv)) {
     my ($before, $after) = ('', '-');
     for (1 .. 20) {                     # nginx may be writing down when keys were used last
@@ -465,6 +475,13 @@ sql("INSERT INTO usage_daily VALUES ('1999-01-01', '$_', '$_', 'x', 1, 1, 1, 0, 
     for '=cmd|"a"', '+1', '@x', '-y', 'a=b';
 is((cli('spend', '--by', 'model', '--month', '1999-01', '--csv'))[1] =~ s/^.*\r\n//r =~ s/,1,.*\r\n/ /gr,
     qq("'+1" "'-y" "'=cmd|""a""" "'\@x" a=b ), 'no formula for a spreadsheet');
+sql("INSERT INTO usage_daily VALUES ('1998-01-01', CAST(X'$_' AS TEXT), CAST(X'$_' AS TEXT), 'x', 1, 1, 1, 0, 0, 0, 0)")
+    for '62ff63', 'efbc9d31', 'c3a9', '613b3d31', '2727', '273d';
+is((cli('spend', '--by', 'model', '--month', '1998-01', '--csv'))[1] =~ s/^.*\r\n//r =~ s/,1,.*\r\n/ /gr,
+    qq('' "''=" "a;=1" b?c \xc3\xa9 "'\xef\xbc\x9d1" ), 'nor in full width, and all of it is UTF-8');
+is(join(' ', map { $_->{model} } @{decode_json((cli('spend', '--by', 'model', '--month', '1998-01', '--json'))[1])}),
+    "'' '= a;=1 b?c \x{e9} \x{ff1d}1", 'as JSON, too, and there without a sign before it');
+like((cli('spend', '--by', 'label', '=1', '--csv'))[1], qr/^"'=1",calls/, 'nor as a heading');
 sql("DELETE FROM usage_daily WHERE day < '2000'");
 like((cli('spend', '--by', 'label', 'team'))[1], qr/^TEAM .*\n- +1 +5 .*\nsearch +3 +1011 /m, 'by a label');
 like((cli('spend', '--by', 'endpoint', '--user', 'alice'))[1], qr/^chat .*\ntotal /m, "by endpoint, one user's");

@@ -175,7 +175,9 @@ void aiobs_csv_close(aiobs_csv_t *csv);
  */
 json_t *aiobs_csv_record(char **names, int n, char **fields);
 
-/* one field, quoted where needed; NULL: an empty one */
+/*
+ * One field, quoted where needed; "?" for what is no UTF-8; NULL: an empty one.
+ */
 void aiobs_csv_put(FILE *out, const char *field);
 
 /* the same of what spreadsheets are to take for a text, whatever it is */
@@ -229,6 +231,9 @@ void aiobs_keys_json(const char *json);
 
 /* the same, new; NULL: it is none by these flags of jansson's */
 json_t *aiobs_keys_read_json(const char *json, size_t flags);
+
+/* a text, "?" for what is no UTF-8; new; null of NULL; NULL: no memory */
+json_t *aiobs_keys_sound(const char *text);
 
 /* 0: all of stdout got where it belongs */
 int aiobs_keys_flush(void);

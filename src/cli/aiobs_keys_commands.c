@@ -143,7 +143,8 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       "  --user NAME            keys of this user only\n"
       "  --json                 an array of objects\n"
       "  --csv                  comma-separated values with a first line of\n"
-      "                         names\n" },
+      "                         names; texts that look like a formula have\n"
+      "                         a ' before them\n" },
 
     { "import", aiobs_keys_import, "dkfoj",
       "import --db PATH FILE [--format aiobs|litellm] [--models GLOBS]"
@@ -181,7 +182,9 @@ const aiobs_keys_command_t  aiobs_keys_commands[] = {
       AIOBS_HELP_DB
       "  --user NAME            keys of this user only\n"
       "  --json                 an array of objects\n"
-      "  --csv                  comma-separated values\n" },
+      "  --csv                  comma-separated values; texts that look like a\n"
+      "                         formula have a ' before them, which import\n"
+      "                         takes off again\n" },
 
     { "forget", aiobs_keys_forget, "dk",
       "forget --db PATH USER",

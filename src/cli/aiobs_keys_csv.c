@@ -2,7 +2,10 @@
 /*
  * Copyright (C) the aiobs authors
  *
- * aiobs-keys: comma-separated values, RFC 4180.
+ * aiobs-keys: comma-separated values, RFC 4180, UTF-8.  A spreadsheet takes a
+ * text that begins with a sign for a formula: such a text has a "'" before it,
+ * and so has one that has "'" there already, which makes all of them come back
+ * as they were.
  */
 
 
@@ -28,7 +31,9 @@ struct aiobs_csv_s {
 static int aiobs_csv_field(aiobs_csv_t *csv);
 static int aiobs_csv_add(aiobs_csv_t *csv, int ch);
 static int aiobs_csv_skip(aiobs_csv_t *csv);
-static void aiobs_csv_quote(FILE *out, const char *before, const char *field);
+static void aiobs_csv_write(FILE *out, const char *before, const char *field);
+static int aiobs_csv_formula(const char *text);
+static int aiobs_csv_sign(const unsigned char *p);
 static void aiobs_csv_value(json_t *row, const char *name, const char *text);
 
 
@@ -162,46 +167,73 @@ aiobs_csv_skip(aiobs_csv_t *csv)
 void
 aiobs_csv_put(FILE *out, const char *field)
 {
-    if (field == NULL) {
-        return;
+    if (field) {
+        aiobs_csv_write(out, "", field);
     }
-
-    if (strpbrk(field, ",\"\r\n") == NULL) {
-        fputs(field, out);
-        return;
-    }
-
-    aiobs_csv_quote(out, "", field);
 }
 
 
 void
 aiobs_csv_put_text(FILE *out, const char *field)
 {
-    if (field && field[0] && strchr("=+-@\t\r\n", field[0])) {
-        aiobs_csv_quote(out, "'", field);
-
-    } else {
-        aiobs_csv_put(out, field);
+    if (field) {
+        aiobs_csv_write(out, aiobs_csv_formula(field) ? "'" : "", field);
     }
 }
 
 
+/* some spreadsheets part fields by ";" or tabs */
+
 static void
-aiobs_csv_quote(FILE *out, const char *before, const char *field)
+aiobs_csv_write(FILE *out, const char *before, const char *field)
 {
-    putc('"', out);
+    int                   quoted;
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    quoted = *before || strpbrk(field, ",;\"\t\r\n");
+
+    fputs(quoted ? "\"" : "", out);
     fputs(before, out);
 
-    for ( /* void */ ; *field; field++) {
-        if (*field == '"') {
-            putc('"', out);
+    p = (const unsigned char *) field;
+
+    for (end = p + strlen(field); p < end; p += n) {
+        n = *p < 0x80 ? 1 : aiobs_key_utf8(p, end);
+
+        if (n == 0) {
+            n = 1;
+            putc('?', out);
+            continue;
         }
 
-        putc(*field, out);
+        fputs(*p == '"' ? "\"" : "", out);
+        fwrite(p, 1, n, out);
     }
 
-    putc('"', out);
+    fputs(quoted ? "\"" : "", out);
+}
+
+
+/* with any number of "'" before it */
+
+static int
+aiobs_csv_formula(const char *text)
+{
+    return aiobs_csv_sign((const unsigned char *) text + strspn(text, "'"));
+}
+
+
+/* U+FF1D, U+FF0B, U+FF0D and U+FF20 are "=", "+", "-" and "@" in full width */
+
+static int
+aiobs_csv_sign(const unsigned char *p)
+{
+    if (p[0] == 0xef && p[1] == 0xbc) {
+        return p[2] == 0x9d || p[2] == 0x8b || p[2] == 0x8d || p[2] == 0xa0;
+    }
+
+    return p[0] && strchr("=+-@\t\r\n", p[0]);
 }
 
 
@@ -275,6 +307,14 @@ aiobs_csv_value(json_t *row, const char *name, const char *text)
     {
         json_decref(value);
         value = NULL;
+    }
+
+    /* a raw key is what it is */
+
+    if (text[0] == '\'' && strcmp(name, "key") != 0
+        && strcmp(name, "token") != 0 && aiobs_csv_formula(text))
+    {
+        text++;
     }
 
     json_object_set_new(row, name, value ? value : json_string(text));

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 
@@ -104,6 +105,41 @@ aiobs_keys_json(const char *json)
     if (json) {
         aiobs_keys_text(stdout, json, 0x7fffffff, 0);
     }
+}
+
+
+json_t *
+aiobs_keys_sound(const char *text)
+{
+    char           *copy;
+    size_t          n;
+    json_t         *value;
+    unsigned char  *p, *end;
+
+    if (text == NULL) {
+        return json_null();
+    }
+
+    copy = strdup(text);
+    if (copy == NULL) {
+        return NULL;
+    }
+
+    p = (unsigned char *) copy;
+
+    for (end = p + strlen(copy); p < end; p += n) {
+        n = *p < 0x80 ? 1 : aiobs_key_utf8(p, end);
+
+        if (n == 0) {
+            n = 1;
+            *p = '?';
+        }
+    }
+
+    value = json_string(copy);
+    free(copy);
+
+    return value;
 }
 
 

@@ -79,6 +79,13 @@ aiobs_keys_spend(const aiobs_keys_options_t *o)
         return aiobs_keys_failed(o, store);
     }
 
+    if (o->json && json_array_size(s.all) != s.n) {
+        aiobs_keys_say("out of memory");
+        json_decref(s.all);
+        aiobs_store_close(store);
+        return AIOBS_EXIT_FAILED;
+    }
+
     if (o->json) {
         json_dumpf(s.all, stdout, JSON_INDENT(1)|JSON_REAL_PRECISION(15));
         fputs("\n", stdout);
@@ -201,7 +208,7 @@ aiobs_keys_spend_header(const aiobs_keys_spending_t *s)
     }
 
     if (s->o->csv) {
-        aiobs_csv_put(stdout, group);
+        aiobs_csv_put_text(stdout, group);
         fputs(s->by == AIOBS_SPEND_KEY ? ",user,name" : "", stdout);
         fputs(",calls,input_tokens,output_tokens,cache_read_tokens,"
               "cache_write_tokens,cost_usd,estimated_calls\r\n", stdout);
@@ -269,10 +276,10 @@ aiobs_keys_spend_json(aiobs_keys_spending_t *s, const aiobs_spend_row_t *row)
 {
     json_t  *o;
 
-    o = json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:f, s:I}",
+    o = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:I}",
                   s->by == AIOBS_SPEND_LABEL ? "label"
                                              : aiobs_keys_groups[s->by],
-                  row->group, "calls", (json_int_t) row->calls,
+                  aiobs_keys_sound(row->group), "calls", (json_int_t) row->calls,
                   "input_tokens", (json_int_t) row->input,
                   "output_tokens", (json_int_t) row->output,
                   "cache_read_tokens", (json_int_t) row->cache_read,
@@ -281,10 +288,8 @@ aiobs_keys_spend_json(aiobs_keys_spending_t *s, const aiobs_spend_row_t *row)
                   "estimated_calls", (json_int_t) row->estimated_calls);
 
     if (o && s->by == AIOBS_SPEND_KEY) {
-        json_object_set_new(o, "user", row->user ? json_string(row->user)
-                                                 : json_null());
-        json_object_set_new(o, "name", row->name ? json_string(row->name)
-                                                 : json_null());
+        json_object_set_new(o, "user", aiobs_keys_sound(row->user));
+        json_object_set_new(o, "name", aiobs_keys_sound(row->name));
     }
 
     return json_array_append_new(s->all, o);

@@ -400,7 +400,7 @@ aiobs_keys_csv_member(const json_t *value)
     }
 
     if (json_is_string(value)) {
-        aiobs_csv_put(stdout, json_string_value(value));
+        aiobs_csv_put_text(stdout, json_string_value(value));
         return;
     }
 
