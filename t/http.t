@@ -11,6 +11,7 @@ use lib "$Bin/lib";
 
 use Aiobs;
 use AiobsUnit;
+use IO::Socket::INET;
 use Test::More;
 
 my $t = Aiobs->new;
@@ -70,6 +71,15 @@ server { listen 127.0.0.1:%%PORT_2%%; }
 server { listen 127.0.0.1:%%PORT_3%% http2; location / { return 200 two; } }
 E
 
+# two that ask for a certificate of ours, by an alert of the handshake or after it
+
+for my $n (2, 3) {
+    $t->spawn([qw(openssl s_server -quiet -Verify 1 -verify_return_error), "-tls1_$n", '-accept', '127.0.0.1:' . $t->port(4 + $n),
+        '-cert', "$t->{dir}/cert.pem", '-key', "$t->{dir}/cert.key"]);
+    Aiobs::wait_for(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port(4 + $n)) }, 10)
+        or BAIL_OUT('no server of TLS');
+}
+
 my $to = 'http://127.0.0.1:' . $t->port(0);
 my $tls = 'https://127.0.0.1:' . $t->port(1);
 
@@ -100,6 +110,7 @@ my @cases = (
     ["GET $tls/ ca=$t->{dir}/cert.pem", 'ok|200|1|6|secure|||', 'and one that is'],
     ["GET $tls/ ca=$t->{dir}/none.pem", 'tls|0|0|0|', 'no file of certificates'],
     ['GET https://127.0.0.1:' . $t->port(2) . '/', 'tls|0|0|0|', 'no TLS there'],
+    (map { ['GET https://127.0.0.1:' . $t->port(4 + $_) . "/ ca=$t->{dir}/cert.pem", 'tls|0|', "TLS 1.$_ that wants a certificate"] } 2, 3),
 );
 
 for my $variant (qw(plain sanitized)) {

@@ -60,6 +60,13 @@ $t->certificate('other', for => 'DNS:other.example');
 $t->certificate('expired',
     env => ["LD_PRELOAD=$lib", 'FAKETIME=2020-01-01 00:00:00']) if $lib;
 
+# one that refuses whoever brings none, when the handshake is over for the other
+
+my $strict = $t->port(40);
+$t->spawn([qw(openssl s_server -quiet -Verify 1 -verify_return_error -tls1_3 -alpn), 'h2,http/1.1', '-accept', "127.0.0.1:$strict",
+    '-cert', "$dir/good.pem", '-key', "$dir/good.key"]);
+Aiobs::wait_for(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $strict) }, 10) or BAIL_OUT('no server of TLS');
+
 my @tls = ('good', 'other', $lib ? 'expired' : ());
 my %tls = map { $tls[$_] => 30 + $_ } 0 .. $#tls;
 
@@ -128,6 +135,8 @@ my @cases = (
     same('tls', 'TLS that is none', 'https', $t->port(5)),
     same('tls', 'a certificate of another', 'https', $t->port($tls{other})),
     ($lib ? same('tls', 'a certificate that is over', 'https', $t->port($tls{expired})) : ()),
+    same('tls', 'a certificate of ours that is asked for', 'https', $strict),
+    ['gRPC, and a certificate that is asked for', 'grpcs', $strict, otlp => 'tls'],
     same('protocol', 'TLS, and no answer', 'https', $t->port($tls{good})),
     ['a mute one', 'grpc', $mute->sockport, otlp => 'timeout'],
     ['HTTP/1 where gRPC is to be', 'grpc', $t->port($at{half}), otlp => 'protocol'],

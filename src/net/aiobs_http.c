@@ -124,7 +124,7 @@ aiobs_http_perform(aiobs_http_t *http, const aiobs_http_request_t *request,
 
     answer->error = gave_up ? AIOBS_HTTP_GAVE_UP
                   : http->too_large ? AIOBS_HTTP_TOO_LARGE
-                                    : aiobs_http_error(code);
+                                    : aiobs_http_error(http, code);
 
     if (answer->error == AIOBS_HTTP_URL && answer->sent && !answer->status) {
         answer->error = AIOBS_HTTP_PROTOCOL;        /* of the answer */

@@ -15,6 +15,9 @@
 #include <string.h>
 
 
+static int aiobs_http_alert(const char *text);
+
+
 static const char *const  aiobs_http_names[AIOBS_HTTP_ERRORS] = {
     "ok", "url", "dns", "connect", "tls", "timeout", "protocol", "too_large",
     "gave_up", "memory"
@@ -51,7 +54,7 @@ aiobs_http_error_name(aiobs_http_error_e error)
 
 
 aiobs_http_error_e
-aiobs_http_error(CURLcode code)
+aiobs_http_error(aiobs_http_t *http, CURLcode code)
 {
     switch (code) {
 
@@ -84,9 +87,28 @@ aiobs_http_error(CURLcode code)
     case CURLE_OUT_OF_MEMORY:
         return AIOBS_HTTP_MEMORY;
 
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return aiobs_http_alert(http->text) ? AIOBS_HTTP_TLS
+                                            : AIOBS_HTTP_PROTOCOL;
+
     default:
         return AIOBS_HTTP_PROTOCOL;
     }
+}
+
+
+/*
+ * In TLS 1.3 the server looks at our certificate, or asks where it is, when the
+ * handshake is over for us.  Only the text tells such an alert, OpenSSL's as
+ * well as GnuTLS's.
+ */
+
+static int
+aiobs_http_alert(const char *text)
+{
+    return (strstr(text, "SSL") || strstr(text, "TLS"))
+           && strstr(text, " alert ");
 }
 
 

@@ -44,7 +44,8 @@ int aiobs_http_list(const char *const *headers, struct curl_slist **list);
 
 /* --- aiobs_http_answer.c --- */
 
-aiobs_http_error_e aiobs_http_error(CURLcode code);
+/* by the code and, where it leaves that open, the text */
+aiobs_http_error_e aiobs_http_error(aiobs_http_t *http, CURLcode code);
 
 /* fills in answer->text */
 void aiobs_http_text(aiobs_http_t *http, CURLcode code,
