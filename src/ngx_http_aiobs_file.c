@@ -11,7 +11,6 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/prctl.h>
 
 
 #define NGX_HTTP_AIOBS_FILE_GROUPS  256
@@ -108,9 +107,12 @@ static ngx_err_t
 ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user, uid_t uid,
     gid_t gid)
 {
-    int        n, changed, dumpable;
+    int        n, changed;
     gid_t      own, groups[NGX_HTTP_AIOBS_FILE_GROUPS];
     ngx_err_t  err;
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+    int        dumpable;
+#endif
 
     own = getegid();
     n = getgroups(NGX_HTTP_AIOBS_FILE_GROUPS, groups);
@@ -121,7 +123,9 @@ ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user, uid_t uid,
 
     err = 0;
 
+#if (NGX_HAVE_PR_SET_DUMPABLE)
     dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+#endif
 
     /* containers may keep it from root; then only modes tell, elsewhere */
 
@@ -137,7 +141,9 @@ ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user, uid_t uid,
         return ngx_errno;
     }
 
+#if (NGX_HAVE_PR_SET_DUMPABLE)
     (void) prctl(PR_SET_DUMPABLE, dumpable == 1, 0, 0, 0);
+#endif
 
     return err;
 }

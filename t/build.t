@@ -1,11 +1,15 @@
 #!/usr/bin/perl
 
-# What tools/configure says where nginx's own build would fail without a reason.
+# What tools/configure says where nginx's own build would fail without a reason,
+# and what is left out where a system does not have it.
 
 use strict;
 use warnings;
 
 use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use Aiobs qw(slurp);
 use File::Temp qw(tempdir);
 use Test::More;
 
@@ -30,5 +34,22 @@ for my $part ('site.cc', 'a.cpp.d', 'x.So') {
 my $said = `$Bin/../tools/configure '$dir' '$dir' '$dir/objs' cc 2>&1`;
 is($? >> 8, 1, 'no source of nginx: refused');
 like($said, qr/no nginx source in \Q$dir\E: install nginx-dev, or give NGINX_SRC=DIR/, 'with the way out');
+
+# prctl() is Linux's
+
+SKIP: {
+    my $make = eval { slurp(Aiobs::objs() . '/Makefile') } // '';
+    my ($cc, $cflags) = map { $make =~ /^$_ =\s*(.*)$/m } qw(CC CFLAGS);
+    my ($incs) = $make =~ /^ALL_INCS = ((?:.*\\\n)*.*)/m;
+    skip 'not built', 2 unless defined $incs;
+
+    $incs =~ s/\\\n/ /g;
+
+    for my $has (1, 0) {
+        system("cd '$src' && $cc $cflags -fno-lto -DNGX_HAVE_PR_SET_DUMPABLE=$has $incs -c -o '$dir/file.o' '"
+            . Aiobs::root() . "/src/ngx_http_aiobs_file.c'") == 0 or fail('it compiles');
+        is(() = `nm -u '$dir/file.o'` =~ /\bprctl\b/, $has, $has ? 'prctl() is called' : 'and where there is none it is not');
+    }
+}
 
 done_testing();
