@@ -234,15 +234,13 @@ ngx_uint_t ngx_http_aiobs_loopback(ngx_http_request_t *r);
 
 /* --- ngx_http_aiobs_file.c --- */
 
-/* why the file cannot be read, by whom the configuration is; 0: it can */
-ngx_err_t ngx_http_aiobs_file_unreadable(ngx_str_t *path);
-
 /*
- * A file that workers read when they need it: NGX_ERROR, and said why, unless
- * it can be read now and by them.  Only a warning where it is not known yet as
- * whom they run.
+ * A file that workers read when they need it: NGX_ERROR, and said why at that
+ * level, unless it can be read now and by them.  Only a warning, and NGX_OK,
+ * where it is not known yet as whom they run.
  */
-ngx_int_t ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path);
+ngx_int_t ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_uint_t level);
 
 
 /* --- ngx_http_aiobs_secret.c --- */

@@ -16,22 +16,24 @@
 #define NGX_HTTP_AIOBS_FILE_GROUPS  256
 
 
+static ngx_err_t ngx_http_aiobs_file_unreadable(ngx_str_t *path);
 static ngx_err_t ngx_http_aiobs_file_open_as(ngx_str_t *path, const char *user,
     uid_t uid, gid_t gid);
 
 
 ngx_int_t
-ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path)
+ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_uint_t level)
 {
     ngx_err_t         err;
-    ngx_uint_t        said, level;
+    ngx_uint_t        said;
     struct passwd    *pw;
     ngx_core_conf_t  *ccf;
 
     err = ngx_http_aiobs_file_unreadable(path);
 
     if (err) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+        ngx_conf_log_error(level, cf, err,
                            ngx_open_file_n " \"%V\" failed", path);
         return NGX_ERROR;
     }
@@ -59,9 +61,7 @@ ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path)
         return NGX_OK;
     }
 
-    level = said ? NGX_LOG_EMERG : NGX_LOG_WARN;
-
-    ngx_conf_log_error(level, cf, err,
+    ngx_conf_log_error(said ? level : NGX_LOG_WARN, cf, err,
                        "workers run as user \"%s\"%s, who cannot read \"%V\", "
                        "as they have to later: give it to a group of theirs "
                        "(chgrp, chmod 0640), and mind the directories above",
@@ -73,9 +73,9 @@ ngx_http_aiobs_worker_reads(ngx_conf_t *cf, ngx_str_t *path)
 }
 
 
-/* a directory can be opened, too, but nothing be read of it */
+/* 0: it can be read; a directory can be opened, but nothing be read of it */
 
-ngx_err_t
+static ngx_err_t
 ngx_http_aiobs_file_unreadable(ngx_str_t *path)
 {
     ngx_fd_t         fd;

@@ -365,10 +365,37 @@ ignored(@$_) for (map { my $name = $_; map { [$name, $_, qr/$name, which is igno
     ['OTEL_SPAN_EVENT_COUNT_LIMIT', '0', qr/up to 2/], ['OTEL_SPAN_LINK_COUNT_LIMIT', '0', qr/up to 1/],
     ['OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', 'x', qr/from 0 on/], ['OTEL_LOG_LEVEL', 'debug', qr/OTEL_LOG_LEVEL is ignored: .*"error_log"/],
     ['OTEL_CONFIG_FILE', '/etc/otel.yaml', qr/OTEL_CONFIG_FILE is ignored: the other/], ['OTEL_ENTITIES', 'service{}', qr/OTEL_ENTITIES is ignored/],
-    (map { ["OTEL_EXPORTER_OTLP_$_", 'none.pem', qr{"/\S+/none\.pem" of the environment variable OTEL_EXPORTER_OTLP_$_ cannot be read, and is ignored .*No such file}] }
+    (map { ["OTEL_EXPORTER_OTLP_$_", 'none.pem', qr{"/\S+/none\.pem" failed \(2: No such file.*"/\S+/none\.pem" of the environment variable OTEL_EXPORTER_OTLP_$_ cannot be read, and is ignored}s] }
         qw(CERTIFICATE CLIENT_CERTIFICATE CLIENT_KEY TRACES_CERTIFICATE TRACES_CLIENT_KEY)),
-    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/tmp', qr{"/tmp" of the environment variable \S+ cannot be read, and is ignored .*Is a directory}],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/tmp', qr{"/tmp" failed \(21: Is a directory.*"/tmp" of the environment variable \S+ cannot be read, and is ignored}s],
     ['OTEL_TRACES_SAMPLER_ARG', '2', qr/a number from 0 to 1/, OTEL_TRACES_SAMPLER => 'traceidratio'];
+
+# files that the master can read, and the workers cannot
+
+SKIP: {
+    skip 'root is needed to read what workers cannot', 6 unless $> == 0;
+
+    my $group = getgrgid((getpwnam 'nobody')[3]);
+    my $file = $t->dir . '/key.pem';
+    Aiobs::spew($file, 'none');
+    chmod 0755, $t->dir;
+
+    for my $mode (0600, 0644) {
+        chmod $mode, $file;
+        local %ENV = (%ENV, OTEL_EXPORTER_OTLP_CLIENT_KEY => $file, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE => 'cert.pem');
+        $t->write_conf("aiobs_otlp { }\n$server");
+        my $conf = $t->dir . '/nginx.conf';
+        Aiobs::spew($conf, Aiobs::slurp($conf) =~ s/^user root;/user nobody $group;/mr);
+        my $out = `$t->{nginx} -t -c $conf 2>&1`;
+        is($? >> 8, 0, sprintf 'a file of mode %o: nginx would start', $mode) or diag($out);
+        my $wrong = $mode == 0600 ? 1 : 0;
+        is(() = $out =~ /\[warn\].*run as user "nobody", who cannot read "\Q$file\E".*Permission denied/, $wrong, 'it is said who cannot read it');
+        is(() = $out =~ /\[warn\].*"\Q$file\E" of the environment variable OTEL_EXPORTER_OTLP_CLIENT_KEY cannot be read, and is ignored/, $wrong,
+            'and that it is ignored');
+    }
+
+    unlink $file;
+}
 
 {
     local %ENV = (%ENV, OTEL_PROPAGATORS => 'tracecontext,baggage', OTEL_TRACES_EXPORTER => 'otlp', OTEL_METRICS_EXPORTER => 'none',

@@ -221,7 +221,7 @@ ngx_http_aiobs_oidc_set_file(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_aiobs_worker_reads(cf, value) != NGX_OK) {
+    if (ngx_http_aiobs_worker_reads(cf, value, NGX_LOG_EMERG) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

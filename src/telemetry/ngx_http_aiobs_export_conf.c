@@ -144,8 +144,8 @@ ngx_http_aiobs_export_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_aiobs_worker_reads(cf, file) == NGX_OK ? NGX_CONF_OK
-                                                           : NGX_CONF_ERROR;
+    return ngx_http_aiobs_worker_reads(cf, file, NGX_LOG_EMERG) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

@@ -285,7 +285,6 @@ ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
     ngx_str_t *file)
 {
     ngx_str_t                    value;
-    ngx_err_t                    err;
     ngx_uint_t                   i;
     ngx_http_aiobs_otlp_name_t   full;
 
@@ -299,14 +298,12 @@ ngx_http_aiobs_otlp_env_file(ngx_conf_t *cf, const char *name,
             return NGX_CONF_ERROR;
         }
 
-        err = ngx_http_aiobs_file_unreadable(&value);
-
-        if (err == 0) {
+        if (ngx_http_aiobs_worker_reads(cf, &value, NGX_LOG_WARN) == NGX_OK) {
             *file = value;
             break;
         }
 
-        ngx_conf_log_error(NGX_LOG_WARN, cf, err,
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "the file \"%V\" of the environment variable %s "
                            "cannot be read, and is ignored", &value, full);
     }
