@@ -342,8 +342,33 @@ is_deeply([$moved->{transaction}, $moved->{request}{method}, map { $_->{descript
 
 $t->stop;
 $t->start(conf('') =~ s/traces_sample_rate 1/traces_sample_rate 0.1/r);
-inherits(0.1, ['low-1', '/trusted/x', '-1', 1], ['low-key-1', '/v1/models', '-1', 1, @key], ['low-open', '/trusted/x', '', 0],
-    ['low-stranger-1', '/app/x', '-1', 0]);
+inherits(0.1, ['low-1', '/trusted/x', '-1', 1], ['low-key-1', '/v1/models', '-1', 1, @key], ['low-open', '/trusted/x', '', 0]);
+
+# a stranger's trace id decides nothing, whatever it is
+
+sub strange {
+    my ($rate, $digit, $sampled) = @_;
+
+    $t->stop;
+    $t->start(conf('') =~ s/traces_sample_rate 1/traces_sample_rate $rate/r);
+
+    my @chosen = ('traceparent', '00-' . 'a' x 18 . $digit x 14 . "-$theirs-01");
+    my @told = map { told('/app/x', 'X-Request-ID', "$rate-$_", @chosen) } 1 .. 20;
+    $t->get(0, '/trusted/x', 'X-Request-ID', "known-$rate", 'sentry-trace', 'b' x 32 . "-$theirs-1");
+    item("transaction", "known-$rate");
+
+    is(scalar(grep { items('transaction', "$rate-$_") } 1 .. 20), $sampled, "traces_sample_rate $rate, chosen ids of $digit: what becomes of 20");
+    is(scalar(grep { $_->{'sentry-trace'} =~ /^a{18}$digit+-[0-9a-f]{16}-1$/ } @told), $sampled, 'applications are told the same');
+
+    my @known = map { told('/trusted/x', 'X-Request-ID', "$rate-known-$_", @chosen) } 1 .. 2;
+    is(scalar(grep { $_->{'sentry-trace'} =~ /-1$/ } @known), $sampled ? 0 : 2, 'as is one that is trusted, by the id');
+    return;
+}
+
+strange('0.000001', '0', 0);
+strange('0.999999', 'f', 20);
+is_deeply([map { $_ >= 0 && $_ < 0.999999 } grep { defined } map { context('transaction', "0.999999-$_")->{sample_rand} } 1 .. 20], [(1) x 20],
+    'and Sentry the number that decided');
 
 # Sentry's hosts name the organisation
 

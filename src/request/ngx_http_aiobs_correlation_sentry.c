@@ -83,7 +83,7 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     }
 
     if (flag == '\0') {
-        flag = ngx_http_aiobs_sentry_flag(r, t);
+        flag = ngx_http_aiobs_sentry_flag(r, ctx);
     }
 
     p = ngx_pnalloc(r->pool, NGX_HTTP_AIOBS_SENTRY_TRACE_LEN + 2);

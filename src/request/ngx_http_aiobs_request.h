@@ -129,9 +129,11 @@ ngx_http_aiobs_trace_decide(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-/* whether the random part of the trace id is below ratio, of ..._TRACE_ALL */
-ngx_uint_t ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t,
-    uint64_t ratio);
+/* the random digits that decide of sampling, NGX_HTTP_AIOBS_TRACE_LOT of them */
+u_char *ngx_http_aiobs_trace_lot(ngx_http_aiobs_ctx_t *ctx);
+
+/* whether they are below ratio, of ..._TRACE_ALL */
+ngx_uint_t ngx_http_aiobs_trace_below(u_char *lot, uint64_t ratio);
 
 /* the span id of the try that counts */
 u_char *ngx_http_aiobs_trace_client(ngx_http_aiobs_trace_t *t);

@@ -126,7 +126,8 @@ ngx_http_aiobs_trace_decide_now(ngx_http_request_t *r,
     }
 
     if (!t->has_parent || t->undecided || !conf->parent_based) {
-        t->sampled = ngx_http_aiobs_trace_below(t, ratio);
+        t->sampled = ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_lot(ctx),
+                                                ratio);
     }
 }
 
@@ -190,24 +191,44 @@ ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
 
 /*
  * The random part of a trace id, W3C Trace Context Level 2, is its last 56
- * bits: compared digit by digit, the first of them nearly always decides.
+ * bits.  A stranger whose trace goes on here may have chosen them: then those
+ * of our own span.
  */
 
-ngx_uint_t
-ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_t *t, uint64_t ratio)
+u_char *
+ngx_http_aiobs_trace_lot(ngx_http_aiobs_ctx_t *ctx)
 {
-    u_char      c, *p;
+    ngx_http_aiobs_trace_t  *t;
+
+    t = ngx_http_aiobs_trace(ctx);
+
+    if (t->has_parent
+        && ngx_http_aiobs_trace_parent(ctx) != NGX_HTTP_AIOBS_PARENT_TRUST)
+    {
+        return t->span_id + NGX_HTTP_AIOBS_SPAN_ID_LEN
+               - NGX_HTTP_AIOBS_TRACE_LOT;
+    }
+
+    return t->trace_id + NGX_HTTP_AIOBS_TRACE_ID_LEN
+           - NGX_HTTP_AIOBS_TRACE_LOT;
+}
+
+
+/* digit by digit, the first of them nearly always decides */
+
+ngx_uint_t
+ngx_http_aiobs_trace_below(u_char *lot, uint64_t ratio)
+{
+    u_char      c;
     ngx_uint_t  n, shift;
 
     if (ratio >= NGX_HTTP_AIOBS_TRACE_ALL) {
         return 1;
     }
 
-    p = t->trace_id + NGX_HTTP_AIOBS_TRACE_ID_LEN - 14;
-
     for (shift = 56; shift; /* void */ ) {
         shift -= 4;
-        c = *p++;
+        c = *lot++;
         n = c <= '9' ? c - '0' : c - 'a' + 10;
 
         if (n != (ratio >> shift & 0xf)) {

@@ -21,6 +21,7 @@
 
 /* a ratio of 1: as many trace ids as there are in 56 bits */
 #define NGX_HTTP_AIOBS_TRACE_ALL       ((uint64_t) 1 << 56)
+#define NGX_HTTP_AIOBS_TRACE_LOT       14       /* hex digits of them */
 
 
 typedef enum {

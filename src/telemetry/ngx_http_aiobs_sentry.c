@@ -15,7 +15,7 @@
 /* of an item, before the name of its transaction and its payload */
 #define NGX_HTTP_AIOBS_SENTRY_HEAD                                            \
     (NGX_HTTP_AIOBS_SENTRY_ID_LEN + NGX_HTTP_AIOBS_TRACE_ID_LEN               \
-     + sizeof(uint16_t))
+     + NGX_HTTP_AIOBS_TRACE_LOT + sizeof(uint16_t))
 
 #define NGX_HTTP_AIOBS_SENTRY_PACK     1024     /* bytes that compress well */
 
@@ -29,7 +29,7 @@ static void ngx_http_aiobs_sentry_pack(ngx_http_aiobs_sentry_t *sentry,
 static u_char *ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_item_t *item, u_char *now, u_char *p);
 static u_char *ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry,
-    u_char *trace, u_char *p);
+    u_char *lot, u_char *p);
 static void ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv);
 
 
@@ -50,7 +50,7 @@ const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type = {
 
 void
 ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item,
-    u_char *id, u_char *trace, u_char *payload,
+    u_char *id, u_char *trace, u_char *lot, u_char *payload,
     ngx_http_aiobs_sentry_out_t *out)
 {
     size_t                  len;
@@ -73,6 +73,7 @@ ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry, ngx_uint_t item,
     if (it) {
         p = ngx_cpymem(it->data, id, NGX_HTTP_AIOBS_SENTRY_ID_LEN);
         p = ngx_cpymem(p, trace, NGX_HTTP_AIOBS_TRACE_ID_LEN);
+        p = ngx_cpymem(p, lot, NGX_HTTP_AIOBS_TRACE_LOT);
         p = ngx_cpymem(p, &name, sizeof(uint16_t));
         p = ngx_cpymem(p, out->name.data, name);
         ngx_memcpy(p, payload, len);
@@ -173,14 +174,15 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_item_t *item, u_char *now, u_char *p)
 {
     size_t     len;
-    u_char    *id, *trace, *name;
+    u_char    *id, *trace, *lot, *name;
     uint16_t   n;
 
     id = item->data;
     trace = id + NGX_HTTP_AIOBS_SENTRY_ID_LEN;
+    lot = trace + NGX_HTTP_AIOBS_TRACE_ID_LEN;
     name = id + NGX_HTTP_AIOBS_SENTRY_HEAD;
 
-    ngx_memcpy(&n, trace + NGX_HTTP_AIOBS_TRACE_ID_LEN, sizeof(uint16_t));
+    ngx_memcpy(&n, lot + NGX_HTTP_AIOBS_TRACE_LOT, sizeof(uint16_t));
 
     len = item->len - NGX_HTTP_AIOBS_SENTRY_HEAD - n;
 
@@ -192,7 +194,7 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
                     &sentry->public_key);
 
     if (!(item->kind & NGX_HTTP_AIOBS_SENTRY_FROZEN)) {
-        p = ngx_http_aiobs_sentry_sampling(sentry, trace, p);
+        p = ngx_http_aiobs_sentry_sampling(sentry, lot, p);
 
         if (n) {
             p = ngx_sprintf(p, ",\"transaction\":%*s", (size_t) n, name);
@@ -218,7 +220,7 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
  */
 
 static u_char *
-ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry, u_char *trace,
+ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry, u_char *lot,
     u_char *p)
 {
     uint64_t  n;
@@ -229,7 +231,7 @@ ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry, u_char *trace,
         return p;
     }
 
-    n = (uint64_t) ngx_hextoi(trace + NGX_HTTP_AIOBS_TRACE_ID_LEN - 14, 14);
+    n = (uint64_t) ngx_hextoi(lot, NGX_HTTP_AIOBS_TRACE_LOT);
 
     return ngx_sprintf(p, ",\"sample_rand\":\"0.%09uL\",\"sampled\":\"%s\"",
                        (uint64_t) ((double) (n >> 8) / (1ULL << 48) * 1e9),

@@ -144,7 +144,7 @@ extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type;
  * below item is ngx_http_aiobs_sentry_item_kind() of what is sent.
  */
 void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
-    ngx_uint_t item, u_char *id, u_char *trace, u_char *payload,
+    ngx_uint_t item, u_char *id, u_char *trace, u_char *lot, u_char *payload,
     ngx_http_aiobs_sentry_out_t *out);
 
 

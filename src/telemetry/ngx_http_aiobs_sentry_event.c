@@ -104,7 +104,8 @@ ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR
                                | ngx_http_aiobs_sentry_frozen(r, ctx), id,
-                               ctx->trace.trace_id, buf, &out);
+                               ctx->trace.trace_id,
+                               ngx_http_aiobs_trace_lot(ctx), buf, &out);
 }
 
 
@@ -295,7 +296,7 @@ ngx_http_aiobs_sentry_fault(const char *component, const char *message)
 
     /* of no trace: an id that no other has */
 
-    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id, id,
+    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR, id, id, id,
                                buf, &out);
 }
 

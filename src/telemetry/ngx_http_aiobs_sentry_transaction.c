@@ -4,7 +4,7 @@
  *
  * A transaction of Sentry: the request, and a span for every try of the
  * upstream; sampled as a trusted client says, else by the trace id, so that all
- * services of a trace agree,
+ * services of a trace agree, unless a stranger chose it,
  * https://develop.sentry.dev/sdk/foundations/data-model/event-payloads/transaction/
  */
 
@@ -26,7 +26,7 @@ static void ngx_http_aiobs_sentry_call(ngx_http_aiobs_sentry_out_t *out,
 
 
 u_char
-ngx_http_aiobs_sentry_flag(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
+ngx_http_aiobs_sentry_flag(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     uint64_t                     rate;
     ngx_http_aiobs_main_conf_t  *amcf;
@@ -34,7 +34,9 @@ ngx_http_aiobs_sentry_flag(ngx_http_request_t *r, ngx_http_aiobs_trace_t *t)
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
     rate = amcf->sentry->traces_sample_rate;
 
-    return rate == 0 ? '\0' : '0' + ngx_http_aiobs_trace_below(t, rate);
+    return rate == 0 ? '\0'
+           : '0' + ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_lot(ctx),
+                                              rate);
 }
 
 
@@ -85,8 +87,8 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     item |= ngx_http_aiobs_sentry_frozen(r, ctx);
 
-    ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id, buf,
-                               &out);
+    ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id,
+                               ngx_http_aiobs_trace_lot(ctx), buf, &out);
 }
 
 
@@ -99,7 +101,7 @@ ngx_http_aiobs_sentry_sampled(ngx_http_aiobs_sentry_t *sentry,
     flag = ngx_http_aiobs_sentry_inherited(ctx);
 
     return flag ? flag == '1'
-                : ngx_http_aiobs_trace_below(ngx_http_aiobs_trace(ctx),
+                : ngx_http_aiobs_trace_below(ngx_http_aiobs_trace_lot(ctx),
                                              sentry->traces_sample_rate);
 }
 

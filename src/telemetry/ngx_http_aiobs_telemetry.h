@@ -108,7 +108,7 @@ void ngx_http_aiobs_sentry(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
  * or '0'; '\0': none does, and that is not decided here.
  */
 u_char ngx_http_aiobs_sentry_flag(ngx_http_request_t *r,
-    ngx_http_aiobs_trace_t *t);
+    ngx_http_aiobs_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_AIOBS_TELEMETRY_H_INCLUDED_ */
