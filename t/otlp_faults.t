@@ -47,6 +47,50 @@ my %words = (
 $t->upstream(7, sub { my ($req, $c) = @_; my ($type, $body) = @{$words{$req->{uri} =~ m{^/(\w+)} ? $1 : ''}};
     $t->answer($c, 200, ['Content-Type', $type], $body) });
 
+# gRPC whose trailers libcurl may lose, as they come together with a GOAWAY, or that has none
+
+use constant { DATA => 0, HEADERS => 1, SETTINGS => 4, GOAWAY => 7 };
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream) . $payload;
+}
+
+sub headers {
+    my ($flags, @h) = @_;
+    my $block = '';
+    while (my ($name, $value) = splice @h, 0, 2) { $block .= pack 'C C/a C/a', 0, $name, $value }
+    return frame(HEADERS, 4 | $flags, 1, $block);
+}
+
+my ($grpc, $goaway) = (headers(0, ':status', 200, 'content-type', 'application/grpc'), frame(GOAWAY, 0, 0, pack 'NN', 1, 0));
+
+# port, spans taken and rejected, requests that count as failed, the answer
+
+my %lost = (
+    'trailers with a GOAWAY' => [10, 1, 0, 0, $grpc . frame(DATA, 0, 1, pack 'CN/a', 0, '') . headers(1, 'grpc-status', 0) . $goaway],
+    'a partial success with a GOAWAY' => [11, 0, 1, 0,
+        $grpc . frame(DATA, 0, 1, pack 'CN/a', 0, "\x0a\x02\x08\x01") . headers(1, 'grpc-status', 0) . $goaway],
+    'no trailers' => [12, 1, 0, 0, $grpc . frame(DATA, 1, 1, pack 'CN/a', 0, '')],
+    'half a message' => [13, 0, 0, 1, $grpc . frame(DATA, 1, 1, "\0\0\0\0\x05\x0a")],
+    'no message' => [14, 0, 0, 1, $grpc . frame(DATA, 1, 1, '')],
+    'another type' => [15, 0, 0, 1, headers(0, ':status', 200, 'content-type', 'text/html') . frame(DATA, 1, 1, pack 'CN/a', 0, '')],
+);
+
+for my $name (keys %lost) {
+    my ($port, $answer) = @{$lost{$name}}[0, 4];
+
+    $t->upstream($port, sub {
+        my ($req, $c) = @_;
+        my $bytes = $req->{body};
+        $c->sysread($bytes, 65536, length $bytes) or return until $bytes =~ /\0[\x01\x09]\0\0\0\x01.*aiobs/s;     # the end of its data
+        open my $seen, '>>', $t->dir . "/lost-$port" or die;
+        syswrite $seen, '.';
+        $c->syswrite(frame(SETTINGS, 0, 0, '') . frame(SETTINGS, 1, 0, '') . $answer);
+        Aiobs::read_all($c, 1);
+    });
+}
+
 sub conf {
     my ($endpoint, $more) = @_;
     my $interval = $more =~ /interval/ ? '' : 'interval 50ms;';
@@ -214,6 +258,19 @@ answers(rejected => 1);
 traffic(1);
 reaches(2, 'dropped_total', 'a partial success', reason => 'rejected');
 reaches(1, 'failed_total', "counted by status: $_", reason => $_) for qw(grpc_14 grpc_8 grpc_3);
+
+for my $name (sort keys %lost) {
+    my ($port, $took, $rejected, $failed) = @{$lost{$name}};
+    my $now = sub { return (metric('sent_total'), metric('dropped_total', reason => 'rejected'), metric('dropped_total', reason => 'refused'),
+        metric('failed_total', reason => 'garbage')) };
+    use_conf('grpc://127.0.0.1:' . $t->port($port), 'compression none;');
+    my @before = $now->();
+    traffic(1);
+    my @after;
+    ok(Aiobs::wait_for(sub { metric('queue_length') == 0 && (@after = $now->()) && "@after" ne "@before" }, 10), "gRPC, $name: it is over");
+    is(join(' ', map { $after[$_] - $before[$_] } 0 .. 3), "$took $rejected $failed $failed", "$name: what was taken, rejected, refused, failed");
+    is(Aiobs::slurp($t->dir . "/lost-$port"), '.', "$name: sent once");
+}
 
 # --- no OTLP at all ---
 

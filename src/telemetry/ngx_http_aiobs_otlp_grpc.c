@@ -20,6 +20,8 @@
 #define NGX_HTTP_AIOBS_GRPC_DELAY_MAX  3600     /* seconds */
 
 
+static ngx_uint_t ngx_http_aiobs_otlp_grpc_whole(
+    const aiobs_http_answer_t *answer);
 static void ngx_http_aiobs_otlp_grpc_failed(const aiobs_http_answer_t *answer,
     ngx_int_t status, ngx_http_aiobs_export_verdict_t *verdict);
 static void ngx_http_aiobs_otlp_say(char *to, size_t size, const u_char *text,
@@ -42,6 +44,10 @@ ngx_http_aiobs_otlp_judge_grpc(const aiobs_http_answer_t *answer,
     const char  *value;
 
     value = aiobs_http_header(answer, "grpc-status");
+
+    if (value[0] == '\0' && ngx_http_aiobs_otlp_grpc_whole(answer)) {
+        value = "0";
+    }
 
     if (answer->status != 200 || answer->error != AIOBS_HTTP_OK
         || value[0] == '\0')
@@ -72,6 +78,28 @@ ngx_http_aiobs_otlp_judge_grpc(const aiobs_http_answer_t *answer,
         (void) ngx_http_aiobs_otlp_partial((u_char *) answer->body + 5,
                                            answer->len - 5, verdict);
     }
+}
+
+
+/*
+ * A message, which only comes of what was taken.  libcurl (7.88 does) may lose
+ * trailers that it reads together with a GOAWAY, which a receiver says when it
+ * closes a connection that has become old.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_otlp_grpc_whole(const aiobs_http_answer_t *answer)
+{
+    u_char      *p;
+    const char  *type;
+
+    type = aiobs_http_header(answer, "content-type");
+    p = (u_char *) answer->body;
+
+    return ngx_strncmp(type, "application/grpc", 16) == 0
+           && answer->len >= 5 && p[0] == 0
+           && ((size_t) p[1] << 24 | p[2] << 16 | p[3] << 8 | p[4])
+              == answer->len - 5;
 }
 
 
