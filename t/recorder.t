@@ -40,6 +40,22 @@ $t->upstream(1, sub {
         usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15 } }));
 });
 
+# an application that asks the gateway for models twice, in the name of its client
+
+$t->port(0);                            # which the process below is to know
+
+$t->upstream(2, sub {
+    my ($req, $c) = @_;
+    my $id = $req->{headers}{'x-request-id'};
+
+    for my $pass (1, 2) {
+        $t->post(0, '/v1/chat/completions?' . ($pass == 1 ? 'good' : 'fail'), { model => 'gpt-4o' }, 'X-Request-ID', $id);
+        Aiobs::wait_for(sub { (() = $t->get(0, "/requests?id=$id&limit=9")->{body} =~ /"status_code"/g) == $pass }, 20);
+    }
+
+    $t->answer($c, 200, [], 'done');
+});
+
 my $conf = <<'EOF';
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 aiobs_recorder 50;
@@ -49,6 +65,7 @@ server {
     listen 127.0.0.1:%%PORT_0%%;
     aiobs on;
     location / { return 204; }
+    location /app/ { proxy_pass http://127.0.0.1:%%PORT_2%%; }
     location /v1/ { aiobs_auth optional; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location = /requests { aiobs_requests; }
@@ -105,6 +122,22 @@ my $record = $t->json($r);
 delete $_->{timestamp} for $line, $record;
 is_deeply($record, $line, 'one record by its id: as in the log');
 is($t->get(0, '/requests?id=nobody')->{status}, 404, 'none of that id');
+
+# a request that comes by several times has a record of each pass
+
+call('nested', '/app/x');
+my @passes = ('200 /app/x', '500 /v1/chat/completions', '200 /v1/chat/completions');
+$record = $t->json($t->get(0, '/requests?id=nested'));
+is("$record->{status_code} $record->{path}", $passes[0], 'the record of an id: the last to end, which is the client\'s');
+
+for my $limit (500, 3, 2) {
+    my $all = list("id=nested&limit=$limit");
+    is_deeply([map { "$_->{status_code} $_->{path}" } @{$all->{requests}}], [@passes[0 .. ($limit > 2 ? 2 : 1)]], "with limit=$limit: all of them");
+    is_deeply($all->{in_flight}, [], 'of which none is under way');
+}
+
+is_deeply(list('id=nobody&limit=1'), { in_flight => [], requests => [] }, 'and a list of nothing');
+is(() = $t->get(0, '/requests?format=html&id=nested')->{body} =~ m{<details open><summary>nested</summary>}g, 3, 'the page has all of them');
 
 for my $args ('status=6xx', 'status=x', 'limit=0', 'limit=501', 'min_duration=x', 'format=xml', 'user=' . 'u' x 201) {
     $r = $t->get(0, "/requests?$args");
@@ -222,7 +255,7 @@ $t->expect_error('exited on signal 9');
 kill KILL => @old;
 Aiobs::wait_for(sub { my %w = map { $_ => 1 } $t->workers; keys %w == 2 && !grep { $w{$_} } @old }, 10);
 is(scalar(in_flight()), 0, 'what a dead worker had is gone');
-like(ids(), qr/hold1 .*xss ours private none slow fail ok/, 'what was finished is kept');
+like(ids(), qr/hold1 .*xss ours private (?:nested ){3}none slow fail ok/, 'what was finished is kept');
 
 $t->reload;
 like(ids(), qr/ok$/, 'over a reload too');

@@ -189,7 +189,7 @@ ngx_http_aiobs_requests_create(ngx_http_request_t *r,
     if (filter->html) {
         ngx_http_aiobs_page_head(requests);
 
-    } else if (filter->id.len == 0) {
+    } else if (!filter->one) {
         ngx_http_aiobs_requests_text(requests, "{\"in_flight\":[");
     }
 
@@ -256,7 +256,7 @@ ngx_http_aiobs_requests_turn(ngx_http_aiobs_requests_t *requests)
         if (requests->filter.html) {
             ngx_http_aiobs_page_middle(requests);
 
-        } else if (requests->filter.id.len == 0) {
+        } else if (!requests->filter.one) {
             ngx_http_aiobs_requests_text(requests, "],\"requests\":[");
         }
     }
@@ -265,7 +265,7 @@ ngx_http_aiobs_requests_turn(ngx_http_aiobs_requests_t *requests)
 
         if (requests->next == requests->oldest
             || requests->found == requests->filter.limit
-            || (requests->found && requests->filter.id.len)
+            || (requests->found && requests->filter.one)
             || requests->failed)
         {
             return NGX_OK;
@@ -336,7 +336,7 @@ ngx_http_aiobs_requests_flight(ngx_http_aiobs_requests_t *requests,
         return;
     }
 
-    if (requests->filter.id.len) {
+    if (requests->filter.one) {
         return;
     }
 
@@ -395,14 +395,13 @@ ngx_http_aiobs_requests_send(ngx_http_aiobs_requests_t *requests)
         ngx_str_set(&r->headers_out.content_type, "text/html; charset=utf-8");
         r->headers_out.content_type_len = sizeof("text/html") - 1;
 
-    } else if (requests->filter.id.len && requests->found == 0) {
+    } else if (requests->filter.one && requests->found == 0) {
         return ngx_http_aiobs_requests_refuse(r, NGX_HTTP_NOT_FOUND,
                                               "no such request");
 
     } else {
         ngx_http_aiobs_requests_text(requests,
-                                     requests->filter.id.len ? "\n"
-                                                                  : "]}\n");
+                                     requests->filter.one ? "\n" : "]}\n");
         ngx_str_set(&r->headers_out.content_type, "application/json");
         r->headers_out.content_type_len = r->headers_out.content_type.len;
     }

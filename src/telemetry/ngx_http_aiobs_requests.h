@@ -29,6 +29,7 @@ typedef struct {
     ngx_str_t                    user;
     ngx_str_t                    model;
     ngx_uint_t                   html;
+    ngx_uint_t                   one;        /* a record, and no list of them */
 } ngx_http_aiobs_requests_filter_t;
 
 

@@ -305,10 +305,12 @@ ngx_http_aiobs_requests_numbers(ngx_http_request_t *r,
     ngx_str_t  value;
 
     filter->limit = NGX_HTTP_AIOBS_REQUESTS_LIMIT;
+    filter->one = filter->id.len && !filter->html;
 
     if (ngx_http_arg(r, (u_char *) "limit", 5, &value) == NGX_OK
         && value.len)
     {
+        filter->one = 0;
         n = ngx_atoi(value.data, value.len);
 
         if (n < 1 || n > NGX_HTTP_AIOBS_REQUESTS_LIMIT_MAX) {
