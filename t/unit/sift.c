@@ -11,16 +11,10 @@
  */
 
 
+#include "store_calls.h"
 #include "keys/aiobs_store_sqlite.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-
-static const aiobs_actor_t  who = { "test:unit", "request-1" };
-
-static aiobs_store_t  *store;
 
 
 static void
@@ -201,25 +195,5 @@ command(int n, char **v)
 int
 main(int argc, char **argv)
 {
-    int  rc, i, n;
-
-    rc = aiobs_store_open(argv[1], AIOBS_STORE_CREATE, 5000, &store);
-
-    if (rc != AIOBS_STORE_OK) {
-        printf("%d %s\n", rc, aiobs_store_error(store));
-        aiobs_store_close(store);
-        return 1;
-    }
-
-    for (i = 2; i < argc; i += n + 1) {
-        for (n = 0; i + n < argc && strcmp(argv[i + n], ",") != 0; n++) {
-            /* void */
-        }
-
-        command(n, argv + i);
-    }
-
-    aiobs_store_close(store);
-
-    return 0;
+    return calls(argc, argv, command);
 }

@@ -11,17 +11,12 @@
  */
 
 
-#include "keys/aiobs_store_manage.h"
+#include "store_calls.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 
-static const aiobs_actor_t  who = { "test:unit", "request-1" };
-
-static aiobs_store_t        *store;
-static aiobs_store_place_t   place, seen;
+static aiobs_store_place_t  place, seen;
 
 
 static const char *
@@ -295,30 +290,19 @@ command(int n, char **v)
 }
 
 
+static void
+told(int n, char **words)
+{
+    int  rc;
+
+    rc = command(n, words);
+    printf("%d%s%s\n", rc, rc == AIOBS_STORE_FAILED ? " " : "",
+           rc == AIOBS_STORE_FAILED ? aiobs_store_error(store) : "");
+}
+
+
 int
 main(int argc, char **argv)
 {
-    int  rc, i, n;
-
-    rc = aiobs_store_open(argv[1], AIOBS_STORE_CREATE, 5000, &store);
-
-    if (rc != AIOBS_STORE_OK) {
-        printf("%d %s\n", rc, aiobs_store_error(store));
-        aiobs_store_close(store);
-        return 1;
-    }
-
-    for (i = 2; i < argc; i += n + 1) {
-        for (n = 0; i + n < argc && strcmp(argv[i + n], ",") != 0; n++) {
-            /* void */
-        }
-
-        rc = command(n, argv + i);
-        printf("%d%s%s\n", rc, rc == AIOBS_STORE_FAILED ? " " : "",
-               rc == AIOBS_STORE_FAILED ? aiobs_store_error(store) : "");
-    }
-
-    aiobs_store_close(store);
-
-    return 0;
+    return calls(argc, argv, told);
 }
