@@ -140,8 +140,9 @@ extern ngx_http_aiobs_sentry_t  *ngx_http_aiobs_sentry_worker;
 extern const ngx_http_aiobs_exporter_type_t  ngx_http_aiobs_sentry_type;
 
 /*
- * Queues a payload that is whole; id: of the event, trace: hex.  Here and
- * below item is ngx_http_aiobs_sentry_item_kind() of what is sent.
+ * Queues a payload that is whole; id: of the event, trace: hex; lot: see
+ * ngx_http_aiobs_trace_lot().  Here and below item is
+ * ngx_http_aiobs_sentry_item_kind() of what is sent.
  */
 void ngx_http_aiobs_sentry_push(ngx_http_aiobs_sentry_t *sentry,
     ngx_uint_t item, u_char *id, u_char *trace, u_char *lot, u_char *payload,
