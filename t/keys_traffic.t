@@ -15,10 +15,9 @@ use AiobsKeys;
 use Digest::SHA qw(sha256_hex);
 use IPC::Open3 qw(open3);
 use JSON::PP qw(decode_json);
-use List::Util qw(min);
 use POSIX qw(strftime);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 my $t = Aiobs->new;
 provider($t, 0);
@@ -72,25 +71,23 @@ sub settled {
 
 # --- revoked and restored under traffic, by two workers ---
 
-my ($least, $wrong) = (60, 0);
+my $wrong = 0;
 
 for (1 .. 2) {
     for my $do (['revoke', 401, 200], ['restore', 200, 401]) {
         my ($what, $after, $before) = @$do;
         cli($what, id($key{busy}));
-        my $since = time;
-        my $status = 0;
-        while ($status != $after && time - $since < 20) {
+        my $status;
+        wait_for(sub {
             $status = call($t, 1, $key{busy})->{status};
             $wrong += $status != $after && $status != $before;
-        }
-        $least = min($least, time - $since);
+            return $status == $after;
+        });
         is($status, $after, "a key works or not: $what");
         $wrong += call($t, 1, $key{busy})->{status} != $after for 1 .. 50;
     }
 }
 
-cmp_ok($least, '<', 1.2, 'within a second, unless the machine has no time');
 is($wrong, 0, 'nothing else comes of it');
 
 # --- forgotten in the middle of a request ---
@@ -98,9 +95,9 @@ is($wrong, 0, 'nothing else comes of it');
 my $held = $t->connect(1);
 my $body = '{"model":"gpt-4o","messages":[],"until":"' . $t->dir . '/go"}';
 is(call($t, 1, $key{'zaphod.b'})->{status}, 200, 'a user');
-$held->syswrite("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: held\r\n"
+$held->syswrite("POST /v1/chat/completions?held HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: held\r\n"
     . "Authorization: Bearer $key{'zaphod.b'}\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
-sleep 0.5;
+ok(wait_for(sub { slurp($t->dir . '/seen') =~ /held/ }), 'a call goes on');
 is((cli('forget', 'zaphod.b'))[0], 0, 'is forgotten');
 my $n = 2;
 ok(wait_for(sub { call($t, 1, $key{'zaphod.b'})->{status} == 401 || !$n++ }, 5), 'his key is refused');
@@ -119,7 +116,7 @@ unlike(join(' ', map { $_ // '' } %{$t->log_of($refused)}), qr/zaphod/, 'nor in 
 is(settled($key{plain}), 200, 'a call of team red');
 ok(wait_for(sub { calls_of($key{plain}) == 1 }, 10), 'is booked');
 cli('set', id($key{plain}), '--label', 'team=blue');
-sleep 1.3;
+followed($t, '/v1/models');
 is(settled($key{plain}), 200, 'one of team blue');
 ok(wait_for(sub { calls_of($key{plain}) == 2 }, 10), 'is, too');
 is(spent('label', 'team')->{blue}{calls}, 2, 'spend tells by the label of now');
@@ -128,7 +125,7 @@ like($t->get(1, '/metrics')->{body}, qr/^llm_group_tokens_total\{group="blue",to
 
 # --- rotation with grace: one account, two keys, twice ---
 
-my ($rc, $out) = cli('rotate', id($key{budget}), '--grace', '3s');
+my ($rc, $out) = cli('rotate', id($key{budget}), '--grace', '1h');
 my ($second) = $out =~ /(sk-\S+)/;
 is((cli('rotate', id($key{budget})))[0], 1, 'a key is rotated once');
 ($rc, $out) = cli('rotate', id($second), '--grace', '1h');
@@ -143,7 +140,11 @@ ok(wait_for(sub { calls_of($third) == 1 && calls_of($key{budget}) == 2 && calls_
 is(spent('user')->{budget}{calls}, 4, 'all for one user');
 is(spent('label', 'team')->{red}{calls} - calls_of($key{busy}), 4, 'and for one team');
 
-ok(wait_for(sub { call($t, 1, $key{budget})->{status} == 401 }, 10), 'the first ends with its grace');
+my ($ends) = sql($t, "SELECT strftime('%s', expires_at) - strftime('%s', 'now') FROM aiobs_key_attrs WHERE hash = ?",
+    sha256_hex($key{budget}));
+ok($ends->[0] > 2000 && $ends->[0] <= 3600, 'the first has an hour left') or diag($ends->[0]);
+set_attrs($t, $key{budget}, expires_at => strftime('%Y-%m-%dT%H:%M:%S', gmtime));
+ok(wait_for(sub { call($t, 1, $key{budget})->{status} == 401 }, 10), 'it ends with its grace');
 is(call($t, 1, $second)->{status}, 429, 'the second does not');
 is((cli('rotate', id($key{budget})))[0], 1, 'what has expired is not rotated');
 cli('revoke', id($third));
@@ -172,13 +173,17 @@ ok(wait_for(sub { calls_of($_) == 2 }, 10), 'is written down') for @kept{qw(kept
 
 system('sqlite3', $t->store, '.timeout 5000', '.restore ' . $t->store . '.copy') == 0 or die;
 ok(wait_for(sub { call($t, 1, $new)->{status} == 401 }, 3), 'a key that the backup does not have ends');
+my $since = time;
 is(settled($kept{$_}), 200, "$_ goes on") for qw(kept limited);
 ok(wait_for(sub { calls_of($kept{$_}) == 2 }, 10), "$_: spend goes on from the backup's") or diag(calls_of($kept{$_})) for qw(kept limited);
 is(join(' ', map { settled($kept{limited}) } 1 .. 2), '200 429', 'the limit from what nginx knows');
+ok(wait_for(sub { calls_of($kept{limited}) == 3 }), 'what goes is booked');
 sleep 3;
 is(calls_of($kept{limited}), 3, 'nothing is booked twice');
-my ($used) = sql($t, 'SELECT last_used FROM api_keys WHERE hash = ?', sha256_hex($kept{kept}));
-cmp_ok($used->[0] // '', 'ge', strftime('%Y-%m-%dT%H:%M:%S', gmtime(time - 20)), 'last_used goes on');
+ok(wait_for(sub {
+    my ($used) = sql($t, 'SELECT last_used FROM api_keys WHERE hash = ?', sha256_hex($kept{kept}));
+    return ($used->[0] // '') ge strftime('%Y-%m-%dT%H:%M:%S', gmtime($since));
+}), 'last_used goes on');
 
 # --- the share of this node, of a day ---
 

@@ -85,12 +85,12 @@ sub exemplars {
 
         is_deeply($e->[0], { trace_id => $trace, request_id => 'the.request' },
             "$name has an exemplar");
-        cmp_ok(abs(($e->[2] // 0) - $began), '<=', 10, 'with its time');
+        cmp_ok(abs(($e->[2] // 0) - $began), '<=', 600, 'with its time');
     }
 
     is($e{'http_requests_total /v1/'}[1], 1, 'what a counter went up by');
-    cmp_ok($e{'llm_call_duration_seconds_bucket /v1/'}[1], '<=', 10,
-        'or what was observed');
+    cmp_ok($e{'llm_call_duration_seconds_bucket /v1/'}[1], '<=', 600,
+        'or what was observed, in seconds');
 
     is($e{'http_requests_total /a'}[0]{request_id}, 'x' x 78,
         '128 characters are allowed');
@@ -113,7 +113,7 @@ sub created {
         'http_requests_created{handler="/a",method="GET",status="200"}',
         'aiobs_unpriced_calls_created')
     {
-        cmp_ok(abs(($m->{$name} // 0) - $began), '<=', 10, $name);
+        cmp_ok(abs(($m->{$name} // 0) - $began), '<=', 600, $name);
     }
 
     ok(!grep({ /inprogress_created|aiobs_zone.*_created|build/ && /created/ }

@@ -115,9 +115,9 @@ sub use_conf {
     my @old;
     Aiobs::wait_for(sub { @old = $t->workers }, 20);        # it may just have been started
     $t->reload(conf($endpoint, $more));
-    Aiobs::wait_for(sub {
+    return Aiobs::wait_for(sub {
         !grep { kill(0 => $_) && ($gone || Aiobs::slurp("/proc/$_/cmdline") !~ /shutting down/) } @old
-    }, 20) or fail('old workers leave');
+    }, 20) || fail('old workers leave');
 }
 
 my $n = 0;
@@ -171,9 +171,9 @@ is(metric('queue_length'), 5, 'all of it waits');
 my (undef, $pid) = AiobsPeers::otlp($t, 5, 6);
 ok(arrived($id), 'and arrives when the receiver is there');
 is_deeply([sort(spans())], ['q0' .. 'q4'], 'once');
-is(metric('queue_length'), 0, 'nothing waits');
+ok(Aiobs::wait_for(sub { metric('queue_length') == 0 }), 'nothing waits');
 like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+": Failed to connect[^\n]*; 0 dropped, \d+ waiting/, 'told');
-like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+" works again/, 'and that it is over');
+ok(Aiobs::wait_for(sub { $t->error_log =~ qr/exporter "otlp" to "127\.0\.0\.1:\d+" works again/ }), 'and that it is over');
 
 $t->kill_wait($pid, 'TERM');
 $id = traffic(2);
@@ -342,7 +342,7 @@ cmp_ok($rss->() - $small, '<', $kept, 'memory is flat');
 is(metric('queue_length'), 20, 'the queue is full');
 cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 2050, 'what finds no room is counted');
 
-use_conf(http(2), 'queue_bytes 1k; timeout 60s;', 1);
+use_conf(http(2), 'queue_bytes 1k; timeout 600s; retry_time 600s;', 1);
 $before = metric('dropped_total', reason => 'queue_full');
 is($pipelined->(), 100, 'another that hangs');
 cmp_ok(metric('queue_length'), '<', 3, 'a kilobyte of spans waits');
@@ -350,9 +350,7 @@ cmp_ok(metric('dropped_total', reason => 'queue_full') - $before, '>=', 97, 'and
 
 # --- reload, quit, crash ---
 
-my $start = time;
-use_conf(http(5), 'interval 60s;', 1);
-cmp_ok(time - $start, '<', 10, 'a reload does not wait for the one that hangs');
+ok(use_conf(http(5), 'interval 60s;', 1), 'a reload does not wait for the one that hangs');
 $before = metric('dropped_total', reason => 'exit');
 cmp_ok($before, '>=', 20, 'what it did not take is counted');
 

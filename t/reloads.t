@@ -67,7 +67,7 @@ sub clients {
         my ($stop, $done) = (0, '');
         local $SIG{TERM} = sub { $stop = 1 };
 
-        for (my $i = 0; !$stop; $i++) {
+        for (my $i = 0; !$stop || $i < ($client <= 2 ? 2 : 14); $i++) {
             my $id = "$phase-$client-$i";
             my $what = $client <= 2 ? 'stream' : $i % 10 == 3 ? 'fail' : 'plain';
             my $got = eval { $t->post(1, "/v1/chat/completions?$what", '{"model":"gpt-4o"}', 'X-Request-ID', $id) };

@@ -31,7 +31,7 @@ $t->upstream(1, sub {
     return $t->answer($c, 200, [], encode_json($req->{headers})) if $req->{uri} =~ m{/(?:x|models)$};
     return $t->answer($c, 503, ['Content-Type', 'application/json', 'X-Request-Id', 'req_9'],
         '{"error":{"message":"secret prompt","type":"server_error"}}') if $req->{uri} =~ /fail/;
-    return sleep 5 if $req->{uri} =~ /slow/;
+    return $c->sysread(my $nothing, 1) if $req->{uri} =~ /slow/;
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $req->{uri} =~ /short/;
     return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /limit/;
 
@@ -65,7 +65,6 @@ real_ip_header X-Real-IP;
 server {
     listen 127.0.0.1:%%PORT_0%%;
     aiobs on;
-    proxy_read_timeout 300ms;
     location / { return 204; }
     location /app/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /linked/ { aiobs_trace on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
@@ -74,6 +73,7 @@ server {
     location /moved { error_page 502 = /down/again; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /v1/ { aiobs_auth optional; aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://tries; }
+    location = /slow/v1/chat/completions { aiobs_llm openai; proxy_read_timeout 300ms; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location = /metrics { aiobs_metrics; }
 }
@@ -169,7 +169,7 @@ my ($unread) = Aiobs::wait_for(sub { (grep { $_->{logentry}{message} eq 'none: h
 is($unread->{transaction}, 'none', 'what cannot be read has no method');
 $t->get(0, '/down', 'X-Request-ID', 'down');
 is(item('event', 'down')->{exception}{values}[0]{type}, 'http_502', 'an upstream that is away');
-$t->post(0, '/v1/chat/completions?slow', $chat, 'X-Request-ID', 'slow');
+$t->post(0, '/slow/v1/chat/completions', $chat, 'X-Request-ID', 'slow');
 is(item('event', 'slow')->{tags}{error_type}, 'timeout', 'a timeout');
 $t->post(0, '/v1/chat/completions', { %$chat, stream => JSON::PP::true }, 'X-Request-ID', 'stream');
 $e = item('event', 'stream');

@@ -147,30 +147,35 @@ is(row($bob, 'gpt-4o', 'chat', 5), "$day|gpt-4o|chat|5|50|25|0|0|250|0",
 
 # --- and the store is locked meanwhile ---
 
-sub locked_for {
-    my ($seconds) = @_;
+sub locked {
     unlink $t->dir . '/locked';
     my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\n"
         . 'c = sqlite3.connect("' . $t->store . '", isolation_level=None, timeout=20)'
-        . "\nc.execute('BEGIN IMMEDIATE')\nopen('" . $t->dir . "/locked', 'w').close()\ntime.sleep($seconds)\n"]);
-    wait_for(sub { -e $t->dir . '/locked' }, 20);
+        . "\nc.execute('BEGIN IMMEDIATE')\nopen('" . $t->dir . "/locked', 'w').close()\ntime.sleep(600)\n"]);
+    wait_for(sub { -e $t->dir . '/locked' }, 20) or fail('locked');
     return $pid;
 }
 
 $t->start($conf, workers => 1);
 call($t, 1, $bob);
 ($old) = $t->workers;
-locked_for(3);
+my $locker = locked();
 $t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
 $t->reload($conf, workers => 1);
 ok(-e "/proc/$old", 'the old worker waits for the store');
+$t->kill_wait($locker, 'TERM');
 is(row($bob, 'gpt-4o', 'chat', 7), "$day|gpt-4o|chat|7|70|35|0|0|350|0", 'a reload loses nothing by a lock');
 ok(wait_for(sub { !-e "/proc/$old" }, 10), 'then it is gone');
 unlike($t->get(1, '/metrics')->{body}, qr/^aiobs_usage_lost_total\S* [1-9]/m, 'nothing is told as lost');
-locked_for(2);
+$locker = locked();
 $t->log_of(call($t, 1, $bob)->{headers}{'x-request-id'});
+($old) = $t->workers;
+kill QUIT => $t->{nginx_pid};
+ok(wait_for(sub { slurp("/proc/$old/cmdline") =~ /shutting down/ }), 'a stop');
+ok(-e "/proc/$old", 'waits for the store as well');
+$t->kill_wait($locker, 'TERM');
 $t->stop('QUIT');
-is(row($bob, 'gpt-4o', 'chat', 8), "$day|gpt-4o|chat|8|80|40|0|0|400|0", 'nor does a stop');
+is(row($bob, 'gpt-4o', 'chat', 8), "$day|gpt-4o|chat|8|80|40|0|0|400|0", 'and loses nothing by it');
 
 # a worker that ends leaves what it cannot save to those that go on
 
@@ -186,7 +191,7 @@ $t->start($conf, workers => 1);
 call($t, 1, $limited);
 is(row($limited, 'gpt-4o', 'chat', 1), "$day|gpt-4o|chat|1|10|5|0|0|50|0", 'a call with a limit');
 ($old) = $t->workers;
-my $locker = locked_for(600);
+$locker = locked();
 my $from = int time;
 $t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
 $t->reload($conf, workers => 1);
@@ -205,7 +210,7 @@ unlike($t->get(1, '/metrics')->{body}, qr/^aiobs_usage_lost_total\S* [1-9]/m, 'n
 # one that is alone does so too: nginx starts another one
 
 ($old) = $t->workers;
-$locker = locked_for(600);
+$locker = locked();
 $t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
 kill TERM => $old;
 ok(wait_for(sub { my @now = $t->workers; return @now == 1 && $now[0] != $old }, 10), 'the only worker ends');
@@ -215,7 +220,7 @@ is(row($limited, 'gpt-4o', 'chat', 3), "$day|gpt-4o|chat|3|30|15|0|0|150|0", 'th
 
 # when all end, it is said what is lost
 
-$locker = locked_for(600);
+$locker = locked();
 $t->log_of(call($t, 1, $limited)->{headers}{'x-request-id'});
 $t->stop('TERM');
 ok(-e "/proc/$locker", 'a fast stop does not wait');

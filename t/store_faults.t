@@ -156,7 +156,7 @@ for my $case (['', $spare[6]], [', after a reload', $spare[7]]) {
     is(status($limited), 200, "a key without limits$name");
     sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, 2, ?, 15)', $hash, $today);
     set_attrs($t, $limited, tokens_per_day => 40);
-    sleep 1.2;
+    followed($t, '/v1/models');
 
     my ($failed, $works) = map { said($_) } 'failed: No such file', 'works again';
     rename $t->store, $t->store . '.away' or die;
@@ -192,7 +192,7 @@ for my $case (['', $spare[8]], [', deleted', $spare[9]]) {
     is(status($once), 200, "a key without limits$name");
     sql($t, 'INSERT INTO aiobs_limit_windows VALUES (?, 2, ?, 15)', $hash, $today);
     set_attrs($t, $once, tokens_per_day => 40);
-    sleep 1.2;
+    followed($t, '/v1/models');
 
     my ($failed, $works) = map { said($_) } 'failed: No such file', 'works again';
     rename $t->store, $t->store . '.away' or die;

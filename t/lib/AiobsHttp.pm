@@ -35,7 +35,7 @@ sub connect {
     my ($self, $n) = @_;
 
     return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $self->port($n), Timeout => 10) || die "connect: $!";
+        PeerPort => $self->port($n), Timeout => 60) || die "connect: $!";
 }
 
 # sends bytes as they are, reads to the end of the connection
@@ -52,7 +52,7 @@ sub raw {
 sub read_all {
     my ($s, $timeout) = @_;
 
-    my ($data, $end) = ('', time + ($timeout || 20));
+    my ($data, $end) = ('', time + ($timeout || 60));
     my $select = IO::Select->new($s);
 
     while (time < $end) {

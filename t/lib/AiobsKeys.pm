@@ -29,7 +29,7 @@ use Time::HiRes qw(sleep);
 use Aiobs qw(spew wait_for);
 use Digest::SHA qw(sha256_hex);
 
-our @EXPORT = qw(key_with set_attrs sql provider call prices gateway);
+our @EXPORT = qw(key_with set_attrs sql provider call prices gateway followed);
 
 sub key_with {
     my ($t, $user, %attrs) = @_;
@@ -66,6 +66,21 @@ print(json.dumps(rows))' $file`;
     die "Python's sqlite3 failed: $sql" if $?;
 
     return @{decode_json($out)};
+}
+
+# until nginx knows of all that was changed in the store before: of the last change,
+# which is made here. GET of that path asks for a key
+
+sub followed {
+    my ($t, $path) = @_;
+
+    my $key = $t->key('follower');
+    my $status = sub { $t->get(1, $path, 'x-api-key', $key)->{status} };
+
+    isnt($status->(), 401, 'a key');
+    sql($t, 'UPDATE api_keys SET is_active = 0 WHERE hash = ?', sha256_hex($key));
+    ok(wait_for(sub { $status->() == 401 }), 'changes are followed');
+    return;
 }
 
 # answers in OpenAI's shape; the body says "usage": [input, output], "status",

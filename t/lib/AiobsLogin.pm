@@ -76,7 +76,7 @@ sub go {
     my $cookies = $opt{cookie} // join '; ', map { "$_=$jar->{$_}" } sort keys %$jar;
 
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
-        Timeout => 10) or return { status => 0, raw => '', body => '',
+        Timeout => 60) or return { status => 0, raw => '', body => '',
         headers => {}, all => [], url => $url };
 
     $s->syswrite("GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\n"
@@ -91,7 +91,7 @@ sub go {
         return;
     }
 
-    my $r = Aiobs::parse_response(Aiobs::read_all($s, 30));
+    my $r = Aiobs::parse_response(Aiobs::read_all($s));
     $r->{url} = $url;
 
     for (grep { $_->[0] eq 'set-cookie' } @{$r->{all}}) {

@@ -90,19 +90,25 @@ sub spew {
     return;
 }
 
-# what code returns as soon as it is true, within so many seconds
+# what code returns as soon as it is true, within so many seconds, a minute at
+# least: how fast the machine is decides nothing. In vain: nothing, and it is told
 
 sub wait_for {
     my ($code, $seconds) = @_;
 
+    $seconds = 60 if ($seconds // 0) < 60;
     my $end = time + $seconds;
 
     while (1) {
         my $v = $code->();
         return $v if $v;
-        return if time > $end;
+        last if time > $end;
         sleep 0.02;
     }
+
+    my @at = caller;
+    diag("waited $seconds seconds in vain at $at[1] line $at[2]");
+    return;
 }
 
 1;
