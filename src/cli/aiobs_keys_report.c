@@ -279,7 +279,8 @@ aiobs_keys_spend_json(aiobs_keys_spending_t *s, const aiobs_spend_row_t *row)
     o = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:I}",
                   s->by == AIOBS_SPEND_LABEL ? "label"
                                              : aiobs_keys_groups[s->by],
-                  aiobs_keys_sound(row->group), "calls", (json_int_t) row->calls,
+                  aiobs_keys_sound(row->group),
+                  "calls", (json_int_t) row->calls,
                   "input_tokens", (json_int_t) row->input,
                   "output_tokens", (json_int_t) row->output,
                   "cache_read_tokens", (json_int_t) row->cache_read,

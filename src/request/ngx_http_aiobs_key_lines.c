@@ -232,7 +232,7 @@ ngx_http_aiobs_key_lost(ngx_http_aiobs_ctx_t *ctx,
 }
 
 
-/* $http_NAME and $cookie_NAME are read once, it may be before the key is known */
+/* $http_NAME and $cookie_NAME are read once, maybe before the key is known */
 
 ngx_int_t
 ngx_http_aiobs_key_variables_init(ngx_conf_t *cf,
