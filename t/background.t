@@ -46,6 +46,11 @@ $t->upstream(0, sub {
             return;
         }
 
+        # some 15 seconds for what is behind the id
+
+        return $t->answer($c, 200, ['Content-Type', 'application/json', 'X-Accel-Limit-Rate', 100],
+            response($id, 'queued') . ' ' x 1500) if $req->{body} =~ /slowly/;
+
         return $t->answer($c, 200, ['Content-Type', 'application/json'], response($id, 'queued'));
     }
 
@@ -226,6 +231,25 @@ is($t->log_of("b$n")->{event}, 'request', 'an answer of another id');
 is(metric($tokens), $had, 'counts nothing');
 fetch('resp_completed_9');
 is(metric($tokens), $had + 10, 'and the one ordered counts');
+
+# who has the id may ask at once: the order has not come to its end then
+
+$n++;
+my $slow = $t->connect(1);
+my $body = '{"model":"m-1","background":true,"input":"slowly","metadata":"resp_completed_20"}';
+syswrite $slow, "POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: slow\r\n"
+    . "Content-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+
+my $in = '';
+
+while ($in !~ /"id":"resp_completed_20"/) {
+    sysread($slow, $in, 1, length $in) or BAIL_OUT("no answer: $in");
+}
+
+is(fetch('resp_completed_20')->{event}, 'llm_called', 'fetched before the order has come to its end');
+close $slow;
+is($t->log_of('slow')->{error_type}, 'client_abort', 'which had not');
+is(fetch('resp_completed_20')->{event}, 'request', 'once');
 
 # cancelled: what was made until then may be reported there, or when it is fetched
 

@@ -259,6 +259,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_uint_t  reads;
 
     ctx->last_buf = 0;
+    ctx->answer_read = 0;
     ctx->passing = NGX_HTTP_AIOBS_PASSING;
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
 
@@ -334,7 +335,11 @@ ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         if (b->last_buf) {
             ctx->last_buf = 1;
-            usage = NULL;
+
+            if (usage) {
+                ngx_http_aiobs_answer_whole(r, ctx);
+                usage = NULL;
+            }
         }
     }
 

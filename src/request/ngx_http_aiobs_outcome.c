@@ -19,19 +19,9 @@
 #endif
 
 
-static void ngx_http_aiobs_recognise(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, aiobs_request_record_t *asked);
-static void ngx_http_aiobs_background(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static void ngx_http_aiobs_fetch(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
-static ngx_uint_t ngx_http_aiobs_fetched(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, aiobs_usage_record_t *rec);
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
-static void ngx_http_aiobs_speech(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_price(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static const aiobs_price_t *ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx,
@@ -43,7 +33,6 @@ void
 ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_uint_t                  attempts;
-    aiobs_request_record_t     *asked;
     ngx_http_upstream_state_t  *last;
 
     if (ctx->finished) {
@@ -60,11 +49,11 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 
     ngx_http_aiobs_final_status(r);
 
-    asked = ngx_http_aiobs_llm_asked(ctx);
+    (void) ngx_http_aiobs_llm_asked(ctx);
     attempts = ngx_http_aiobs_attempts(r, &last);
 
     if (ctx->llm && aiobs_api_by_body(ctx->api)) {
-        ngx_http_aiobs_recognise(r, ctx, asked);
+        ngx_http_aiobs_answer_recognise(r, ctx);
 
         if (ctx->called) {
             ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts,
@@ -78,17 +67,16 @@ ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ctx->called = 1;
 
         if (ctx->usage) {
-            aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
-                               &ctx->answer);
-            ngx_http_aiobs_speech(r, ctx);
-            ngx_http_aiobs_background(r, ctx);
+            ngx_http_aiobs_answer_read(r, ctx);
         }
 
         ctx->error_type = ngx_http_aiobs_call_error(r, ctx, attempts, last);
         ngx_http_aiobs_price(r, ctx);
 
     } else if (ctx->usage && ctx->llm && aiobs_api_fetches(ctx->api)) {
-        ngx_http_aiobs_fetch(r, ctx);
+        if (ngx_http_aiobs_answer_fetch(r, ctx)) {
+            ngx_http_aiobs_price(r, ctx);
+        }
 
     } else if (ctx->refused) {
         ctx->error_type = (char *) ngx_http_aiobs_refusal_reason(ctx)->data;
@@ -122,122 +110,6 @@ ngx_http_aiobs_failed_late(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     return (ctx->called || ctx->broken) && ctx->error_type[0]
            && ngx_http_aiobs_status(r) < NGX_HTTP_BAD_REQUEST;
-}
-
-
-/* a path that says nothing: it was a call if the answer is that of a model */
-
-static void
-ngx_http_aiobs_recognise(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    aiobs_request_record_t *asked)
-{
-    const aiobs_api_t  *api;
-
-    if (ctx->usage == NULL) {
-        return;
-    }
-
-    aiobs_usage_finish(ctx->usage, ctx->last_buf, asked->text_tokens,
-                       &ctx->answer);
-
-    api = aiobs_usage_api(ctx->usage);
-
-    if (api == NULL) {
-        ngx_http_aiobs_no_answer(&ctx->answer);
-        return;
-    }
-
-    ctx->api = api;
-    ctx->called = 1;
-
-    ngx_http_aiobs_background(r, ctx);
-}
-
-
-/* an answer that is made after this one: its figures come with it */
-
-static void
-ngx_http_aiobs_background(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    aiobs_usage_record_t  *rec;
-
-    rec = &ctx->answer;
-
-    if (!rec->pending) {
-        return;
-    }
-
-    if (ctx->asked.background != 1 && rec->stream) {
-        rec->pending = 0;               /* it broke off, and is all there is */
-        return;
-    }
-
-    rec->source = AIOBS_SOURCE_NONE;
-    rec->input = AIOBS_ABSENT;
-    rec->output = AIOBS_ABSENT;
-
-    if (rec->id_len) {
-        ngx_http_aiobs_background_add(r, rec->id, rec->id_len);
-    }
-}
-
-
-/* a look at an answer: the first when it is finished brings its figures */
-
-static void
-ngx_http_aiobs_fetch(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    aiobs_usage_record_t  *rec;
-
-    rec = &ctx->answer;
-
-    aiobs_usage_finish(ctx->usage, ctx->last_buf, AIOBS_ABSENT, rec);
-
-    if (r->headers_out.status == NGX_HTTP_OK && !rec->pending
-        && (rec->source == AIOBS_SOURCE_REPORTED
-            || (ctx->last_buf && !aiobs_api_ends(ctx->api)))
-        && ngx_http_aiobs_fetched(r, ctx, rec))
-    {
-        ctx->called = 1;
-        ctx->fetched = 1;
-        ngx_http_aiobs_price(r, ctx);
-        return;
-    }
-
-    ngx_http_aiobs_no_answer(rec);
-}
-
-
-/*
- * Whether it was ordered here: its id, or the one it was asked for by.  A
- * path is the client's, who could name what was not answered.
- */
-
-static ngx_uint_t
-ngx_http_aiobs_fetched(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    aiobs_usage_record_t *rec)
-{
-    u_char  *p, *last;
-
-    if (rec->id_len
-        && ngx_http_aiobs_background_take(r, rec->id, rec->id_len))
-    {
-        return 1;
-    }
-
-    if (rec->id_len && !aiobs_api_renames(ctx->api)) {
-        return 0;
-    }
-
-    last = r->uri.data + r->uri.len;
-
-    if (r->uri.len && last[-1] == '/') {
-        last--;
-    }
-
-    for (p = last; p > r->uri.data && p[-1] != '/'; p--) { /* void */ }
-
-    return p < last && ngx_http_aiobs_background_take(r, (char *) p, last - p);
 }
 
 
@@ -372,28 +244,6 @@ ngx_http_aiobs_time_per_token(ngx_http_aiobs_ctx_t *ctx)
 }
 
 
-void
-ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec)
-{
-    size_t  len;
-
-    /* of the texts only the lengths */
-
-    len = offsetof(aiobs_usage_record_t, model);
-    ngx_memzero(rec, len);
-
-    rec->input = AIOBS_ABSENT;
-    rec->output = AIOBS_ABSENT;
-    rec->cache_read = AIOBS_ABSENT;
-    rec->cache_write = AIOBS_ABSENT;
-    rec->cache_write_1h = AIOBS_ABSENT;
-    rec->reasoning = AIOBS_ABSENT;
-    rec->audio_input = AIOBS_ABSENT;
-    rec->audio_output = AIOBS_ABSENT;
-    rec->cost_nanousd = AIOBS_ABSENT;
-}
-
-
 static const char *
 ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_uint_t attempts, ngx_http_upstream_state_t *last)
@@ -449,24 +299,6 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     return r->connection->error || ngx_http_aiobs_stream_gone(r)
            || (r->connection->timedout && r->header_sent)
            || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
-}
-
-
-/* speech without a report is billed by the characters of its text */
-
-static void
-ngx_http_aiobs_speech(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    aiobs_usage_record_t  *rec;
-
-    rec = &ctx->answer;
-
-    if (rec->input == AIOBS_ABSENT && aiobs_api_speaks(ctx->api)
-        && r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE
-        && ctx->asked.characters > 0)
-    {
-        rec->units.characters_input = ctx->asked.characters;
-    }
 }
 
 

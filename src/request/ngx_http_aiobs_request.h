@@ -239,13 +239,32 @@ ngx_uint_t ngx_http_aiobs_background_take(ngx_http_request_t *r,
     const char *id, size_t len);
 
 
+/* --- ngx_http_aiobs_answer.c --- */
+
+/* the record of an answer that was read, of a path that tells its API: once */
+void ngx_http_aiobs_answer_read(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* its last byte has come, and has not gone: an order is noted */
+void ngx_http_aiobs_answer_whole(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* of any other path: it was a call if it is the answer of a model */
+void ngx_http_aiobs_answer_recognise(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* of one that is fetched: whether it brings the figures of one ordered here */
+ngx_uint_t ngx_http_aiobs_answer_fetch(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+/* a record in which nothing is known */
+void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
+
+
 /* --- ngx_http_aiobs_outcome.c --- */
 
 /* log phase: how it ended; the record is complete afterwards */
 void ngx_http_aiobs_finish(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
-
-/* a record in which nothing is known */
-void ngx_http_aiobs_no_answer(aiobs_usage_record_t *rec);
 
 /* HIT, MISS, ... as in $upstream_cache_status */
 ngx_str_t *ngx_http_aiobs_cache_status(ngx_http_request_t *r);

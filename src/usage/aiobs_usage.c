@@ -185,6 +185,13 @@ aiobs_usage_recognise(aiobs_usage_t *u)
 }
 
 
+int
+aiobs_usage_has_status(const aiobs_usage_t *u)
+{
+    return u->status_len || u->ticket;
+}
+
+
 const aiobs_api_t *
 aiobs_usage_api(const aiobs_usage_t *u)
 {

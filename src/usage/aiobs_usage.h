@@ -293,6 +293,9 @@ void aiobs_usage_feed(aiobs_usage_t *u, const void *data, size_t len,
 void aiobs_usage_finish(aiobs_usage_t *u, int complete, int64_t text_tokens,
     aiobs_usage_record_t *rec);
 
+/* whether it has said so far how it stands with what was asked for */
+int aiobs_usage_has_status(const aiobs_usage_t *u);
+
 /*
  * After finish: the API that was spoken.  Another than was given to init only
  * where that was to be found by the body; NULL: it was no answer of a model.
