@@ -386,18 +386,16 @@ is_deeply($key->{labels}, { one => '1', two => '2' }, 'both are there');
 # the store is out of reach: nothing is lost, nothing is done by halves
 
 sub locked {
-    my ($seconds) = @_;
-
     unlink "$db.locked";
     my $pid = $t->spawn(['/usr/bin/python3', '-c', "import sqlite3, time\nc = sqlite3.connect('$db', isolation_level=None)\n"
-        . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep($seconds)\nc.execute('ROLLBACK')\n"]);
+        . "c.execute('BEGIN IMMEDIATE')\nopen('$db.locked', 'w').close()\ntime.sleep(600)\n"]);
     wait_for(sub { -e "$db.locked" }, 20);
     return $pid;
 }
 
 # of another program, for longer than the thread waits at a time
 
-my $lock = locked(600);
+my $lock = locked();
 my @waiting = map { $t->connect(1) } 1 .. 3;
 my $made = '{"user_id":"patient"}';
 
@@ -414,12 +412,12 @@ is(scalar @{(api('GET', '?user=patient'))[1]{keys}}, 3, 'each once');
 
 # who has left would not get the key
 
-$lock = locked(2);
+$lock = locked();
 $made = '{"user_id":"gone"}';
 my $gone = $t->connect(1);
 $gone->syswrite("POST /aiobs/keys HTTP/1.1\r\nHost: a\r\nX-Request-ID: gone\r\nx-api-key: $admin\r\n"
     . "Content-Type: application/json\r\nContent-Length: " . length($made) . "\r\n\r\n$made");
-sleep 0.4;
+is(works("sk-stranger-4"), 401, 'which waits for the lock');
 close $gone;
 is($t->log_of('gone')->{status_code}, 503, 'nobody waits for a lock who has left');
 $t->kill_wait($lock, 'KILL');
@@ -444,7 +442,7 @@ is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'none is made');
 
 # a place is free again when its client leaves
 
-$lock = locked(600);
+$lock = locked();
 
 sub many {
     my @c = map { $t->connect(1) } 1 .. $_[0];
@@ -454,16 +452,17 @@ sub many {
 }
 
 my @impatient = many(80);
-my ($told) = IO::Select->new(@impatient)->can_read(4);
+my ($told) = IO::Select->new(@impatient)->can_read(60);
 like($told ? Aiobs::read_all($told) : '', qr/Too many requests wait/, 'more than may wait for the store');
 close $_ for @impatient;
-sleep 1;
-my @later = map { Aiobs::read_all($_, 10) } many(8);
-is(scalar @{[grep { /503 .*cannot be used right now/s } @later]}, 8, 'a place is free when its client has left');
+ok(wait_for(sub {
+    my @later = map { Aiobs::read_all($_) } many(8);
+    return 8 == grep { /503 .*cannot be used right now/s } @later;
+}), 'a place is free when its client has left');
 $t->kill_wait($lock, 'KILL');
 is(scalar @{(api('GET', '?user=gone'))[1]{keys}}, 0, 'no key was made');
 
-$lock = locked(600);
+$lock = locked();
 is_problem([($status, undef, $r) = api('POST', '', { user_id => 'late' })], 503, qr/key store/, 'a locked store');
 ok(-e "/proc/$lock", 'is not waited for without end');
 is($r->{headers}{'retry-after'}, 5, 'it says when to come again');
