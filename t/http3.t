@@ -94,7 +94,7 @@ sub h3 {
     my ($id, $path, $seen, @args) = @_;
     my ($out, $body) = ("$dir/$id.head", '');
 
-    open my $pipe, '-|', $curl, '-skN', '--http3-only', '--max-time', 10, '-D', $out,
+    open my $pipe, '-|', $curl, '-skN', '--http3-only', '--max-time', 60, '-D', $out,
         '-H', "X-Request-ID: $id", @args, "$url$path" or die "curl: $!";
 
     while (sysread $pipe, $body, 65536, length $body) {

@@ -316,7 +316,7 @@ sub read_answer {
     my ($s) = @_;
     my ($data, $select) = ('', IO::Select->new($s));
 
-    while ($data !~ /\r\n\r\n/ && $select->can_read(20)) {
+    while ($data !~ /\r\n\r\n/ && $select->can_read(60)) {
         $s->sysread($data, 4096, length $data) or last;
     }
 

@@ -44,7 +44,7 @@ $t->upstream(0, sub {
     if ($u =~ m{^/leave} || $req->{body} =~ /leave/) {
         $c->syswrite("HTTP/1.1 $1 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n$first")
             if "$u $req->{body}" =~ /after=(\d+)/;
-        select undef, undef, undef, 1;
+        $c->sysread(my $nothing, 1);        # until nginx has left
         return;
     }
 
@@ -485,7 +485,7 @@ for my $case (['/leave', '', undef, 0, undef], ['/leave?after=200', '', 200, 0, 
     $c->syswrite(($body ? 'POST' : 'GET') . " $path HTTP/1.1\r\nHost: x\r\nX-Request-ID: $id\r\nAuthorization: Bearer $key\r\nContent-Length: "
         . length($body) . "\r\n\r\n$body");
     $c->sysread(my $head, 10) if $status;
-    select undef, undef, undef, 0.1;
+    Aiobs::wait_for(sub { Aiobs::slurp($t->dir . '/upstream.head') =~ /^X-Request-ID: \Q$id\E\r?$/mi }) if !$status;
     close $c;
 
     my $found = spans_of($id);

@@ -93,7 +93,7 @@ sub h2_statuses {
     my ($data, @status) = ('');
     my $select = IO::Select->new($s);
 
-    while (@status < $n && $select->can_read(20)) {
+    while (@status < $n && $select->can_read(60)) {
         $s->sysread($data, 65536, length $data) or last;
 
         while (length $data >= 9) {
@@ -159,7 +159,7 @@ sub answer_on {
     my ($c) = @_;
     my $select = IO::Select->new($c);
     my $data = '';
-    while ($select->can_read(20) && $c->sysread($data, 65536, length $data)) {
+    while ($select->can_read(60) && $c->sysread($data, 65536, length $data)) {
         my ($status, $head, $body) = $data =~ m{^HTTP/1\.1 (\d+) (.*?)\r\n\r\n(.*)}s or next;
         my ($length) = $head =~ /^Content-Length: (\d+)\r?$/mi;
         return $status if defined $length ? length $body >= $length : $body =~ /(?:^|\n)0\r\n\r\n\z/;
