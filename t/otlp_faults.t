@@ -381,12 +381,12 @@ like($t->error_log, qr/exporter "otlp" to "127\.0\.0\.1:\d+": no time to send; 3
 # --- Sentry is told of spans that are lost, not of those that arrive later ---
 
 my $says = $t->dir . '/says';
-$t->upstream(10, sub { my ($req, $c) = @_; $t->answer($c, Aiobs::slurp($says), ['Content-Type', 'application/json'], '{}') });
-my $events = AiobsSentry::receiver($t, 11);
+$t->upstream(20, sub { my ($req, $c) = @_; $t->answer($c, Aiobs::slurp($says), ['Content-Type', 'application/json'], '{}') });
+my $events = AiobsSentry::receiver($t, 21);
 my $told = sub { my ($what) = @_; return scalar grep { $_->{body} =~ /$what/ } AiobsSentry::received($events) };
 
 Aiobs::spew($says, 503);
-$t->start("aiobs_sentry { dsn http://k\@127.0.0.1:%%PORT_11%%/1; interval 50ms; }\n" . conf(http(10), ''));
+$t->start("aiobs_sentry { dsn http://k\@127.0.0.1:%%PORT_21%%/1; interval 50ms; }\n" . conf(http(20), ''));
 traffic(1);
 reaches(1, 'failed_total', 'spans wait', reason => '503');
 Aiobs::spew($says, 200);
