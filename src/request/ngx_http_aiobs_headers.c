@@ -12,6 +12,7 @@
 #define NGX_HTTP_AIOBS_HEADERS_SPARE  8     /* lines we may add afterwards */
 
 
+static void ngx_http_aiobs_headers_unlink(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
 static ngx_table_elt_t **ngx_http_aiobs_header_place(ngx_http_request_t *r,
     ngx_table_elt_t *h);
@@ -176,6 +177,8 @@ ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
         r->headers_in.headers.last = &r->headers_in.headers.part;
     }
 
+    ngx_http_aiobs_headers_unlink(r);
+
     return NGX_OK;
 }
 
@@ -247,7 +250,24 @@ ngx_http_aiobs_headers_in_put(ngx_http_request_t *r,
         ngx_http_aiobs_header_set(h, add[i].name, &add[i].value);
     }
 
+    ngx_http_aiobs_headers_unlink(r);
+
     return NGX_OK;
+}
+
+
+/*
+ * Lines of one name are linked by the modules that join them (fastcgi and the
+ * like), once; the list is another one when they do so after a redirect.
+ */
+
+static void
+ngx_http_aiobs_headers_unlink(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1023000)
+    r->headers_in.multi = 0;
+    r->headers_in.multi_linked = 0;
+#endif
 }
 
 
