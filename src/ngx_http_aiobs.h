@@ -101,8 +101,8 @@ typedef struct {
     ngx_str_t                   environment;
 
     ngx_int_t                   request_uri_index;  /* $request_uri */
-    ngx_array_t                 header_variables;   /* indices, of $http_NAME
-                                                       and $cookie_NAME */
+    ngx_array_t                 header_variables;   /* $http_NAME, $cookie_NAME:
+                                           ngx_http_aiobs_header_variable_t */
     ngx_module_t               *proxy;          /* of proxy_pass, or NULL */
 
     ngx_http_aiobs_metrics_conf_t      metrics;

@@ -20,6 +20,7 @@ $t->upstream(0, sub {
 });
 
 my $key = $t->key('alice', 'one');
+my $second = $t->key('alice', 'two');
 my $revoked = $t->key('bob', 'old');
 my ($id) = $t->keys_cli('list', '--db', $t->store, '--user', 'bob') =~ /\b([0-9a-f]{12})\b/;
 is(($t->keys_cli('revoke', '--db', $t->store, $id))[0], 0, 'a key is revoked');
@@ -27,7 +28,7 @@ is(($t->keys_cli('revoke', '--db', $t->store, $id))[0], 0, 'a key is revoked');
 $t->start(<<'EOF');
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 map $http_x_gateway_key $early { default 1; }
-log_format lines escape=none '$request_id|$http_cookie|$cookie_gw|$cookie_sid|$http_x_gateway_key|$http_x_other|$http_x_forwarded_for';
+log_format lines escape=none '$request_id|$http_cookie|$cookie_gw|$cookie_sid|$http_x_gateway_key|$http_x_other|$http_x_forwarded_for|$http_x_api_key|$http_authorization';
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
@@ -58,6 +59,23 @@ server {
     location /late/ { try_files /none @late; }
     location @late { aiobs_auth on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
 }
+server {
+    listen 127.0.0.1:%%PORT_2%%;
+    aiobs on;
+    access_log %%DIR%%/access.log lines;
+    location /two/ {
+        aiobs_auth on;
+        if ($http_x_api_key = nothing) { return 404; }
+        if ($http_authorization = nothing) { return 404; }
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /two-optional/ {
+        aiobs_auth optional;
+        if ($http_x_api_key = nothing) { return 404; }
+        if ($http_authorization = nothing) { return 404; }
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+}
 EOF
 
 my $n = 0;
@@ -69,7 +87,7 @@ sub seen {
 
     $n++;
 
-    my $r = $t->get(1, "$path$n", @headers);
+    my $r = $t->get($path =~ /two/ ? 2 : 1, "$path$n", @headers);
 
     return { %$r, log => '' } if $r->{status} != 200;
     my %seen;
@@ -81,7 +99,7 @@ sub seen {
 sub logged {
     Aiobs::wait_for(sub { (my @l = split /\n/, Aiobs::slurp($t->dir . '/access.log')) >= $n }, 10);
     my ($line) = reverse split /\n/, Aiobs::slurp($t->dir . '/access.log');
-    return (split /\|/, $line, -1)[1 .. 6];
+    return (split /\|/, $line, -1)[1 .. 8];
 }
 
 for my $case (
@@ -89,23 +107,26 @@ for my $case (
     ["sid=abc; gw=$key", 'sid=abc'],
     ["a=1;gw=$key;sid=abc; b=\"2\"", 'a=1;sid=abc; b="2"'],
     ["gw=$key; sid=abc; copy=$key", 'sid=abc'],
-    ["gw=$key; sid=abc; gw=", 'sid=abc; gw='],
+    ["gw=$key; sid=abc; gw=", 'sid=abc'],
+    ["gw=$key; sid=abc; gw=$second", 'sid=abc'],
+    ["gw=$key; sid=abc; GW = $second;a=b", 'sid=abc;a=b'],
     ["gw=$key", undef],
     ["gw=$key; copy=x$key", undef],
 ) {
     my ($cookie, $rest) = @$case;
     (my $name = $cookie) =~ s/\Q$key\E/KEY/g;
+    $name =~ s/\Q$second\E/SECOND/g;
 
     for my $path ('/', '/late/', '/early/') {
         my $r = seen($path, 'Cookie', $cookie);
         is($r->{status}, 200, "$path $name: accepted");
         is($r->{cookie}, $rest, 'the upstream has the others');
-        unlike($r->{body}, qr/\Q$key\E/, 'and the key nowhere');
+        unlike($r->{body}, qr/\Q$key\E|\Q$second\E/, 'and no key anywhere');
         is((logged())[0], $rest // '', 'so has access_log');
 
         $r = seen($path, 'Cookie', 'first=1', 'X-Other', 1, 'Cookie', $cookie, 'Cookie', 'last=1');
         is($r->{cookie}, join(' + ', grep { defined } 'first=1', $rest, 'last=1'), 'beside other lines');
-        unlike($r->{body}, qr/\Q$key\E/, 'no key');
+        unlike($r->{body}, qr/\Q$key\E|\Q$second\E/, 'no key');
 
         my ($all, $gw, $sid) = logged();
         is($all, join('; ', grep { defined } 'first=1', $rest, 'last=1'), 'and in access_log');
@@ -114,16 +135,39 @@ for my $case (
     }
 }
 
+# an older key of the same name in a line of its own, and many names
+
+my $r = seen('/', 'Cookie', "gw=$key; sid=abc", 'Cookie', "Gw=$second", 'Cookie', "b=2; gw=$second; c=3");
+is($r->{status}, 200, 'cookies of one name in several lines');
+is(join(' + ', grep { /\S/ } split / \+ /, $r->{cookie}), 'sid=abc + b=2; c=3', 'all of the name go');
+unlike($r->{body}, qr/\Q$key\E|\Q$second\E/, 'no key goes');
+is((logged())[1], '', 'and none is logged');
+
+$r = seen('/', 'Cookie', "gw=$key; sid=abc; " . join '; ', map { "c$_=$key" } 1 .. 20);
+is($r->{status}, 200, 'a key in more cookies than are told apart');
+unlike($r->{body}, qr/\Q$key\E/, 'goes nowhere');
+
+# keys that disagree
+
+for my $path ('/two/', '/two-optional/') {
+    $r = seen($path, 'X-Api-Key', $key, 'Authorization', "Bearer $second", 'X-Other', 'kept');
+    is($r->{status}, 401, "$path: keys that disagree");
+    is(join('|', (logged())[4, 6, 7]), 'kept||', 'are in no log');
+}
+
 # what was read before the key was known
 
-my $r = seen('/early/', 'Cookie', "gw=$key; sid=abc", 'X-Other', "it is $key",
+$r = seen('/early/', 'Cookie', "gw=$key; sid=abc", 'X-Other', "it is $key",
     'X-Forwarded-For', '192.0.2.1', 'X-Forwarded-For', $key);
 is($r->{status}, 200, 'variables that were read early');
 is($r->{'x-all'}, 'sid=abc', '$http_cookie is made anew');
 is($r->{'x-gw'}, undef, '$cookie_gw is gone');
-like($r->{'x-forwarded-for'}, qr/127\.0\.0\.1$/, 'X-Forwarded-For is there');
+is($r->{'x-forwarded-for'}, '192.0.2.1, 127.0.0.1', 'X-Forwarded-For is there');
 unlike($r->{body}, qr/\Q$key\E/, 'the key is in none of them');
 is(join('|', (logged())[0 .. 4]), 'sid=abc||abc||', 'nor in access_log');
+
+$r = seen('/early/', 'Cookie', "gw=$key", 'X-Forwarded-For', $key, 'X-Forwarded-For', '192.0.2.1');
+is($r->{'x-forwarded-for'}, '192.0.2.1, 127.0.0.1', 'whichever line of it has the key');
 
 $r = seen('/header/', 'X-Gateway-Key', $key, 'Cookie', 'gw=other', 'X-Other', 'kept');
 is($r->{status}, 200, 'a header of its own');

@@ -94,6 +94,11 @@ void ngx_http_aiobs_uri_changed(ngx_http_request_t *r);
 
 /* --- ngx_http_aiobs_key_lines.c --- */
 
+typedef struct {
+    ngx_uint_t                  index;
+    ngx_uint_t                  set;    /* by "set", "map", ...: is no header */
+} ngx_http_aiobs_header_variable_t;
+
 /* takes the cookies that hold the key out of lines that have others, too */
 ngx_int_t ngx_http_aiobs_key_cookies(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf);

@@ -137,7 +137,7 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
         r->headers_in.authorization = password;
     }
 
-    if (ctx->key.len) {
+    if (ctx->key.len || ctx->disagree) {
         ngx_http_aiobs_key_variables(r, ctx, lcf);
     }
 

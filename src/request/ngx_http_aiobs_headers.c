@@ -326,10 +326,10 @@ ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
 
 #if (nginx_version >= 1023000)
 
-    /* cookies are one list from here: it stays, as the array did before */
+    /* one that goes leaves the others of its name */
 
-    if (to == NULL && ph == &r->headers_in.cookie) {
-        return;
+    if (to == NULL) {
+        to = from->next;
     }
 
 #endif

@@ -19,26 +19,63 @@ typedef ngx_array_t  ngx_http_aiobs_lines_t;
 #endif
 
 
+/* cookies that hold the key, of one request; with more no cookie goes on */
+#define NGX_HTTP_AIOBS_KEY_COOKIES  8
+
+
+typedef struct {
+    ngx_uint_t                  n;      /* more than there is room for: all */
+    ngx_str_t                   name[NGX_HTTP_AIOBS_KEY_COOKIES];
+} ngx_http_aiobs_cookies_t;
+
+
+/* a pair of a line of cookies, and its name */
+
+typedef struct {
+    ngx_str_t                   text;
+    ngx_str_t                   name;
+} ngx_http_aiobs_cookie_t;
+
+
+typedef ngx_int_t (*ngx_http_aiobs_cookie_pt)(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h,
+    ngx_http_aiobs_cookies_t *cookies);
+
+
+static ngx_int_t ngx_http_aiobs_key_each(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_cookie_pt handler,
+    ngx_http_aiobs_cookies_t *cookies);
+static ngx_int_t ngx_http_aiobs_key_named(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h,
+    ngx_http_aiobs_cookies_t *cookies);
 static ngx_int_t ngx_http_aiobs_key_cut(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_loc_conf_t *lcf,
-    ngx_table_elt_t *h);
-static u_char *ngx_http_aiobs_key_cut_pairs(ngx_str_t *line, ngx_str_t *key,
-    u_char *dst);
+    ngx_http_aiobs_ctx_t *ctx, ngx_table_elt_t *h,
+    ngx_http_aiobs_cookies_t *cookies);
+static u_char *ngx_http_aiobs_key_cut_pairs(ngx_str_t *line,
+    ngx_http_aiobs_cookies_t *cookies, u_char *dst);
+static u_char *ngx_http_aiobs_key_pair(u_char *p, u_char *last,
+    ngx_http_aiobs_cookie_t *pair);
+static ngx_uint_t ngx_http_aiobs_key_pair_goes(
+    ngx_http_aiobs_cookies_t *cookies, ngx_str_t *name);
+static ngx_uint_t ngx_http_aiobs_name_begins(ngx_str_t *name,
+    const char *text, size_t len);
+static ngx_uint_t ngx_http_aiobs_variable_set(ngx_http_core_main_conf_t *cmcf,
+    ngx_str_t *name);
 static void ngx_http_aiobs_key_lost(ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_lines_t *lines);
 
 
 /*
- * Applications need the others.  A line of nothing else is left to those that
- * drop lines.  The list may have been rebuilt since nginx made its own.
+ * Applications need the others.  Of the name of a cookie that holds the key all
+ * go: there may be an older key in another, of another path.  A line of nothing
+ * else that has the key is left to those that drop lines.
  */
 
 ngx_int_t
 ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf)
 {
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *last;
+    ngx_http_aiobs_cookies_t  cookies;
 
 #if (nginx_version >= 1023000)
 
@@ -46,8 +83,43 @@ ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return NGX_OK;
     }
 
+#else
+
+    if (r->headers_in.cookies.nelts == 0) {
+        return NGX_OK;
+    }
+
+#endif
+
+    if (!ngx_http_aiobs_key_goes(ctx, lcf)) {
+        return NGX_OK;
+    }
+
+    cookies.n = 0;
+
+    (void) ngx_http_aiobs_key_each(r, ctx, ngx_http_aiobs_key_named, &cookies);
+
+    if (cookies.n == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_aiobs_key_each(r, ctx, ngx_http_aiobs_key_cut, &cookies);
+}
+
+
+/* nginx's own list may be an older one than that of all lines */
+
+static ngx_int_t
+ngx_http_aiobs_key_each(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_cookie_pt handler, ngx_http_aiobs_cookies_t *cookies)
+{
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *last;
+
+#if (nginx_version >= 1023000)
+
     for (h = r->headers_in.cookie; h; h = h->next) {
-        if (ngx_http_aiobs_key_cut(r, ctx, lcf, h) != NGX_OK) {
+        if (handler(r, ctx, h, cookies) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -57,14 +129,10 @@ ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_uint_t         i;
     ngx_table_elt_t  **elts;
 
-    if (r->headers_in.cookies.nelts == 0) {
-        return NGX_OK;
-    }
-
     elts = r->headers_in.cookies.elts;
 
     for (i = 0; i < r->headers_in.cookies.nelts; i++) {
-        if (ngx_http_aiobs_key_cut(r, ctx, lcf, elts[i]) != NGX_OK) {
+        if (handler(r, ctx, elts[i], cookies) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -76,10 +144,41 @@ ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
         for (last = h + part->nelts; h < last; h++) {
             if (ngx_http_aiobs_header_is(h, "cookie", 6)
-                && ngx_http_aiobs_key_cut(r, ctx, lcf, h) != NGX_OK)
+                && handler(r, ctx, h, cookies) != NGX_OK)
             {
                 return NGX_ERROR;
             }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_aiobs_key_named(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_table_elt_t *h, ngx_http_aiobs_cookies_t *cookies)
+{
+    u_char                   *p, *last;
+    ngx_http_aiobs_cookie_t   pair;
+
+    if (!ngx_http_aiobs_has_key(ctx, &h->value)) {
+        return NGX_OK;
+    }
+
+    last = h->value.data + h->value.len;
+
+    for (p = h->value.data; p < last; /* void */) {
+        p = ngx_http_aiobs_key_pair(p, last, &pair);
+
+        if (ngx_http_aiobs_has_key(ctx, &pair.text)
+            && !ngx_http_aiobs_key_pair_goes(cookies, &pair.name))
+        {
+            if (cookies->n < NGX_HTTP_AIOBS_KEY_COOKIES) {
+                cookies->name[cookies->n] = pair.name;
+            }
+
+            cookies->n++;
         }
     }
 
@@ -91,63 +190,129 @@ ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_aiobs_key_cut(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_loc_conf_t *lcf, ngx_table_elt_t *h)
+    ngx_table_elt_t *h, ngx_http_aiobs_cookies_t *cookies)
 {
-    ngx_str_t  rest;
-
-    if (!ngx_http_aiobs_header_has_key(ctx, lcf, h)) {
-        return NGX_OK;
-    }
+    u_char     *end;
+    ngx_str_t   rest;
 
     rest.data = ngx_pnalloc(r->pool, h->value.len + 1);
     if (rest.data == NULL) {
         return NGX_ERROR;
     }
 
-    rest.len = ngx_http_aiobs_key_cut_pairs(&h->value, &ctx->key, rest.data)
-               - rest.data;
+    end = ngx_http_aiobs_key_cut_pairs(&h->value, cookies, rest.data);
 
-    if (rest.len && !ngx_http_aiobs_has_key(ctx, &rest)) {
-        rest.data[rest.len] = '\0';
-        h->value = rest;
+    if (end == NULL) {
+        return NGX_OK;                  /* nothing of it goes */
     }
+
+    rest.len = end - rest.data;
+
+    if (ngx_http_aiobs_has_key(ctx, &h->value)
+        && (rest.len == 0 || ngx_http_aiobs_has_key(ctx, &rest)))
+    {
+        return NGX_OK;                  /* the whole line does */
+    }
+
+    rest.data[rest.len] = '\0';
+    h->value = rest;
 
     return NGX_OK;
 }
 
 
-/* "a=1; gw=KEY; b=2": all but the second */
+/* "a=1; gw=KEY; b=2": all but the second; NULL: all of them */
 
 static u_char *
-ngx_http_aiobs_key_cut_pairs(ngx_str_t *line, ngx_str_t *key, u_char *dst)
+ngx_http_aiobs_key_cut_pairs(ngx_str_t *line,
+    ngx_http_aiobs_cookies_t *cookies, u_char *dst)
 {
-    u_char  *p, *end, *last, *start;
+    u_char                   *p, *last, *start;
+    ngx_uint_t                cut;
+    ngx_http_aiobs_cookie_t   pair;
 
+    cut = 0;
     start = dst;
     last = line->data + line->len;
 
-    for (p = line->data; p < last; p = end + 1) {
+    for (p = line->data; p < last; /* void */) {
+        p = ngx_http_aiobs_key_pair(p, last, &pair);
 
-        end = memchr(p, ';', last - p);
-        end = end ? end : last;
-
-        if (memmem(p, end - p, key->data, key->len)) {
+        if (ngx_http_aiobs_key_pair_goes(cookies, &pair.name)) {
+            cut = 1;
             continue;
         }
 
         if (dst == start) {
-            while (p < end && *p == ' ') {
-                p++;
+            while (pair.text.len && *pair.text.data == ' ') {
+                pair.text.data++;
+                pair.text.len--;
             }
 
         } else {
             *dst++ = ';';
         }
 
-        dst = ngx_cpymem(dst, p, end - p);
+        dst = ngx_cpymem(dst, pair.text.data, pair.text.len);
     }
 
-    return dst;
+    return cut ? dst : NULL;
+}
+
+
+/* the one at p, with the spaces around it; returns where the next one is */
+
+static u_char *
+ngx_http_aiobs_key_pair(u_char *p, u_char *last, ngx_http_aiobs_cookie_t *pair)
+{
+    u_char  *end, *name;
+
+    end = memchr(p, ';', last - p);
+    end = end ? end : last;
+
+    pair->text.data = p;
+    pair->text.len = end - p;
+
+    while (p < end && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    name = memchr(p, '=', end - p);
+    name = name ? name : end;
+
+    while (name > p && (name[-1] == ' ' || name[-1] == '\t')) {
+        name--;
+    }
+
+    pair->name.data = p;
+    pair->name.len = name - p;
+
+    return end + 1;
+}
+
+
+/* as nginx compares them */
+
+static ngx_uint_t
+ngx_http_aiobs_key_pair_goes(ngx_http_aiobs_cookies_t *cookies,
+    ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    if (cookies->n > NGX_HTTP_AIOBS_KEY_COOKIES) {
+        return 1;
+    }
+
+    for (i = 0; i < cookies->n; i++) {
+        if (cookies->name[i].len == name->len
+            && ngx_strncasecmp(cookies->name[i].data, name->data, name->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -155,12 +320,13 @@ void
 ngx_http_aiobs_key_variables(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_http_aiobs_loc_conf_t *lcf)
 {
-    ngx_str_t                    text;
-    ngx_uint_t                   i, *index;
-    ngx_http_variable_value_t   *vv;
-    ngx_http_aiobs_main_conf_t  *amcf;
+    ngx_str_t                          text;
+    ngx_uint_t                         i;
+    ngx_http_variable_value_t         *vv;
+    ngx_http_aiobs_main_conf_t        *amcf;
+    ngx_http_aiobs_header_variable_t  *hv;
 
-    if (!ngx_http_aiobs_key_goes(ctx, lcf)) {
+    if (!ctx->disagree && !ngx_http_aiobs_key_goes(ctx, lcf)) {
         return;
     }
 
@@ -175,10 +341,10 @@ ngx_http_aiobs_key_variables(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 #endif
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
-    index = amcf->header_variables.elts;
+    hv = amcf->header_variables.elts;
 
     for (i = 0; i < amcf->header_variables.nelts; i++) {
-        vv = &r->variables[index[i]];
+        vv = &r->variables[hv[i].index];
 
         if (!vv->valid) {
             continue;
@@ -187,7 +353,11 @@ ngx_http_aiobs_key_variables(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         text.len = vv->len;
         text.data = vv->data;
 
-        if (ngx_http_aiobs_has_key(ctx, &text)) {
+        /* of keys that disagree the others are not known here */
+
+        if (ngx_http_aiobs_has_key(ctx, &text)
+            || (ctx->disagree && !hv[i].set))
+        {
             vv->valid = 0;
             vv->not_found = 0;
         }
@@ -238,14 +408,15 @@ ngx_int_t
 ngx_http_aiobs_key_variables_init(ngx_conf_t *cf,
     ngx_http_aiobs_main_conf_t *amcf)
 {
-    ngx_uint_t                  i, *index;
-    ngx_http_variable_t        *v;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                         i;
+    ngx_http_variable_t               *v;
+    ngx_http_core_main_conf_t         *cmcf;
+    ngx_http_aiobs_header_variable_t  *hv;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     if (ngx_array_init(&amcf->header_variables, cf->pool, 8,
-                       sizeof(ngx_uint_t))
+                       sizeof(ngx_http_aiobs_header_variable_t))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -255,19 +426,52 @@ ngx_http_aiobs_key_variables_init(ngx_conf_t *cf,
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
 
-        if (ngx_strncmp(v[i].name.data, "http_", 5) != 0
-            && ngx_strncmp(v[i].name.data, "cookie_", 7) != 0)
+        if (!ngx_http_aiobs_name_begins(&v[i].name, "http_", 5)
+            && !ngx_http_aiobs_name_begins(&v[i].name, "cookie_", 7))
         {
             continue;
         }
 
-        index = ngx_array_push(&amcf->header_variables);
-        if (index == NULL) {
+        hv = ngx_array_push(&amcf->header_variables);
+        if (hv == NULL) {
             return NGX_ERROR;
         }
 
-        *index = i;
+        hv->index = i;
+        hv->set = ngx_http_aiobs_variable_set(cmcf, &v[i].name);
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_name_begins(ngx_str_t *name, const char *text, size_t len)
+{
+    return name->len >= len && ngx_strncmp(name->data, text, len) == 0;
+}
+
+
+/* whether it is one of "set", "map" and the like, not nginx's own */
+
+static ngx_uint_t
+ngx_http_aiobs_variable_set(ngx_http_core_main_conf_t *cmcf, ngx_str_t *name)
+{
+    ngx_uint_t           i;
+    ngx_hash_key_t      *key;
+    ngx_http_variable_t *v;
+
+    key = cmcf->variables_keys->keys.elts;
+
+    for (i = 0; i < cmcf->variables_keys->keys.nelts; i++) {
+        v = key[i].value;
+
+        if (v->name.len == name->len
+            && ngx_strncmp(v->name.data, name->data, name->len) == 0)
+        {
+            return (v->flags & NGX_HTTP_VAR_CHANGEABLE) != 0;
+        }
+    }
+
+    return 0;
 }

@@ -275,9 +275,11 @@ ngx_http_aiobs_signed(ngx_http_request_t *r)
 void
 ngx_http_aiobs_stream_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_table_elt_t          *accept_encoding;
     aiobs_insertion_t         insertion;
     ngx_http_aiobs_stream_t  *s;
+#if (NGX_HTTP_GZIP)
+    ngx_table_elt_t          *accept_encoding;
+#endif
 
     s = ctx->stream;
 
@@ -300,12 +302,16 @@ ngx_http_aiobs_stream_ask(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
      * what the client accepts.
      */
 
+#if (NGX_HTTP_GZIP)
     accept_encoding = r->headers_in.accept_encoding;
+#endif
 
     (void) ngx_http_aiobs_headers_in_rebuild(r, ngx_http_aiobs_drop_encoding,
                                              NULL);
 
+#if (NGX_HTTP_GZIP)
     r->headers_in.accept_encoding = accept_encoding;
+#endif
 }
 
 
