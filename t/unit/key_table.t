@@ -23,7 +23,7 @@ my $objs = $ENV{AIOBS_OBJS} // root() . '/objs';
 
 my @include = ("-I$objs", map { "-I$nginx/src/$_" } qw(core event event/modules
     os/unix http http/modules http/v2));
-my @sources = map { "keys/ngx_http_aiobs_key_$_.c" } qw(table write uses tag unknown blob);
+my @sources = map { "keys/ngx_http_aiobs_key_$_.c" } qw(table write evict uses tag unknown blob);
 
 my %variants = variants();
 
