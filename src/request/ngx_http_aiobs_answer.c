@@ -90,7 +90,8 @@ ngx_http_aiobs_answer_recognise(ngx_http_request_t *r,
 /* an answer that is made after this one: its figures come with it */
 
 static void
-ngx_http_aiobs_answer_background(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+ngx_http_aiobs_answer_background(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx)
 {
     aiobs_usage_record_t  *rec;
 
