@@ -374,6 +374,10 @@ aiobs_utf8_control(const uint8_t *p, size_t n)
         return p[1];
     }
 
+    if (n == 2 && p[0] == 0xd8 && p[1] == 0x9c) {
+        return 0x61c;
+    }
+
     if (n != 3 || p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81)) {
         return 0;
     }

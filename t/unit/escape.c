@@ -59,7 +59,8 @@ character(const uint8_t *s, const uint8_t *end, uint8_t *to, size_t *read)
         {
             *read = n;
 
-            if (code < 0xa0 || code == 0x200e || code == 0x200f
+            if (code < 0xa0 || code == 0x61c
+                || code == 0x200e || code == 0x200f
                 || (code > 0x2027 && code < 0x202f)
                 || (code > 0x2065 && code < 0x206a))
             {
@@ -121,7 +122,8 @@ fill(uint8_t *p, size_t len)
         "\xed\x9f\xbf", "\xed\xa0\x80", "\xc0\x80", "\xe0\x80\x80", "abc",
         "\xc2\x80", "\xc2\x9b", "\xc2\xa0", "\xe2\x80\xae", "\xe2\x80\xa8",
         "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa6", "\xe2\x81\xa5",
-        "\xe2\x81\xaa", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x90"
+        "\xe2\x81\xaa", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x90",
+        "\xd8\x9c", "\xd8\x9b", "\xd9\x9c"
     };
 
     kind = number(4);
