@@ -80,6 +80,7 @@ $t->upstream(0, sub {
 
     $c->syswrite($last) if $asked;
     $c->syswrite("data: [DONE]\n\n");
+    step('end') if $mode eq 'open';
 });
 
 $t->certificate('cert');
@@ -215,6 +216,19 @@ Aiobs::spew("$dir/go$_", '') for 0 .. 2;
 $line = $t->log_of('left');
 is($line->{error_type}, 'client_abort', 'a client that leaves');
 like($line->{usage_source}, qr/estimated|partial/, 'has not called for free');
+
+# one that hangs up when it has the stream's own end, as SDKs do, while the upstream's connection is still open
+
+$s = $t->connect(1);
+$s->syswrite("POST /v1/chat/completions?mode=open HTTP/1.1\r\nHost: a\r\n"
+    . "X-Request-ID: has-all\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+$select = IO::Select->new($s);
+$got = '';
+Aiobs::wait_for(sub { $got .= $reader->(); $got =~ /DONE/ }, 10);
+close $s;
+$line = $t->log_of('has-all');
+is_deeply([@$line{qw(level status_code error_type finish_reason)}], ['info', 200, undef, 'stop'], 'a client that leaves with all of the answer');
+Aiobs::spew("$dir/goend", '');
 
 # aiobs_stream_usage
 

@@ -22,6 +22,9 @@
 static const char *ngx_http_aiobs_call_error(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_uint_t attempts,
     ngx_http_upstream_state_t *last);
+static ngx_uint_t ngx_http_aiobs_client_gone(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_aiobs_client_done(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_price(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static const aiobs_price_t *ngx_http_aiobs_price_of(ngx_http_aiobs_ctx_t *ctx,
@@ -101,7 +104,8 @@ ngx_uint_t
 ngx_http_aiobs_broke_off(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     return ctx->upstream_header && !ctx->last_buf && !r->header_only
-           && r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS;
+           && r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS
+           && !ngx_http_aiobs_client_done(r, ctx);
 }
 
 
@@ -275,7 +279,9 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
                : "stream_error";
     }
 
-    if (ctx->upstream_header && !ctx->last_buf) {
+    if (ctx->upstream_header && !ctx->last_buf
+        && !ngx_http_aiobs_client_done(r, ctx))
+    {
         return "upstream_reset";
     }
 
@@ -296,9 +302,30 @@ ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return 0;
     }
 
+    return ngx_http_aiobs_client_gone(r)
+           && !ngx_http_aiobs_client_done(r, ctx);
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_client_gone(ngx_http_request_t *r)
+{
     return r->connection->error || ngx_http_aiobs_stream_gone(r)
            || (r->connection->timedout && r->header_sent)
            || ngx_http_aiobs_status(r) == NGX_HTTP_CLIENT_CLOSED_REQUEST;
+}
+
+
+/*
+ * He has the stream up to its own end ("data: [DONE]"), after which SDKs hang
+ * up, whether or not the upstream has closed its answer by then.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_client_done(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    return ctx->answer.stream && ctx->answer.complete && r->out == NULL
+           && ngx_http_aiobs_client_gone(r);
 }
 
 
