@@ -272,6 +272,17 @@ for my $name (sort keys %lost) {
     is(Aiobs::slurp($t->dir . "/lost-$port"), '.', "$name: sent once");
 }
 
+# --- more than a server of gRPC takes in one message, which is 4 MiB unless it is told otherwise ---
+
+AiobsPeers::otlp($t, 22, 23);
+use_conf('grpc://127.0.0.1:' . $t->port(23), 'batch_size 5000; queue 5000; queue_bytes 32m; interval 60s; compression none;', 1);
+my ($taken, $lost) = (metric('sent_total'), metric('dropped_total', reason => 'refused'));
+my $long = 'GET /' . 'p' x 500 . " HTTP/1.1\r\nHost: x\r\nUser-Agent: " . 'u' x 500 . "\r\n";
+$t->raw(1, ("${long}Connection: keep-alive\r\n\r\n" x 99) . "${long}Connection: close\r\n\r\n") for 1 .. 30;
+use_conf(http(5), '', 1);
+is(metric('sent_total') - $taken, 3000, 'a batch larger than that is sent in parts');
+is(metric('dropped_total', reason => 'refused') - $lost, 0, 'none of which is refused');
+
 # --- no OTLP at all ---
 
 my @odd = (

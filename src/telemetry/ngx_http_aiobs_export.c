@@ -14,6 +14,9 @@
 #define NGX_HTTP_AIOBS_EXPORT_TICK       100
 #define NGX_HTTP_AIOBS_EXPORT_EXIT       2000
 
+/* bytes of a batch: servers of gRPC refuse messages of more than 4 MiB */
+#define NGX_HTTP_AIOBS_EXPORT_MESSAGE    (3 * 1024 * 1024)
+
 
 static ngx_int_t ngx_http_aiobs_exporter_start(ngx_http_aiobs_exporter_t *e,
     ngx_thread_pool_t *pool, ngx_cycle_t *cycle);
@@ -275,6 +278,7 @@ ngx_http_aiobs_export_due(ngx_http_aiobs_exporter_t *e)
     }
 
     return e->first && (e->leaving || e->waiting >= e->limits.batch
+                        || e->bytes >= NGX_HTTP_AIOBS_EXPORT_MESSAGE
                         || ngx_current_msec - e->since >= e->limits.interval);
 }
 
@@ -339,18 +343,26 @@ ngx_http_aiobs_export_start(ngx_http_aiobs_exporter_t *e)
 }
 
 
-/* moves a batch from the queue into the job */
+/* moves a batch from the queue into the job; one item fits in any case */
 
 static void
 ngx_http_aiobs_export_take(ngx_http_aiobs_exporter_t *e)
 {
+    size_t                  bytes;
     ngx_uint_t              n;
     ngx_http_aiobs_item_t  *item, *last;
 
     n = 0;
+    bytes = 0;
     last = NULL;
 
     for (item = e->first; item && n < e->limits.batch; item = item->next) {
+        bytes += item->len;
+
+        if (last && bytes > NGX_HTTP_AIOBS_EXPORT_MESSAGE) {
+            break;
+        }
+
         n += item->n;
         last = item;
     }
