@@ -48,6 +48,11 @@ $t->upstream(0, sub {
         return;
     }
 
+    if ($u =~ m{^/later}) {
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n$first${usage}data: [DONE]\n\n");
+        return;
+    }
+
     return $t->answer($c, 200, [], 'x' x 16_000_000) if $u =~ m{^/stalled};
     return $t->answer($c, 500, [], 'no') if $u eq '/fail';
     return $t->answer($c, 404, [], 'no') if $u eq '/none';
@@ -109,6 +114,7 @@ upstream tries {
 }
 map $arg_trace $trace { default $arg_trace; }
 server {
+upstream later { server 127.0.0.1:%%PORT_8%% max_fails=0; server 127.0.0.1:%%PORT_0%% backup; }
     listen 127.0.0.1:%%PORT_1%%;
     server_name gw.example.com;
     aiobs on;
@@ -118,6 +124,9 @@ server {
     location /plain/v1/ { aiobs_trace on ratio=1 gen_ai=off; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
+    location /later/v1/ {
+        aiobs_llm openai; proxy_read_timeout 1s; proxy_next_upstream timeout non_idempotent; proxy_pass http://later;
+    }
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /stalled { send_timeout 100ms; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /stalled/v1/ { send_timeout 100ms; aiobs_llm openai; proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -250,7 +259,7 @@ attributes($clients[1], 'its attributes', 'network.peer.address' => '127.0.0.1',
     'server.address' => 'tries', 'url.full' => 'http://tries/v1/chat/completions', 'http.request.method' => 'POST', 'http.response.status_code' => 200,
     'http.request.resend_count' => 1, 'aiobs.provider_request_id' => 'req_9',
     'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai', 'gen_ai.request.model' => 'gpt-4o',
-    'gen_ai.request.stream' => undef,
+    'gen_ai.request.stream' => undef, 'gen_ai.request.choice.count' => 2,
     'gen_ai.request.max_tokens' => 100, 'gen_ai.response.model' => 'gpt-4o-2024-08-06',
     'gen_ai.response.id' => 'chatcmpl-1', 'gen_ai.response.finish_reasons' => ['stop'],
     'gen_ai.usage.input_tokens' => 19, 'gen_ai.usage.output_tokens' => 7,
@@ -266,7 +275,7 @@ ok(defined $clients[1]{attrs}{"aiobs.$_"}, $_) for qw(connect_time header_time);
 $t->post(1, '/v1/chat/completions', { model => 'gpt-4o', stream => JSON::PP::true }, 'X-Request-ID', 'stream',
     'Authorization', "Bearer $key");
 my ($c) = grep { $_->{attrs}{'gen_ai.operation.name'} } kind(spans_of('stream'), 3);
-attributes($c, 'a stream', 'gen_ai.request.stream' => JSON::PP::true, 'gen_ai.usage.output_tokens' => 2);
+attributes($c, 'a stream', 'gen_ai.request.stream' => JSON::PP::true, 'gen_ai.usage.output_tokens' => 2, 'gen_ai.request.choice.count' => undef);
 is_deeply([map { $_->{name} } @{$c->{events}}], ['first_token'], 'the first token is an event');
 cmp_ok($c->{events}[0]{time}, '>=', $c->{start}, 'after its start');
 cmp_ok($c->{events}[0]{time}, '<', $c->{end}, 'and before its end');
@@ -274,6 +283,14 @@ cmp_ok($c->{attrs}{'gen_ai.response.time_to_first_chunk'}, '<=', ($c->{end} - $c
 
 $t->post(1, '/v1/chat/completions', { model => 'broken', stream => JSON::PP::true }, 'X-Request-ID', 'broken',
     'Authorization', "Bearer $key");
+# what a try before it took belongs to that, also in the time to the first chunk
+
+$t->post(1, '/later/v1/chat/completions', { model => 'gpt-4o', stream => JSON::PP::true }, 'X-Request-ID', 'later');
+my @later = kind(spans_of('later'), 3);
+is_deeply([map { $_->{attrs}{'error.type'} } @later], ['timeout', undef], 'a stream that a second server answers');
+cmp_ok($later[1]{attrs}{'gen_ai.response.time_to_first_chunk'}, '<=', ($later[1]{end} - $later[1]{start}) / 1e9, 'time to first chunk, of the try');
+cmp_ok($t->log_of('later')->{ttft}, '>=', 1, 'that of the client has both');
+
 ($c) = grep { $_->{attrs}{'gen_ai.operation.name'} } kind(spans_of('broken'), 3);
 is($c->{status}, 2, 'a stream that fails');
 my ($event) = grep { $_->{name} eq 'stream_error' } @{$c->{events}};

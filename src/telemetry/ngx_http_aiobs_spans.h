@@ -157,6 +157,13 @@ void ngx_http_aiobs_span_tries(ngx_http_aiobs_spans_t *s);
 ngx_uint_t ngx_http_aiobs_try_get(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 
+/* whether the last try is told as a call of a model */
+ngx_uint_t ngx_http_aiobs_span_gen_ai(ngx_http_aiobs_spans_t *s);
+
+/* milliseconds of the last try until a stream's first content; -1: none */
+ngx_msec_int_t ngx_http_aiobs_try_first(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
+
 /* a span for every try, the steps of the last one below it */
 void ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s);
 

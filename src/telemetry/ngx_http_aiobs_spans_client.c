@@ -20,14 +20,14 @@ static void ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
-static void ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s);
+static void ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s,
+    ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_client_error(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static void ngx_http_aiobs_span_events(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);
 static u_char *ngx_http_aiobs_span_event(ngx_http_aiobs_spans_t *s,
     const char *name, ngx_msec_t ms);
-static ngx_uint_t ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s);
 static void ngx_http_aiobs_call_name(ngx_http_aiobs_ctx_t *ctx,
     ngx_str_t *name, u_char buf[AIOBS_PB_TEXT_MAX]);
 
@@ -38,7 +38,6 @@ static const ngx_http_aiobs_attribute_t  ngx_http_aiobs_call_attributes[] = {
     { NGX_HTTP_AIOBS_F_STREAM, aiobs_pb_key("gen_ai.request.stream") },
     { NGX_HTTP_AIOBS_F_MODEL, aiobs_pb_key("gen_ai.response.model") },
     { NGX_HTTP_AIOBS_F_ID, aiobs_pb_key("gen_ai.response.id") },
-    { NGX_HTTP_AIOBS_F_TTFT, aiobs_pb_key("gen_ai.response.time_to_first_chunk") },
     { NGX_HTTP_AIOBS_F_INPUT, aiobs_pb_key("gen_ai.usage.input_tokens") },
     { NGX_HTTP_AIOBS_F_OUTPUT, aiobs_pb_key("gen_ai.usage.output_tokens") },
     { NGX_HTTP_AIOBS_F_CACHE_READ, aiobs_pb_key("gen_ai.usage.cache_read.input_tokens") },
@@ -182,7 +181,7 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
     u_char                 buf[AIOBS_PB_TEXT_MAX];
 
     ctx = s->ctx;
-    gen_ai = ngx_http_aiobs_gen_ai(s);
+    gen_ai = ngx_http_aiobs_span_gen_ai(s);
 
     if (gen_ai) {
         ngx_http_aiobs_call_name(ctx, &name, buf);
@@ -211,7 +210,7 @@ ngx_http_aiobs_span_client(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
         ngx_http_aiobs_span_record(s, ngx_http_aiobs_answer_attributes);
 
         if (gen_ai) {
-            ngx_http_aiobs_span_call(s);
+            ngx_http_aiobs_span_call(s, t);
         }
 
         ngx_http_aiobs_span_events(s, t);
@@ -262,8 +261,9 @@ ngx_http_aiobs_span_client_http(ngx_http_aiobs_spans_t *s,
 
 
 static void
-ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
+ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
+    ngx_msec_int_t         ms;
     const char            *provider;
     aiobs_usage_record_t  *rec;
 
@@ -278,6 +278,20 @@ ngx_http_aiobs_span_call(ngx_http_aiobs_spans_t *s)
     if (s->ctx->asked.max_tokens != AIOBS_ABSENT) {
         ngx_http_aiobs_span_int(s, "gen_ai.request.max_tokens",
                                 s->ctx->asked.max_tokens);
+    }
+
+    /* one is what is asked for anyway */
+
+    if (s->ctx->asked.choices > 1) {
+        ngx_http_aiobs_span_int(s, "gen_ai.request.choice.count",
+                                s->ctx->asked.choices);
+    }
+
+    ms = ngx_http_aiobs_try_first(s, t);
+
+    if (ms >= 0) {
+        ngx_http_aiobs_span_seconds(s, "gen_ai.response.time_to_first_chunk",
+                                    ms);
     }
 
     if (rec->finish_len) {
@@ -379,8 +393,26 @@ ngx_http_aiobs_span_event(ngx_http_aiobs_spans_t *s, const char *name,
 }
 
 
-static ngx_uint_t
-ngx_http_aiobs_gen_ai(ngx_http_aiobs_spans_t *s)
+ngx_msec_int_t
+ngx_http_aiobs_try_first(ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
+{
+    ngx_msec_int_t         ms;
+    aiobs_usage_record_t  *rec;
+
+    rec = &s->ctx->answer;
+
+    if (!rec->stream || rec->first_token_ms == 0) {
+        return -1;
+    }
+
+    ms = (ngx_msec_int_t) ((ngx_msec_t) rec->first_token_ms - t->start);
+
+    return ngx_max(ms, 0);
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_span_gen_ai(ngx_http_aiobs_spans_t *s)
 {
     return s->ctx->called && !s->ctx->fetched
            && s->ctx->location->trace.gen_ai
