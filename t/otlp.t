@@ -83,6 +83,8 @@ $t->upstream(0, sub {
     $t->answer($c, 200, [], $req->{head});
 });
 
+$t->upstream(8, sub { my ($req, $c) = @_; $c->sysread(my $nothing, 1) });       # never answers
+
 # a DNS server by which every name is 127.0.0.1
 
 my $dns = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or BAIL_OUT("dns: $!");
@@ -112,9 +114,9 @@ upstream tries {
     server 127.0.0.1:%%PORT_9%%;
     server 127.0.0.1:%%PORT_0%% backup;
 }
+upstream later { server 127.0.0.1:%%PORT_8%% max_fails=0; server 127.0.0.1:%%PORT_0%% backup; }
 map $arg_trace $trace { default $arg_trace; }
 server {
-upstream later { server 127.0.0.1:%%PORT_8%% max_fails=0; server 127.0.0.1:%%PORT_0%% backup; }
     listen 127.0.0.1:%%PORT_1%%;
     server_name gw.example.com;
     aiobs on;
@@ -122,11 +124,11 @@ upstream later { server 127.0.0.1:%%PORT_8%% max_fails=0; server 127.0.0.1:%%POR
     location / { proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /v1/ { aiobs_llm auto; aiobs_auth on; aiobs_endpoint chat; proxy_pass http://tries; }
     location /plain/v1/ { aiobs_trace on ratio=1 gen_ai=off; aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
-    location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
-    location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
     location /later/v1/ {
         aiobs_llm openai; proxy_read_timeout 1s; proxy_next_upstream timeout non_idempotent; proxy_pass http://later;
     }
+    location = /steps { aiobs_server_timing on; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location = /steps/off { proxy_pass http://127.0.0.1:%%PORT_0%%/steps; }
     location /leave { proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /stalled { send_timeout 100ms; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /stalled/v1/ { send_timeout 100ms; aiobs_llm openai; proxy_buffering off; proxy_pass http://127.0.0.1:%%PORT_0%%; }
@@ -216,7 +218,7 @@ $t->start(conf('http', 'compression gzip;'));
 
 # --- a call that a second server answers ---
 
-my $r = $t->post(1, '/v1/chat/completions?x=1', { model => 'gpt-4o', max_tokens => 100, messages => [] },
+my $r = $t->post(1, '/v1/chat/completions?x=1', { model => 'gpt-4o', max_tokens => 100, n => 2, messages => [] },
     'X-Request-ID', 'call', 'Authorization', "Bearer $key", 'User-Agent', 'probe/1',
     'traceparent', $header, 'tracestate', 'vendor=1');
 is($r->{status}, 200, 'answered');
@@ -281,8 +283,6 @@ cmp_ok($c->{events}[0]{time}, '>=', $c->{start}, 'after its start');
 cmp_ok($c->{events}[0]{time}, '<', $c->{end}, 'and before its end');
 cmp_ok($c->{attrs}{'gen_ai.response.time_to_first_chunk'}, '<=', ($c->{end} - $c->{start}) / 1e9, 'time to first chunk, in seconds');
 
-$t->post(1, '/v1/chat/completions', { model => 'broken', stream => JSON::PP::true }, 'X-Request-ID', 'broken',
-    'Authorization', "Bearer $key");
 # what a try before it took belongs to that, also in the time to the first chunk
 
 $t->post(1, '/later/v1/chat/completions', { model => 'gpt-4o', stream => JSON::PP::true }, 'X-Request-ID', 'later');
@@ -291,6 +291,8 @@ is_deeply([map { $_->{attrs}{'error.type'} } @later], ['timeout', undef], 'a str
 cmp_ok($later[1]{attrs}{'gen_ai.response.time_to_first_chunk'}, '<=', ($later[1]{end} - $later[1]{start}) / 1e9, 'time to first chunk, of the try');
 cmp_ok($t->log_of('later')->{ttft}, '>=', 1, 'that of the client has both');
 
+$t->post(1, '/v1/chat/completions', { model => 'broken', stream => JSON::PP::true }, 'X-Request-ID', 'broken',
+    'Authorization', "Bearer $key");
 ($c) = grep { $_->{attrs}{'gen_ai.operation.name'} } kind(spans_of('broken'), 3);
 is($c->{status}, 2, 'a stream that fails');
 my ($event) = grep { $_->{name} eq 'stream_error' } @{$c->{events}};
@@ -621,5 +623,16 @@ my ($sent) = $metrics =~ /^aiobs_export_sent_total\{exporter="otlp"\} (\d+)/m;
 is($sent, scalar(grep { defined $_->{trace} } lines()), 'sent as many as were taken');
 like($metrics, qr/^aiobs_export_queue_length\{exporter="otlp"\} 0$/m, 'nothing waits');
 unlike($metrics, qr/^aiobs_export_(?:dropped|failed)/m, 'nothing failed');
+
+# the environment says which methods are known
+
+$t->stop;
+{
+    local $ENV{OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS} = 'BREW, POST';
+    $t->start(conf('http', ''));
+}
+$t->request(1, $_, '/', ['X-Request-ID', "known-$_"], '') for qw(BREW GET);
+is_deeply([map { my $id = $_; map { [@$_{'name'}, @{$_->{attrs}}{'http.request.method', 'http.request.method_original'}] } map { kind(spans_of($id), $_) } 2, 3 } 'known-BREW', 'known-GET'],
+    [['BREW /', 'BREW', undef], ['BREW', 'BREW', undef], ['HTTP /', '_OTHER', 'GET'], ['HTTP', '_OTHER', 'GET']], 'OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS');
 
 $t->done;

@@ -158,6 +158,43 @@ ngx_http_aiobs_otel_unheeded(ngx_conf_t *cf)
 }
 
 
+/* a list, case-sensitive, that takes the place of the one of the conventions */
+
+char *
+ngx_http_aiobs_otel_methods(ngx_conf_t *cf, ngx_http_aiobs_otlp_t *otlp)
+{
+    ngx_str_t  list, word, *method;
+
+    if (ngx_http_aiobs_environment("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+                                   &list)
+        != NGX_OK)
+    {
+        return NGX_CONF_OK;
+    }
+
+    otlp->methods = ngx_array_create(cf->pool, 10, sizeof(ngx_str_t));
+    if (otlp->methods == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    while (ngx_http_aiobs_otel_word(&list, &word)) {
+
+        method = ngx_array_push(otlp->methods);
+        if (method == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        method->len = word.len;
+        method->data = ngx_pstrdup(cf->pool, &word);
+        if (method->data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_uint_t
 ngx_http_aiobs_otel_flag(ngx_conf_t *cf, const char *name)
 {

@@ -37,6 +37,8 @@ struct ngx_http_aiobs_otlp_s {
     ngx_http_aiobs_export_limits_t   limits;
     ngx_array_t                      attributes;    /* ngx_keyval_t */
     ngx_array_t                      headers;       /* char *, NULL ends */
+    ngx_array_t                     *methods;       /* ngx_str_t; NULL: those
+                                                       that nginx knows */
 
     /* made of these */
     ngx_str_t                        url;
@@ -100,6 +102,10 @@ ngx_uint_t ngx_http_aiobs_otel_untraced(ngx_conf_t *cf);
 
 /* warns of variables that say what is not done here */
 void ngx_http_aiobs_otel_unheeded(ngx_conf_t *cf);
+
+/* the methods of OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS, if it is set */
+char *ngx_http_aiobs_otel_methods(ngx_conf_t *cf,
+    ngx_http_aiobs_otlp_t *otlp);
 
 /* "true", and nothing else is; warns of what is not "false" either */
 ngx_uint_t ngx_http_aiobs_otel_flag(ngx_conf_t *cf, const char *name);

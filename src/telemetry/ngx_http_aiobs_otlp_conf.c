@@ -175,7 +175,8 @@ ngx_http_aiobs_otlp_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_http_aiobs_export_block(cf, "aiobs_otlp",
                                     ngx_http_aiobs_otlp_commands, otlp)
         != NGX_CONF_OK
-        || ngx_http_aiobs_otlp_environment(cf, otlp) != NGX_CONF_OK)
+        || ngx_http_aiobs_otlp_environment(cf, otlp) != NGX_CONF_OK
+        || ngx_http_aiobs_otel_methods(cf, otlp) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

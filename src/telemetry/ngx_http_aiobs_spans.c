@@ -199,6 +199,30 @@ ngx_http_aiobs_span_server_error(ngx_http_aiobs_spans_t *s)
 ngx_uint_t
 ngx_http_aiobs_span_method_known(ngx_http_request_t *r)
 {
+    ngx_str_t                   *method;
+    ngx_uint_t                   i;
+    ngx_array_t                 *methods;
+    ngx_http_aiobs_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
+    methods = amcf->otlp->methods;
+
+    if (methods) {
+        method = methods->elts;
+
+        for (i = 0; i < methods->nelts; i++) {
+            if (r->method_name.len == method[i].len
+                && ngx_memcmp(r->method_name.data, method[i].data,
+                              method[i].len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+
+        return 0;
+    }
+
     return r->method != NGX_HTTP_UNKNOWN
            || (r->method_name.len == 5
                && ngx_strncmp(r->method_name.data, "QUERY", 5) == 0);

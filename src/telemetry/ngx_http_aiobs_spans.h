@@ -106,8 +106,8 @@ void ngx_http_aiobs_spans_begin(ngx_http_aiobs_spans_t *s,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 /*
- * Whether the conventions or nginx know the method.  QUERY is one that nginx
- * does not know.
+ * Whether the conventions or nginx know the method, or, where it says which are
+ * known, the environment.  QUERY is one that nginx does not know.
  */
 ngx_uint_t ngx_http_aiobs_span_method_known(ngx_http_request_t *r);
 
