@@ -34,6 +34,9 @@ $t->upstream(1, sub {
     return $c->sysread(my $nothing, 1) if $req->{uri} =~ /slow/;
     return $c->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc") if $req->{uri} =~ /short/;
     return $t->answer($c, 429, ['Content-Type', 'application/json'], '{}') if $req->{uri} =~ /limit/;
+    return $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({ id => 'resp_1', object => 'response', model => 'm-1',
+        output => [], $req->{method} eq 'POST' ? (status => 'queued', background => JSON::PP::true)
+            : (status => 'completed', usage => { input_tokens => 5, output_tokens => 2, total_tokens => 7 }) })) if $req->{uri} =~ m{/responses};
 
     if ($req->{body} =~ /"stream":true/) {
         $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -45,7 +48,8 @@ $t->upstream(1, sub {
     $t->answer($c, 200, ['Content-Type', 'application/json'], encode_json({
         id => 'c1', object => 'chat.completion', model => 'gpt-4o-2024-08-06',
         choices => [{ index => 0, finish_reason => 'stop', message => { content => 'x' } }],
-        usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15 } }));
+        usage => { prompt_tokens => 12, completion_tokens => 3, total_tokens => 15,
+            prompt_tokens_details => { cached_tokens => 8 }, completion_tokens_details => { reasoning_tokens => 2 } } }));
 });
 
 my $conf = <<'EOF';
@@ -76,6 +80,7 @@ server {
     location = /slow/v1/chat/completions { aiobs_llm openai; proxy_read_timeout 300ms; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location = /metrics { aiobs_metrics; }
+    location /told/ { aiobs_trace off gen_ai=off; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
 }
 aiobs_log /dev/full if=$arg_full;
 aiobs_log %%DIR%%/aiobs.json;
@@ -205,8 +210,22 @@ is(scalar(@{$tx->{spans}}), 2, 'a span for every try');
 my $span = $tx->{spans}[1];
 is($span->{parent_span_id}, $tx->{contexts}{trace}{span_id}, 'below the request');
 is($span->{op}, 'gen_ai.chat', 'a call of a model');
-is($span->{data}{'gen_ai.usage.input_tokens'}, 12, 'its tokens');
-is($span->{data}{'gen_ai.response.model'}, 'gpt-4o-2024-08-06', 'its model');
+is($span->{description}, 'chat gpt-4o', 'its name');
+is_deeply($span->{data}, { try => 2, 'gen_ai.operation.name' => 'chat', 'gen_ai.provider.name' => 'openai',
+    'gen_ai.request.model' => 'gpt-4o', 'gen_ai.response.model' => 'gpt-4o-2024-08-06', 'gen_ai.response.id' => 'c1',
+    'gen_ai.response.finish_reasons' => 'stop', 'gen_ai.response.streaming' => JSON::PP::false,
+    'gen_ai.usage.input_tokens' => 12, 'gen_ai.usage.cache_read.input_tokens' => 8, 'gen_ai.usage.output_tokens' => 3,
+    'gen_ai.usage.reasoning.output_tokens' => 2, 'server.address' => '127.0.0.1', 'server.port' => $t->port(1),
+    'http.response.status_code' => 200 }, 'its figures, named as Sentry names them');
+ok(item('transaction', 'stream')->{spans}[-1]{data}{'gen_ai.response.time_to_first_chunk'} =~ /^\d+(?:\.\d+)?$/, 'the first chunk of a stream');
+
+# what only fetches an answer is no call of its own, nor is one that the application's SDK tells
+
+$t->post(0, '/v1/responses', { model => 'm-1', background => JSON::PP::true, input => 'x' }, 'X-Request-ID', 'order');
+$t->get(0, '/v1/responses/resp_1', 'X-Request-ID', 'fetch');
+is($t->log_of('fetch')->{input_tokens}, 5, 'an answer that is fetched');
+$t->post(0, '/told/v1/chat/completions', $chat, 'X-Request-ID', 'told');
+is_deeply([map { item('transaction', $_)->{spans}[-1]{op} } qw(order fetch told)], [qw(gen_ai.chat http.client http.client)], 'is no further call for Sentry');
 $tx = item('transaction', 'fail');
 is(scalar(@{$tx->{spans}}), 2, 'a failed one: both tries');
 is($tx->{contexts}{trace}{status}, 'unavailable', 'its status');

@@ -37,6 +37,7 @@ ngx_http_aiobs_trace_create_conf(ngx_http_aiobs_trace_conf_t *conf)
     conf->mode = NGX_CONF_UNSET_UINT;
     conf->parent = NGX_CONF_UNSET_UINT;
     conf->server_timing = NGX_CONF_UNSET;
+    conf->gen_ai = 1;                   /* in transactions of Sentry, too */
 }
 
 

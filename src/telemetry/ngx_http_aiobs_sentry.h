@@ -187,6 +187,10 @@ void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
 /* what events and transactions begin with; no "}" at the end */
 void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, u_char *id);
+/* the same of a figure; nothing for one that is not there */
+void ngx_http_aiobs_sentry_value(ngx_http_aiobs_sentry_out_t *out,
+    const char *name, ngx_http_aiobs_value_t *v);
+
 
 /*
  * NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage or his decision, where

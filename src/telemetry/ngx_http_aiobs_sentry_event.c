@@ -207,7 +207,6 @@ static void
 ngx_http_aiobs_sentry_contexts(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    u_char                        *p, number[32];
     ngx_uint_t                     i;
     ngx_http_aiobs_trace_t        *t;
     ngx_http_aiobs_value_t         v;
@@ -240,15 +239,7 @@ ngx_http_aiobs_sentry_contexts(ngx_http_aiobs_sentry_out_t *out,
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         ngx_http_aiobs_field_value(r, ctx, fields[i], &v);
-
-        if (v.type == NGX_HTTP_AIOBS_VALUE_STRING) {
-            ngx_http_aiobs_sentry_member(out, fields[i], &v.str);
-
-        } else if (v.type != NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            p = ngx_http_aiobs_value_number(number, &v);
-            ngx_http_aiobs_sentry_put(out, ",\"%s\":%*s", fields[i],
-                                      (size_t) (p - number), number);
-        }
+        ngx_http_aiobs_sentry_value(out, fields[i], &v);
     }
 
     ngx_http_aiobs_sentry_put(out, "}}");

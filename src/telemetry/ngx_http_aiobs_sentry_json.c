@@ -77,6 +77,30 @@ ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
 
 
 void
+ngx_http_aiobs_sentry_value(ngx_http_aiobs_sentry_out_t *out,
+    const char *name, ngx_http_aiobs_value_t *v)
+{
+    u_char  *p, number[32];
+
+    switch (v->type) {
+
+    case NGX_HTTP_AIOBS_VALUE_ABSENT:
+        break;
+
+    case NGX_HTTP_AIOBS_VALUE_STRING:
+        ngx_http_aiobs_sentry_member(out, name, &v->str);
+        break;
+
+    default:
+        p = ngx_http_aiobs_value_number(number, v);
+        ngx_http_aiobs_sentry_put(out, ",\"%s\":%*s", name,
+                                  (size_t) (p - number), number);
+        break;
+    }
+}
+
+
+void
 ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, u_char *id)
 {

@@ -21,8 +21,33 @@ static void ngx_http_aiobs_sentry_root(ngx_http_aiobs_sentry_out_t *out,
 static void ngx_http_aiobs_sentry_time(u_char text[40], uint64_t ns);
 static void ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t);
+static void ngx_http_aiobs_sentry_server(ngx_http_aiobs_sentry_out_t *out,
+    ngx_str_t *peer);
 static void ngx_http_aiobs_sentry_call(ngx_http_aiobs_sentry_out_t *out,
-    ngx_http_aiobs_spans_t *s);
+    ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t);
+
+
+/* figures of a call of a model */
+
+static const struct {
+    ngx_http_aiobs_field_e   field;
+    const char              *name;
+} ngx_http_aiobs_sentry_data[] = {
+    { NGX_HTTP_AIOBS_F_OPERATION, "gen_ai.operation.name" },
+    { NGX_HTTP_AIOBS_F_REQUEST_MODEL, "gen_ai.request.model" },
+    { NGX_HTTP_AIOBS_F_MODEL, "gen_ai.response.model" },
+    { NGX_HTTP_AIOBS_F_ID, "gen_ai.response.id" },
+    { NGX_HTTP_AIOBS_F_FINISH, "gen_ai.response.finish_reasons" },
+    { NGX_HTTP_AIOBS_F_STREAM, "gen_ai.response.streaming" },
+    { NGX_HTTP_AIOBS_F_SESSION, "gen_ai.conversation.id" },
+    { NGX_HTTP_AIOBS_F_INPUT, "gen_ai.usage.input_tokens" },
+    { NGX_HTTP_AIOBS_F_CACHE_READ, "gen_ai.usage.cache_read.input_tokens" },
+    { NGX_HTTP_AIOBS_F_CACHE_WRITE,
+      "gen_ai.usage.cache_creation.input_tokens" },
+    { NGX_HTTP_AIOBS_F_OUTPUT, "gen_ai.usage.output_tokens" },
+    { NGX_HTTP_AIOBS_F_REASONING, "gen_ai.usage.reasoning.output_tokens" },
+    { NGX_HTTP_AIOBS_FIELDS, NULL }
+};
 
 
 u_char
@@ -190,8 +215,8 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
                               ? ngx_http_aiobs_sentry_ending(s->request, s->ctx)
                               : ngx_http_aiobs_sentry_status(t->state->status));
 
-    if (t->last && s->ctx->called) {
-        ngx_http_aiobs_sentry_call(out, s);
+    if (t->last && ngx_http_aiobs_span_gen_ai(s)) {
+        ngx_http_aiobs_sentry_call(out, s, t);
 
     } else {
         ngx_http_aiobs_sentry_put(out, ",\"op\":\"http.client\","
@@ -202,7 +227,7 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
                                   t->number + 1);
     }
 
-    ngx_http_aiobs_sentry_member(out, "server.address", t->state->peer);
+    ngx_http_aiobs_sentry_server(out, t->state->peer);
 
     if (t->state->status) {
         ngx_http_aiobs_sentry_put(out, ",\"http.response.status_code\":%ui",
@@ -213,51 +238,80 @@ ngx_http_aiobs_sentry_span(ngx_http_aiobs_sentry_out_t *out,
 }
 
 
-/* up to the members of "data" */
+/* as the conventions have it: without the port, which stands beside it */
+
+static void
+ngx_http_aiobs_sentry_server(ngx_http_aiobs_sentry_out_t *out, ngx_str_t *peer)
+{
+    ngx_int_t  port;
+    ngx_str_t  address;
+
+    port = 0;
+    address = *peer;
+
+    if (address.len >= 5 && ngx_strncmp(address.data, "unix:", 5) == 0) {
+        address.data += 5;
+        address.len -= 5;
+
+    } else {
+        port = ngx_http_aiobs_span_peer_port(&address);
+    }
+
+    ngx_http_aiobs_sentry_member(out, "server.address", &address);
+
+    if (port > 0) {
+        ngx_http_aiobs_sentry_put(out, ",\"server.port\":%i", port);
+    }
+}
+
+
+/*
+ * Up to the members of "data", named as
+ * https://github.com/getsentry/sentry-conventions has them: without the
+ * provider's name Sentry shows no call, and without the parts of the tokens
+ * that have prices of their own it reckons a wrong cost.
+ */
 
 static void
 ngx_http_aiobs_sentry_call(ngx_http_aiobs_sentry_out_t *out,
-    ngx_http_aiobs_spans_t *s)
+    ngx_http_aiobs_spans_t *s, ngx_http_aiobs_try_t *t)
 {
-    u_char                  *p, buf[256];
-    ngx_str_t                text;
+    u_char                   buf[256];
+    ngx_str_t                text, *operation;
     ngx_uint_t               i;
-    ngx_http_aiobs_value_t   v, operation;
+    ngx_msec_int_t           ms;
+    ngx_http_aiobs_value_t  *v;
 
-    static const char  *names[][2] = {
-        { "operation", "gen_ai.operation.name" },
-        { "provider", "gen_ai.system" },
-        { "request_model", "gen_ai.request.model" },
-        { "model", "gen_ai.response.model" },
-        { "input_tokens", "gen_ai.usage.input_tokens" },
-        { "output_tokens", "gen_ai.usage.output_tokens" },
-        { NULL, NULL }
-    };
-
-    ngx_http_aiobs_field_value(s->request, s->ctx, "operation", &operation);
-    ngx_http_aiobs_field_value(s->request, s->ctx, "request_model", &v);
+    v = ngx_http_aiobs_values(s->request, s->ctx)->v;
+    operation = &v[NGX_HTTP_AIOBS_F_OPERATION].str;
 
     text.data = buf;
-    text.len = ngx_snprintf(buf, sizeof(buf), "%V %V", &operation.str, &v.str)
+    text.len = ngx_snprintf(buf, sizeof(buf), "%V %V", operation,
+                            &v[NGX_HTTP_AIOBS_F_REQUEST_MODEL].str)
                - buf;
 
     ngx_http_aiobs_sentry_put(out, ",\"op\":\"gen_ai.%V\",\"description\":",
-                              &operation.str);
+                              operation);
     ngx_http_aiobs_sentry_string(out, &text, 512);
-    ngx_http_aiobs_sentry_put(out, ",\"data\":{\"try\":%ui",
-                              s->tries[s->ntries - 1].number + 1);
 
-    for (i = 0; names[i][0]; i++) {
-        ngx_http_aiobs_field_value(s->request, s->ctx, names[i][0], &v);
+    text.data = (u_char *) aiobs_api_provider_otel(s->ctx->api);
+    text.len = ngx_strlen(text.data);
 
-        if (v.type == NGX_HTTP_AIOBS_VALUE_STRING) {
-            ngx_http_aiobs_sentry_member(out, names[i][1], &v.str);
+    ngx_http_aiobs_sentry_put(out, ",\"data\":{\"try\":%ui", t->number + 1);
+    ngx_http_aiobs_sentry_member(out, "gen_ai.provider.name", &text);
 
-        } else if (v.type != NGX_HTTP_AIOBS_VALUE_ABSENT) {
-            p = ngx_http_aiobs_value_number(buf, &v);
-            ngx_http_aiobs_sentry_put(out, ",\"%s\":%*s", names[i][1],
-                                      (size_t) (p - buf), buf);
-        }
+    for (i = 0; ngx_http_aiobs_sentry_data[i].name; i++) {
+        ngx_http_aiobs_sentry_value(out, ngx_http_aiobs_sentry_data[i].name,
+                                    &v[ngx_http_aiobs_sentry_data[i].field]);
+    }
+
+    ms = ngx_http_aiobs_try_first(s, t);
+
+    if (ms >= 0) {
+        ngx_http_aiobs_sentry_put(out, ",\"gen_ai.response."
+                                       "time_to_first_chunk\":%M.%03M",
+                                  (ngx_msec_t) ms / 1000,
+                                  (ngx_msec_t) ms % 1000);
     }
 }
 

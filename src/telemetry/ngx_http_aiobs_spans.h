@@ -173,6 +173,9 @@ void ngx_http_aiobs_span_clients(ngx_http_aiobs_spans_t *s);
 /* url.scheme and server.*, as the client has asked for them */
 void ngx_http_aiobs_span_address(ngx_http_aiobs_spans_t *s);
 
+/* leaves the address alone, an IPv6 one without its brackets; 0: no port */
+ngx_int_t ngx_http_aiobs_span_peer_port(ngx_str_t *peer);
+
 /* network.peer.*, server.* and url.full of a try */
 void ngx_http_aiobs_span_peer(ngx_http_aiobs_spans_t *s,
     ngx_http_aiobs_try_t *t);

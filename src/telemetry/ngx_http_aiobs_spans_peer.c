@@ -12,7 +12,6 @@
 static ngx_uint_t ngx_http_aiobs_span_host_port(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_span_configured(ngx_http_request_t *r,
     ngx_str_t *host, ngx_int_t *port);
-static ngx_int_t ngx_http_aiobs_span_peer_port(ngx_str_t *peer);
 static void ngx_http_aiobs_span_url(ngx_http_aiobs_spans_t *s,
     ngx_str_t *host, ngx_int_t port);
 
@@ -210,9 +209,7 @@ ngx_http_aiobs_span_configured(ngx_http_request_t *r, ngx_str_t *host,
 }
 
 
-/* leaves the address alone, an IPv6 one without its brackets; 0: no port */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_aiobs_span_peer_port(ngx_str_t *peer)
 {
     u_char     *p, *last;
