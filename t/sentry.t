@@ -73,14 +73,16 @@ server {
     location /app/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /linked/ { aiobs_trace on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /trusted/ { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location = /to-app { proxy_intercept_errors on; error_page 503 = /app/x; proxy_pass http://127.0.0.1:%%PORT_1%%/fail; }
+    location = /to-llm { proxy_intercept_errors on; error_page 503 = /v1/models; proxy_pass http://127.0.0.1:%%PORT_1%%/fail; }
     location /boom { return 500; }
     location /moved { error_page 502 = /down/again; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /down { proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location /v1/ { aiobs_auth optional; aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://tries; }
     location = /slow/v1/chat/completions { aiobs_llm openai; proxy_read_timeout 300ms; proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /told/ { aiobs_trace off gen_ai=off; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location = /metrics { aiobs_metrics; }
-    location /told/ { aiobs_trace off gen_ai=off; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
 }
 aiobs_log /dev/full if=$arg_full;
 aiobs_log %%DIR%%/aiobs.json;
@@ -130,7 +132,21 @@ is_deeply(context($_, 'fail'), \%sampled, "how the trace of the $_ is sampled") 
 
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'frozen', 'Authorization', "Bearer $key", 'traceparent', $parent,
     'baggage', 'a=b,sentry-sample_rate=0.5');
-is_deeply(context('transaction', 'frozen'), \%context, 'another SDK has said it');
+is_deeply(context('transaction', 'frozen'), { %context, sample_rate => '0.5' }, 'another SDK has said it');
+
+$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'as-is', 'Authorization', "Bearer $key", 'traceparent', $parent,
+    'baggage', "sentry-trace_id=$context{trace_id}, sentry-public_key=abc;p=1 ,x=sentry-y=1,sentry-environment=d%C3%A9v%22",
+    'baggage', 'sentry-sample_rand=0.1,sentry-sample_rand=0.2,sentry-sampled=true,sentry-NO=1,sentry-org_id=7%,sentry-new=%0a');
+is_deeply(context($_, 'as-is'), { trace_id => $context{trace_id}, public_key => 'abc', environment => "d\x{e9}v\"", sample_rand => '0.1',
+    sampled => 'true', new => "\n" }, "it goes on as it is, with the $_") for qw(event transaction);
+
+$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'other-trace', 'Authorization', "Bearer $key", 'traceparent', $parent,
+    'baggage', 'sentry-trace_id=' . 'a' x 32 . ',sentry-sample_rate=0.5');
+is_deeply(context('transaction', 'other-trace'), \%context, 'not where it is of another trace');
+$t->get(0, '/app/x', 'X-Request-ID', 'of-nobody', 'traceparent', $parent, 'baggage', 'sentry-public_key=abc,sentry-sample_rate=0.5');
+is_deeply(context('transaction', 'of-nobody'), \%context, 'nor of a stranger');
+$t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'not-sentry', 'Authorization', "Bearer $key", 'traceparent', $parent, 'baggage', 'a=sentry-b');
+is_deeply(context('transaction', 'not-sentry'), \%sampled, 'the baggage of others says nothing');
 
 is($e->{level}, 'error', 'level');
 is($e->{logentry}{message}, 'chat: overloaded of openai, answered 503', 'message') or diag(encode_json($e));
@@ -280,6 +296,14 @@ my $on = goes_on($told);
 is_deeply([@$on{qw(traceId parentSpanId sampled)}], [$trace, item('transaction', 'app')->{contexts}{trace}{span_id}, JSON::PP::true],
     'an SDK in the application goes on below our span');
 is($told->{traceparent}, "00-$trace-$on->{parentSpanId}-01", 'the one of traceparent');
+is_deeply($on->{dsc}, { %sampled, sample_rand => $on->{dsc}{sample_rand}, transaction => 'GET /app/' }, 'and says how it is sampled ...');
+is_deeply(context('transaction', 'app'), $on->{dsc}, '... what we say');
+$told = told('/app/x', 'baggage', 'a=1;p', 'traceparent', $parent);
+is_deeply([$told->{baggage} =~ /^a=1;p,(sentry-trace_id=$trace),.*sentry-transaction=(GET%20%2Fapp%2F)$/], ["sentry-trace_id=$trace", 'GET%20%2Fapp%2F'],
+    'behind what others have put into the baggage');
+is(scalar(() = told('/to-app', 'baggage', 'a=1')->{baggage} =~ /sentry-trace_id/g), 1, 'once, after a redirect as well');
+is_deeply([map { $_ // '' } @{told('/to-llm', @$_)}{qw(baggage sentry-trace)}], [$_->[1] // '', ''], 'no provider that a redirect leads to has it')
+    for [], ['baggage', 'a=1'];
 
 my @baggage = ('baggage', 'a=b, sentry-trace_id=' . $trace . ',sentry-sampled=false,c=d');
 for my $case (['-0', JSON::PP::false, '00'], ['-1', JSON::PP::true, '01'], ['', JSON::PP::true, '00']) {
@@ -299,11 +323,11 @@ for my $case (['of a stranger, where they are linked', '/linked/x', "$trace-$the
     my ($name, $path, $line, @more) = @$case;
     $told = told($path, 'sentry-trace', $line, @baggage, @more);
     my ($id) = $told->{traceparent} =~ /^00-([0-9a-f]{32})-/;
-    is_deeply([$id eq $trace, $told->{'sentry-trace'} =~ /^$id-/, $told->{baggage}], [@more > 0, 1, 'a=b,c=d'],
+    is_deeply([$id eq $trace, $told->{'sentry-trace'} =~ /^$id-/, $told->{baggage} =~ s/,sentry-trace_id=$id,sentry-[^ ]*$//r], [@more > 0, 1, 'a=b,c=d'],
         "sentry-trace $name: all go on with ours");
 }
 
-is_deeply([grep { /trace/ } keys %{told('/v1/models', 'sentry-trace', "$trace-$theirs-1")}], [], 'providers are not told of it');
+is_deeply([grep { /trace|baggage/ } keys %{told('/v1/models', 'sentry-trace', "$trace-$theirs-1")}], [], 'providers are not told of it');
 
 # a client's decision is inherited where he is trusted; 0 or 1: whether there is a transaction
 
@@ -347,6 +371,7 @@ is(scalar(items('transaction', 'pii')), 0, 'no transactions at 0');
 
 $on = goes_on(told('/app/x', 'sentry-trace', "$trace-$theirs"));
 is_deeply([@$on{qw(traceId sampled)}], [$trace, undef], 'an SDK decides where we do not');
+is_deeply($on->{dsc}, { %context, environment => 'staging', release => 'gw@1.2.3', sample_rand => $on->{dsc}{sample_rand} }, 'and is told the rest');
 
 # an error_page to a URI makes it a GET, of which the client knows nothing
 
@@ -396,6 +421,14 @@ $t->start(conf('traces_sample_rate 1;') =~ s{dsn env:SENTRY_DSN;}{'dsn ' . $ENV{
 $t->get(0, '/boom', 'X-Request-ID', 'org', 'traceparent', $parent);
 is(context($_, 'org')->{org_id}, '123', "the organisation, of the $_") for qw(event transaction);
 is(context('event', 'org')->{transaction}, 'GET /boom', 'and the transaction');
+for my $case ([123, 1], [7, 0], ['', 1]) {
+    my ($org, $same) = @$case;
+    my $told = told('/trusted/x', 'X-Request-ID', "org$org", 'sentry-trace', "$trace-$theirs-0", 'baggage', "a=1,sentry-org_id=$org,sentry-sampled=false");
+    my ($id) = $told->{'sentry-trace'} =~ /^(\w+)-/;
+    is_deeply([$id eq $trace ? 1 : 0, $told->{baggage} =~ /sentry-org_id=$org,/ ? 1 : 0, $told->{baggage} =~ /sentry-org_id=123,sentry-sample_rate=1,/ ? 1 : 0],
+        [$same, $same, !$same || 0], "a trace of organisation '$org'");
+}
+is(context('transaction', 'org7')->{sampled}, 'true', 'of another one is none of ours');
 
 # --- configuration ---
 

@@ -77,7 +77,7 @@ ngx_http_aiobs_correlate(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         }
     }
 
-    if (ctx->sentry_trace.len && ctx->traceparent.data == NULL) {
+    if (ctx->sentry_trace.len) {
         ngx_http_aiobs_sentry_parent(r, ctx);
     }
 

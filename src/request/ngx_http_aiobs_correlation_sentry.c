@@ -13,8 +13,15 @@
 
 
 #define NGX_HTTP_AIOBS_SENTRY_TRACE_LEN    49   /* without the last part */
+#define NGX_HTTP_AIOBS_BAGGAGE_MAX         8192 /* bytes; W3C Baggage, 3.3.2 */
 
 
+static ngx_uint_t ngx_http_aiobs_add_baggage(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add);
+static void ngx_http_aiobs_baggage_join(ngx_http_request_t *r,
+    ngx_str_t *list, ngx_str_t *members);
+static ngx_uint_t ngx_http_aiobs_sentry_list(ngx_str_t *list,
+    ngx_http_aiobs_sentry_member_pt handler, void *data);
 static ngx_int_t ngx_http_aiobs_sentry_same(ngx_http_aiobs_ctx_t *ctx,
     u_char *flag);
 static ngx_int_t ngx_http_aiobs_sentry_parts(ngx_str_t *line, u_char **start,
@@ -27,6 +34,9 @@ static void ngx_http_aiobs_sentry_strip(ngx_http_request_t *r,
 static ngx_http_aiobs_name_t  ngx_http_aiobs_sentry_trace =
     ngx_http_aiobs_name("sentry-trace", "sentry-trace");
 
+static ngx_http_aiobs_name_t  ngx_http_aiobs_baggage =
+    ngx_http_aiobs_name("baggage", "baggage");
+
 
 /* what nobody has decided is decided here, as for a trace of our own */
 
@@ -35,8 +45,13 @@ ngx_http_aiobs_sentry_parent(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     u_char  *p, *start, flag;
 
-    if (ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, &flag)
-        != NGX_OK)
+    /* SDKs do not go on with the trace of another organisation either */
+
+    ctx->foreign = ngx_http_aiobs_sentry_foreign(r);
+
+    if (ctx->foreign || ctx->traceparent.data
+        || ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, &flag)
+           != NGX_OK)
     {
         return;
     }
@@ -71,6 +86,7 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add)
 {
     u_char                  *p, flag;
+    ngx_uint_t               told;
     ngx_http_aiobs_trace_t  *t;
 
     t = ngx_http_aiobs_trace(ctx);
@@ -81,6 +97,10 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     {
         ngx_http_aiobs_sentry_baggage(r);
     }
+
+    told = flag != '\0'
+           || (t->has_parent && !ctx->own_baggage
+               && ngx_http_aiobs_sentry_members(r, NULL, NULL));
 
     if (flag == '\0') {
         flag = ngx_http_aiobs_sentry_flag(r, ctx);
@@ -106,7 +126,76 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
 
     add->value.len = p - add->value.data;
 
+    return told ? 1 : 1 + ngx_http_aiobs_add_baggage(r, ctx, add + 1);
+}
+
+
+/*
+ * Without it SDKs take us for one too old to say how the trace is sampled, and
+ * do not tell Sentry either.  A list that is there gets it behind its own
+ * members, as many who read baggage look at its first line only.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_add_baggage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_http_aiobs_header_t *add)
+{
+    ngx_str_t         members;
+    ngx_table_elt_t  *h;
+
+    if (ngx_http_aiobs_sentry_told(r, ctx, &members) != NGX_OK) {
+        return 0;
+    }
+
+    ngx_http_aiobs_sentry_baggage(r);
+    ctx->own_baggage = 1;
+
+    h = ngx_http_aiobs_header_find(&r->headers_in.headers, "baggage",
+                                   sizeof("baggage") - 1);
+
+    if (h) {
+        ngx_http_aiobs_baggage_join(r, &h->value, &members);
+        return 0;
+    }
+
+    add->name = &ngx_http_aiobs_baggage;
+    add->value = members;
+
     return 1;
+}
+
+
+static void
+ngx_http_aiobs_baggage_join(ngx_http_request_t *r, ngx_str_t *list,
+    ngx_str_t *members)
+{
+    u_char  *p;
+    size_t   len;
+
+    len = list->len + 1 + members->len;
+
+    if (len > NGX_HTTP_AIOBS_BAGGAGE_MAX) {
+        return;
+    }
+
+    p = ngx_pnalloc(r->pool, len + 1);
+    if (p == NULL) {
+        return;
+    }
+
+    len = ngx_sprintf(p, "%V%s%V%Z", list, list->len ? "," : "", members) - p;
+
+    list->data = p;
+    list->len = len - 1;
+}
+
+
+void
+ngx_http_aiobs_sentry_untold(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    if (ctx->own_baggage) {
+        ngx_http_aiobs_sentry_baggage(r);
+    }
 }
 
 
@@ -138,8 +227,9 @@ ngx_http_aiobs_sentry_same(ngx_http_aiobs_ctx_t *ctx, u_char *flag)
 
     t = ngx_http_aiobs_trace(ctx);
 
-    if (ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, flag)
-        == NGX_OK
+    if (!ctx->foreign
+        && ngx_http_aiobs_sentry_parts(&ctx->sentry_trace, &start, flag)
+           == NGX_OK
         && ngx_memcmp(start, t->trace_id, sizeof(t->trace_id)) == 0)
     {
         return NGX_OK;
@@ -214,6 +304,75 @@ ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r)
             }
         }
     }
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_sentry_members(ngx_http_request_t *r,
+    ngx_http_aiobs_sentry_member_pt handler, void *data)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_aiobs_header_is(&h[i], "baggage",
+                                         sizeof("baggage") - 1))
+            {
+                n += ngx_http_aiobs_sentry_list(&h[i].value, handler, data);
+            }
+        }
+    }
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_list(ngx_str_t *list,
+    ngx_http_aiobs_sentry_member_pt handler, void *data)
+{
+    u_char      *p, *end, *equals, *last;
+    ngx_str_t    name, value;
+    ngx_uint_t   n;
+
+    n = 0;
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = end + 1) {
+        end = ngx_strlchr(p, last, ',');
+        end = end ? end : last;
+
+        while (p < end && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        equals = ngx_strlchr(p, end, '=');
+
+        if (equals == NULL || equals - p < 7
+            || ngx_strncmp(p, "sentry-", 7) != 0)
+        {
+            continue;
+        }
+
+        n++;
+
+        if (handler) {
+            name.data = p + 7;
+            name.len = equals - name.data;
+            value.data = equals + 1;
+            value.len = end - value.data;
+
+            handler(data, &name, &value);
+        }
+    }
+
+    return n;
 }
 
 

@@ -231,6 +231,9 @@ ngx_http_aiobs_coming(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         && !(lcf->forward & NGX_HTTP_AIOBS_FORWARD_UNTRACED))
     {
         n += ngx_http_aiobs_add_trace(r, ctx, &add[n]);
+
+    } else {
+        ngx_http_aiobs_sentry_untold(r, ctx);
     }
 
     return n;

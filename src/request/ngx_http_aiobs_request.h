@@ -70,13 +70,15 @@ ngx_int_t ngx_http_aiobs_answer_headers(ngx_http_request_t *r,
 
 /* --- ngx_http_aiobs_correlation_sentry.c --- */
 
-/* takes the client's sentry-trace, if it is one, for his traceparent */
+/* takes the client's sentry-trace, if it is one, for his traceparent, if he
+   has none */
 void ngx_http_aiobs_sentry_parent(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
 /*
- * Our own sentry-trace: one line, or none without memory.  Where the client's
- * is of another trace, its members leave the baggage.
+ * Our own sentry-trace, and the baggage that goes with it unless the client has
+ * said that: two lines at most, or none without memory.  Where the client's is
+ * of another trace, its members leave the baggage.
  */
 ngx_uint_t ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx, ngx_http_aiobs_header_t *add);
@@ -86,6 +88,20 @@ ngx_uint_t ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
  * '1', '0', or '\0': nothing
  */
 u_char ngx_http_aiobs_sentry_inherited(ngx_http_aiobs_ctx_t *ctx);
+
+/* takes the members out again that we have put into the baggage */
+void ngx_http_aiobs_sentry_untold(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+typedef void (*ngx_http_aiobs_sentry_member_pt)(void *data, ngx_str_t *name,
+    ngx_str_t *value);
+
+/*
+ * How many members "sentry-..." the request's baggage has; handler: called for
+ * each, name without that prefix; or NULL
+ */
+ngx_uint_t ngx_http_aiobs_sentry_members(ngx_http_request_t *r,
+    ngx_http_aiobs_sentry_member_pt handler, void *data);
 
 
 /* --- ngx_http_aiobs_trace.c --- */

@@ -28,8 +28,6 @@ static void ngx_http_aiobs_sentry_pack(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_batch_t *batch, aiobs_http_request_t *request, u_char *p);
 static u_char *ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_item_t *item, u_char *now, u_char *p);
-static u_char *ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry,
-    u_char *lot, u_char *p);
 static void ngx_http_aiobs_sentry_now(u_char text[32], struct timeval *tv);
 
 
@@ -188,15 +186,21 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
 
     p = ngx_sprintf(p, "{\"event_id\":\"%*s\",\"sent_at\":\"%s\",\"sdk\":"
                        "{\"name\":\"aiobs.nginx\",\"version\":\"0.1.0\"},"
-                       "\"trace\":{\"trace_id\":\"%*s\",\"public_key\":\"%V\"",
+                       "\"trace\":{\"trace_id\":\"%*s\"",
                     (size_t) NGX_HTTP_AIOBS_SENTRY_ID_LEN, id, now,
-                    (size_t) NGX_HTTP_AIOBS_TRACE_ID_LEN, trace,
-                    &sentry->public_key);
+                    (size_t) NGX_HTTP_AIOBS_TRACE_ID_LEN, trace);
+
+    if (n && (item->kind & NGX_HTTP_AIOBS_SENTRY_FROZEN)) {
+        p = ngx_cpymem(p, name, n);         /* as another SDK has it */
+
+    } else {
+        p = ngx_sprintf(p, ",\"public_key\":\"%V\"", &sentry->public_key);
+    }
 
     if (!(item->kind & NGX_HTTP_AIOBS_SENTRY_FROZEN)) {
         p = ngx_http_aiobs_sentry_sampling(sentry, lot, p);
 
-        if (n) {
+        if (n && sentry->traces_sample_rate) {
             p = ngx_sprintf(p, ",\"transaction\":%*s", (size_t) n, name);
         }
     }
@@ -211,31 +215,6 @@ ngx_http_aiobs_sentry_envelope(ngx_http_aiobs_sentry_t *sentry,
     *p++ = LF;
 
     return p;
-}
-
-
-/*
- * How the trace is sampled, so that Sentry can tell how many there were:
- * https://develop.sentry.dev/sdk/telemetry/traces/dynamic-sampling-context/
- */
-
-static u_char *
-ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry, u_char *lot,
-    u_char *p)
-{
-    uint64_t  n;
-
-    p = ngx_cpymem(p, sentry->context.data, sentry->context.len);
-
-    if (sentry->traces_sample_rate == 0) {
-        return p;
-    }
-
-    n = (uint64_t) ngx_hextoi(lot, NGX_HTTP_AIOBS_TRACE_LOT);
-
-    return ngx_sprintf(p, ",\"sample_rand\":\"0.%09uL\",\"sampled\":\"%s\"",
-                       (uint64_t) ((double) (n >> 8) / (1ULL << 48) * 1e9),
-                       n < sentry->traces_sample_rate ? "true" : "false");
 }
 
 

@@ -17,6 +17,7 @@
 
 #define NGX_HTTP_AIOBS_SENTRY_ID_LEN      32    /* hex digits of event ids */
 #define NGX_HTTP_AIOBS_SENTRY_LABELS_MAX  8
+#define NGX_HTTP_AIOBS_SENTRY_NAME        512   /* bytes of a transaction's */
 #define NGX_HTTP_AIOBS_SENTRY_CLIENT      "aiobs.nginx/0.1.0"
 
 /* bytes of an event or transaction: all its members at their longest */
@@ -100,6 +101,7 @@ struct ngx_http_aiobs_sentry_s {
     ngx_str_t                        public_key;
     ngx_str_t                        org_id;        /* digits, or empty */
     ngx_str_t                        context;       /* of sampling, JSON */
+    ngx_str_t                        baggage;       /* the same for SDKs */
     const char                      *headers[5];    /* gzip's first */
     unsigned                         gzip:1;        /* what pays */
 
@@ -113,7 +115,8 @@ struct ngx_http_aiobs_sentry_s {
 typedef struct {
     u_char                          *p;
     u_char                          *last;
-    ngx_str_t                        name;      /* of the transaction, JSON */
+    ngx_str_t                        name;      /* of the transaction, JSON;
+                                                   see also ..._frozen() */
     unsigned                         full:1;
 } ngx_http_aiobs_sentry_out_t;
 
@@ -184,26 +187,42 @@ void ngx_http_aiobs_sentry_string(ngx_http_aiobs_sentry_out_t *out,
 void ngx_http_aiobs_sentry_member(ngx_http_aiobs_sentry_out_t *out,
     const char *name, ngx_str_t *value);
 
-/* what events and transactions begin with; no "}" at the end */
-void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
-    ngx_http_aiobs_sentry_t *sentry, u_char *id);
 /* the same of a figure; nothing for one that is not there */
 void ngx_http_aiobs_sentry_value(ngx_http_aiobs_sentry_out_t *out,
     const char *name, ngx_http_aiobs_value_t *v);
 
-
-/*
- * NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage or his decision, where
- * he is trusted, says so, or 0
- */
-ngx_uint_t ngx_http_aiobs_sentry_frozen(ngx_http_request_t *r,
-    ngx_http_aiobs_ctx_t *ctx);
+/* what events and transactions begin with; no "}" at the end */
+void ngx_http_aiobs_sentry_begin(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, u_char *id);
 
 /* whether a tag of that name is there anyway */
 ngx_uint_t ngx_http_aiobs_sentry_tag(ngx_str_t *name);
 
 /* ,"request":{...},"user":{...},"tags":{...} */
 void ngx_http_aiobs_sentry_request(ngx_http_aiobs_sentry_out_t *out,
+    ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
+
+/* --- ngx_http_aiobs_sentry_context.c --- */
+
+/* at configuration: what of it is the same for every trace */
+char *ngx_http_aiobs_sentry_context(ngx_conf_t *cf,
+    ngx_http_aiobs_sentry_t *sentry);
+
+/*
+ * In the thread: members of "trace" in an envelope's header; lot: see
+ * ngx_http_aiobs_trace_lot().  Returns the end.
+ */
+u_char *ngx_http_aiobs_sentry_sampling(ngx_http_aiobs_sentry_t *sentry,
+    u_char *lot, u_char *p);
+
+/*
+ * NGX_HTTP_AIOBS_SENTRY_FROZEN, if the client's baggage or his decision, where
+ * he is trusted, says so, or 0.  What a trusted client's baggage says becomes
+ * out->name, as members of an object.
+ */
+ngx_uint_t ngx_http_aiobs_sentry_frozen(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_aiobs_sentry_t *sentry, ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
@@ -228,6 +247,9 @@ void ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 /* "POST /v1/": what requests are told apart by, without what clients make up */
+void ngx_http_aiobs_sentry_title(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, u_char buf[NGX_HTTP_AIOBS_SENTRY_NAME],
+    ngx_str_t *name);
 void ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 

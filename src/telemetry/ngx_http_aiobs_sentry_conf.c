@@ -9,9 +9,6 @@
 #include "ngx_http_aiobs_sentry.h"
 
 
-#define NGX_HTTP_AIOBS_SENTRY_CONTEXT  2048     /* bytes: two names, a rate */
-
-
 /* what Sentry takes off events: other names, and longer ones */
 
 typedef struct {
@@ -23,8 +20,6 @@ typedef struct {
 
 
 static ngx_http_aiobs_sentry_t *ngx_http_aiobs_sentry_create(ngx_conf_t *cf);
-static char *ngx_http_aiobs_sentry_context(ngx_conf_t *cf,
-    ngx_http_aiobs_sentry_t *sentry);
 static char *ngx_http_aiobs_sentry_set_dsn(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_aiobs_sentry_rate(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -249,42 +244,6 @@ ngx_http_aiobs_sentry_taken(ngx_str_t *name,
            && ngx_strcmp(name->data, ".") != 0
            && ngx_strcmp(name->data, "..") != 0
            && ngx_strcasecmp(name->data, (u_char *) rule->restricted) != 0;
-}
-
-
-/* what is the same in the "trace" of every envelope's header */
-
-static char *
-ngx_http_aiobs_sentry_context(ngx_conf_t *cf, ngx_http_aiobs_sentry_t *sentry)
-{
-    char                          rate[32];
-    u_char                       *buf;
-    ngx_http_aiobs_sentry_out_t   out;
-
-    buf = ngx_pnalloc(cf->pool, NGX_HTTP_AIOBS_SENTRY_CONTEXT);
-    if (buf == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    out.p = buf;
-    out.last = buf + NGX_HTTP_AIOBS_SENTRY_CONTEXT;
-    out.full = 0;
-
-    ngx_http_aiobs_sentry_member(&out, "environment", &sentry->environment);
-    ngx_http_aiobs_sentry_member(&out, "release", &sentry->release);
-    ngx_http_aiobs_sentry_member(&out, "org_id", &sentry->org_id);
-
-    if (sentry->traces_sample_rate) {
-        snprintf(rate, sizeof(rate), "%.9g",
-                 (double) sentry->traces_sample_rate
-                 / (double) NGX_HTTP_AIOBS_TRACE_ALL);
-        ngx_http_aiobs_sentry_put(&out, ",\"sample_rate\":\"%s\"", rate);
-    }
-
-    sentry->context.data = buf;
-    sentry->context.len = out.p - buf;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -68,6 +68,7 @@ ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
 {
     u_char                       id[NGX_HTTP_AIOBS_SENTRY_ID_LEN], now[32];
     uint64_t                     n;
+    ngx_uint_t                   item;
     ngx_http_aiobs_sentry_out_t  out;
 
     static u_char                buf[NGX_HTTP_AIOBS_SENTRY_SIZE];
@@ -102,9 +103,10 @@ ngx_http_aiobs_sentry_event(ngx_http_aiobs_sentry_t *sentry,
     ngx_http_aiobs_sentry_contexts(&out, r, ctx);
     ngx_http_aiobs_sentry_put(&out, "}");
 
-    ngx_http_aiobs_sentry_push(sentry, NGX_HTTP_AIOBS_SENTRY_ERROR
-                               | ngx_http_aiobs_sentry_frozen(r, ctx), id,
-                               ctx->trace.trace_id,
+    item = NGX_HTTP_AIOBS_SENTRY_ERROR
+           | ngx_http_aiobs_sentry_frozen(&out, sentry, r, ctx);
+
+    ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id,
                                ngx_http_aiobs_trace_lot(ctx), buf, &out);
 }
 

@@ -299,38 +299,3 @@ ngx_http_aiobs_sentry_label(json_t *labels, ngx_str_t *name, ngx_str_t *value)
                              NGX_HTTP_AIOBS_SENTRY_TAG_MAX);
     }
 }
-
-
-ngx_uint_t
-ngx_http_aiobs_sentry_frozen(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    if (!ctx->trace.has_parent) {
-        return 0;
-    }
-
-    if (ngx_http_aiobs_sentry_inherited(ctx)) {
-        return NGX_HTTP_AIOBS_SENTRY_FROZEN;
-    }
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_aiobs_header_is(&h[i], "baggage",
-                                         sizeof("baggage") - 1)
-                && ngx_strlcasestrn(h[i].value.data,
-                                    h[i].value.data + h[i].value.len,
-                                    (u_char *) "sentry-", 7 - 1)
-                   != NULL)
-            {
-                return NGX_HTTP_AIOBS_SENTRY_FROZEN;
-            }
-        }
-    }
-
-    return 0;
-}

@@ -110,7 +110,7 @@ ngx_http_aiobs_sentry_transaction(ngx_http_aiobs_sentry_t *sentry,
 
     ngx_http_aiobs_sentry_put(&out, "]}");
 
-    item |= ngx_http_aiobs_sentry_frozen(r, ctx);
+    item |= ngx_http_aiobs_sentry_frozen(&out, sentry, r, ctx);
 
     ngx_http_aiobs_sentry_push(sentry, item, id, ctx->trace.trace_id,
                                ngx_http_aiobs_trace_lot(ctx), buf, &out);
@@ -320,19 +320,31 @@ void
 ngx_http_aiobs_sentry_name(ngx_http_aiobs_sentry_out_t *out,
     ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    u_char     buf[512];
-    ngx_str_t  name, *method;
+    u_char     buf[NGX_HTTP_AIOBS_SENTRY_NAME];
+    ngx_str_t  name;
 
-    method = ngx_http_aiobs_method(r);
-
-    name.data = buf;
-    name.len = ngx_snprintf(buf, sizeof(buf), "%V%s%V", method,
-                            method->len ? " " : "", &ctx->location->handler)
-               - buf;
+    ngx_http_aiobs_sentry_title(r, ctx, buf, &name);
 
     out->name.data = out->p;
     ngx_http_aiobs_sentry_string(out, &name, 600);
     out->name.len = out->p - out->name.data;
+}
+
+
+/* of the configuration: no other one for every request */
+
+void
+ngx_http_aiobs_sentry_title(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    u_char buf[NGX_HTTP_AIOBS_SENTRY_NAME], ngx_str_t *name)
+{
+    ngx_str_t  *method;
+
+    method = ngx_http_aiobs_method(r);
+
+    name->data = buf;
+    name->len = ngx_snprintf(buf, NGX_HTTP_AIOBS_SENTRY_NAME, "%V%s%V", method,
+                             method->len ? " " : "", &ctx->location->handler)
+                - buf;
 }
 
 

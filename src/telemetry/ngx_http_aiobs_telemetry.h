@@ -101,6 +101,19 @@ char *ngx_http_aiobs_sentry_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_http_aiobs_sentry(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 
 
+/* --- ngx_http_aiobs_sentry_context.c --- */
+
+/*
+ * With aiobs_sentry: how the trace is sampled, as members of baggage for the
+ * upstream; NGX_ERROR: no memory
+ */
+ngx_int_t ngx_http_aiobs_sentry_told(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_str_t *members);
+
+/* whether the client's baggage names another organisation of Sentry's */
+ngx_uint_t ngx_http_aiobs_sentry_foreign(ngx_http_request_t *r);
+
+
 /* --- ngx_http_aiobs_sentry_transaction.c --- */
 
 /*
