@@ -195,6 +195,36 @@ SKIP: {
     $t->kill_wait($pid, 'TERM');
 }
 
+# --- the rotation, by Debian's logrotate ---
+
+SKIP: {
+    skip('logrotate gives files to others: root only', 5) if $>;
+
+    my $dir = $t->dir;
+    my ($rules) = $docs =~ m{^```\n(/var/log/nginx/aiobs\.json .*?)^```$}ms;
+    Aiobs::spew("$dir/rotate.conf", $rules =~ s{/var/log/nginx/}{$dir/}r =~ s{/run/nginx\.pid}{$dir/nginx.pid}gr);
+
+    my $rotate = sub { `/usr/sbin/logrotate -f -s $dir/rotate.state $dir/rotate.conf 2>&1` . $? };
+    my $before = Aiobs::slurp($log);
+    is($rotate->(), '0', 'logrotate takes the rules');
+    my ($mode, $gid) = (stat $log)[2, 5];
+    is(sprintf('%o %s', $mode & 07777, scalar getgrgid $gid), '640 adm', 'not for all users of the machine');
+
+    # the worker opens it a moment later
+
+    my $n = 0;
+    ok(Aiobs::wait_for(sub {
+        my $id = 'rotated-' . ++$n;
+        $t->get(0, '/', 'X-Request-ID', $id);
+        Aiobs::wait_for(sub { grep { Aiobs::slurp($_) =~ /"$id"/ } "$log.1", $log }, 10);
+        Aiobs::slurp($log) =~ /"request_id":"rotated-/;
+    }, 20), 'nginx writes to the new file');
+
+    my $old = Aiobs::slurp("$log.1");
+    is(substr($old, 0, length $before), $before, 'what was is kept');
+    is_deeply([($old . Aiobs::slurp($log)) =~ /"request_id":"rotated-(\d+)"/g], [1 .. $n], 'and nothing lost between');
+}
+
 # nobody reads these but who they are for: their names are those of the line
 
 my @insights = queries('CloudWatch');

@@ -6,7 +6,7 @@ TEST_PACKAGES="perl curl openssl ca-certificates sqlite3 python3 libfaketime
     python3-prometheus-client prometheus prometheus-alertmanager nodejs npm brotli zstd
     python3-fastapi python3-uvicorn python3-structlog python3-httpx chromium jq
     libnginx-mod-http-lua libnginx-mod-http-js libnginx-mod-http-echo
-    libnginx-mod-http-headers-more-filter rsyslog"
+    libnginx-mod-http-headers-more-filter rsyslog logrotate"
 
 # installs those that are missing; services they start by themselves are stopped
 install_packages() {
