@@ -55,7 +55,7 @@ receivers:
       grpc: { endpoint: 127.0.0.1:${\$t->port(6)} }
 exporters:
   file: { path: $file, flush_interval: 100ms }
-  file/logs: { path: $dir/logs.json, flush_interval: 100ms }
+  file/logs: { path: $dir/logs.json, flush_interval: 100ms, append: true }
 service:
   pipelines:
     traces: { receivers: [otlp], exporters: [file] }
@@ -65,13 +65,19 @@ E
 # the lines of the log as its page has them read
 
 my ($recipe) = grep { /file_log:/ } Aiobs::slurp("$Bin/../docs/log.md") =~ /^```yaml\n(.*?)^```/msg;
-Aiobs::spew("$dir/log.yaml", $recipe =~ s{/var/log/nginx}{$dir}r);
+Aiobs::spew("$dir/log.yaml", $recipe =~ s{/var/log/nginx}{$dir}r =~ s{/var/lib/otelcol}{$dir/read}r);
+mkdir "$dir/read";
 Aiobs::spew("$dir/logs.json", '');
 
-my $pid = $t->spawn([$collector, map { ('--config', "file:$dir/$_.yaml") } qw(collector log)], log => "$dir/collector.log");
-Aiobs::wait_for(sub {
-    $t->reap($pid) || 2 == grep { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port($_)) } 5, 6
-}, 60) && kill(0 => $pid) or BAIL_OUT('the collector did not start: ' . Aiobs::slurp("$dir/collector.log"));
+sub start_collector {
+    my $pid = $t->spawn([$collector, map { ('--config', "file:$dir/$_.yaml") } qw(collector log)], log => "$dir/collector.log");
+    Aiobs::wait_for(sub {
+        $t->reap($pid) || 2 == grep { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port($_)) } 5, 6
+    }, 60) && kill(0 => $pid) or BAIL_OUT('the collector did not start: ' . Aiobs::slurp("$dir/collector.log"));
+    return $pid;
+}
+
+my $pid = start_collector();
 
 Aiobs::spew("$dir/prices.json", encode_json({ 'gpt-4o-2024-08-06' => { litellm_provider => 'openai',
     input_cost_per_token => 2.5e-6, output_cost_per_token => 1e-5 } }));
@@ -291,18 +297,15 @@ for my $via (['http', 5, 'compression gzip;'], ['http', 5, ''], ['grpc', 6, 'com
 
 # --- the log ---
 
+sub records {
+    my @exports = map { @{$_->{resourceLogs}} } map { decode_json($_) } Aiobs::slurp("$dir/logs.json") =~ /^(.*)\n/mg;
+    return map { my $resource = attrs($_->{resource}{attributes});
+        map { { %$_, attrs => attrs($_->{attributes}), resource => $resource } } map { @{$_->{logRecords}} } @{$_->{scopeLogs}} } @exports;
+}
+
 sub record_of {
     my ($id) = @_;
-    my ($found) = Aiobs::wait_for(sub {
-        for my $export (map { @{$_->{resourceLogs}} } map { decode_json($_) } Aiobs::slurp("$dir/logs.json") =~ /^(.*)\n/mg) {
-            for my $r (map { @{$_->{logRecords}} } @{$export->{scopeLogs}}) {
-                my $a = attrs($r->{attributes});
-                return { %$r, attrs => $a, resource => attrs($export->{resource}{attributes}) } if ($a->{request_id} // '') eq $id;
-            }
-        }
-        return 0;
-    }, 10);
-    return $found || {};
+    return Aiobs::wait_for(sub { (grep { ($_->{attrs}{request_id} // '') eq $id } records())[0] }, 10) || {};
 }
 
 for ($t->log_lines(1)) {
@@ -314,6 +317,17 @@ for ($t->log_lines(1)) {
     my ($us) = $_->{timestamp} =~ /\.(\d{6})Z$/;
     like($r->{timeUnixNano}, qr/${us}000$/, 'its time');
 }
+
+# what is written while it is stopped comes when it is there again, the rest only once
+
+record_of($_->{request_id}) for ($t->log_lines(1))[-1];
+$t->kill_wait($pid, 'TERM');
+$t->get(1, '/steps', 'X-Request-ID', "stopped-$_") for 1 .. 3;
+Aiobs::wait_for(sub { ($t->log_lines(1))[-1]{request_id} eq 'stopped-3' }, 10);
+start_collector();
+record_of('stopped-3');
+is_deeply([map { "@{$_->{attrs}}{qw(request_id event)} $_->{spanId}" } records()],
+    [map { "@$_{qw(request_id event span_id)}" } $t->log_lines(1)], 'every line once');
 
 is(Aiobs::slurp("$dir/collector.log"), '', 'the collector has nothing to complain of');
 
