@@ -6,6 +6,8 @@
 # make install            the module into /usr/lib/nginx/modules (MODULES=DIR),
 #                         aiobs-keys into /usr/local/bin (PREFIX=DIR: DIR/bin); DESTDIR=DIR
 # make AIOBS_LTO=0        without link-time optimization
+# make pgo                with profile-guided optimization: a request takes some per cent
+#                         less; runs the benchmarks' calls to learn from (see tools/pgo)
 
 NGINX_SRC ?= /usr/share/nginx/src
 OBJS      ?= objs
@@ -20,7 +22,7 @@ CONFIGURED = $(strip $(SOURCES) $(if $(filter 0,$(AIOBS_LTO)),AIOBS_LTO=0))
 CLI     = $(wildcard src/cli/*.c src/keys/aiobs_*.c)
 WARN    = -Wall -Wextra -Wno-unused-parameter -Werror
 
-.PHONY: all install clean
+.PHONY: all pgo install clean
 
 all: $(OBJS)/ngx_http_aiobs_module.so $(OBJS)/aiobs-keys
 
@@ -41,6 +43,9 @@ $(OBJS)/ngx_http_aiobs_module.so: $(SOURCES) $(OBJS)/Makefile
 $(OBJS)/aiobs-keys: $(CLI) $(wildcard src/cli/*.h src/keys/aiobs_*.h)
 	@mkdir -p $(OBJS)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto -ljansson -lm
+
+pgo:
+	@tools/pgo "$(OBJS)" NGINX_SRC="$(NGINX_SRC)" CC="$(CC)"
 
 # install puts a new file in the place of the old, which nginx may have open
 install: all

@@ -35,6 +35,24 @@ my $said = `$Bin/../tools/configure '$dir' '$dir' '$dir/objs' cc 2>&1`;
 is($? >> 8, 1, 'no source of nginx: refused');
 like($said, qr/no nginx source in \Q$dir\E: install nginx-dev, or give NGINX_SRC=DIR/, 'with the way out');
 
+# make pgo, where it cannot be done
+
+my %pgo = (
+    "CC=false" => qr/^make pgo: false has no -fprofile-partial-training: use gcc \(make CC=gcc pgo\)$/m,
+    "AIOBS_NGINX=$dir/none" => qr/^make pgo: calls are made to learn from, which takes \Q$dir\E\/none: install it$/m,
+);
+
+for my $with (sort keys %pgo) {
+    my $cc = $with =~ /^CC=/ ? $with : 'CC=cc';
+    my $said = `env AIOBS_NGINX=nginx $with make -C '$Bin/..' OBJS='$dir/pgo' $cc pgo 2>&1`;
+
+    isnt($?, 0, "make pgo with $with: no build");
+    like($said, $pgo{$with}, 'and why');
+    ok(!-e "$dir/pgo/Makefile", 'nothing is begun');
+}
+
+like(`$Bin/../tools/pgo --help`, qr/^usage: tools\/pgo OBJS/m, 'tools/pgo --help');
+
 # prctl() is Linux's
 
 SKIP: {
