@@ -28,7 +28,7 @@ is(($t->keys_cli('revoke', '--db', $t->store, $id))[0], 0, 'a key is revoked');
 $t->start(<<'EOF');
 aiobs_key_store sqlite:%%DIR%%/keys.db;
 map $http_x_gateway_key $early { default 1; }
-log_format lines escape=none '$request_id|$http_cookie|$cookie_gw|$cookie_sid|$http_x_gateway_key|$http_x_other|$http_x_forwarded_for|$http_x_api_key|$http_authorization';
+log_format lines escape=none '$request_id|$http_cookie|$cookie_gw|$cookie_sid|$http_x_gateway_key|$http_x_other|$http_x_forwarded_for|$http_x_api_key|$http_authorization|$http_user_agent|$http_referer|$http_via';
 server {
     listen 127.0.0.1:%%PORT_1%%;
     aiobs on;
@@ -99,7 +99,7 @@ sub seen {
 sub logged {
     Aiobs::wait_for(sub { (my @l = split /\n/, Aiobs::slurp($t->dir . '/access.log')) >= $n }, 10);
     my ($line) = reverse split /\n/, Aiobs::slurp($t->dir . '/access.log');
-    return (split /\|/, $line, -1)[1 .. 8];
+    return (split /\|/, $line, -1)[1 .. 11];
 }
 
 for my $case (
@@ -183,6 +183,21 @@ is(seen('/whole/', 'Cookie', $key)->{status}, 200, 'a line that is a key');
 is((logged())[0], '', 'is gone');
 is(seen('/whole/', 'Cookie', "$whole; $whole")->{status}, 401, 'two of them are none');
 is((logged())[0], '', 'and gone');
+
+# several lines of a name that nginx reads by itself
+
+for my $lines ([$key, 'one', 'two'], ['one', $key, 'two'], ['one', 'two', $key]) {
+    my $name = join ' ', map { s/\Q$key\E/KEY/r } @$lines;
+
+    $r = seen('/', 'Cookie', "gw=$key", map { my $h = $_; map { ($h, $_) } @$lines } qw(User-Agent Referer Via));
+    is($r->{status}, 200, "lines of one name: $name");
+    unlike($r->{body}, qr/\Q$key\E/, 'the key does not pass');
+    is($r->{$_}, 'one + two', "$_ does") for qw(user-agent referer via);
+
+    for my $logged ((logged())[8 .. 10]) {
+        like($logged, qr/^(?:one(?:, two)?)?$/, 'and access_log has what passes');
+    }
+}
 
 # who is refused
 

@@ -11,13 +11,17 @@
 
 #define NGX_HTTP_AIOBS_HEADERS_SPARE  8     /* lines we may add afterwards */
 
+/* pointers to lines in headers_in, which begins with their list */
+#define NGX_HTTP_AIOBS_HEADERS_PLACES                                         \
+    (offsetof(ngx_http_headers_in_t, user) / sizeof(ngx_table_elt_t *))
+
 
 static void ngx_http_aiobs_headers_unlink(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_aiobs_headers_count(ngx_list_t *list);
 static ngx_table_elt_t **ngx_http_aiobs_header_place(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static void ngx_http_aiobs_headers_repoint(ngx_http_request_t *r,
-    ngx_table_elt_t *from, ngx_table_elt_t *to);
+    ngx_table_elt_t *from, ngx_table_elt_t *to, ngx_table_elt_t **next[]);
 
 
 /*
@@ -137,13 +141,15 @@ ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
     ngx_uint_t        i;
     ngx_list_t        list, *old;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *copy;
+    ngx_table_elt_t  *h, *copy, **next[NGX_HTTP_AIOBS_HEADERS_PLACES];
 
     old = &r->headers_in.headers;
 
     if (old->part.elts == NULL) {
         return NGX_DECLINED;
     }
+
+    ngx_memzero(next, sizeof(next));
 
     if (ngx_list_init(&list, r->pool,
                       ngx_http_aiobs_headers_count(old)
@@ -160,14 +166,14 @@ ngx_http_aiobs_headers_in_rebuild(ngx_http_request_t *r,
         for (i = 0; i < part->nelts; i++) {
 
             if (drop(&h[i], data)) {
-                ngx_http_aiobs_headers_repoint(r, &h[i], NULL);
+                ngx_http_aiobs_headers_repoint(r, &h[i], NULL, next);
                 continue;
             }
 
             copy = ngx_list_push(&list);    /* cannot fail: there is room */
             *copy = h[i];
 
-            ngx_http_aiobs_headers_repoint(r, &h[i], copy);
+            ngx_http_aiobs_headers_repoint(r, &h[i], copy, next);
         }
     }
 
@@ -308,33 +314,42 @@ ngx_http_aiobs_headers_count(ngx_list_t *list)
 /*
  * headers_in points at single elements (user_agent, authorization, ...).
  * Multi-valued headers of nginx before 1.23 are arrays, whose first word is
- * never the address of an element; later ones are lists through "next", whose
- * old elements stay valid.
+ * never the address of an element; later ones are lists through "next", in the
+ * order of the lines: next[] is, by the place, where the next one is linked.
  */
 
 static void
 ngx_http_aiobs_headers_repoint(ngx_http_request_t *r, ngx_table_elt_t *from,
-    ngx_table_elt_t *to)
+    ngx_table_elt_t *to, ngx_table_elt_t **next[])
 {
     ngx_table_elt_t  **ph;
 
     ph = ngx_http_aiobs_header_place(r, from);
 
-    if (ph == NULL || *ph != from) {
+    if (ph == NULL) {
         return;
     }
 
 #if (nginx_version >= 1023000)
 
-    /* one that goes leaves the others of its name */
+    next += ph - (ngx_table_elt_t **) &r->headers_in;
+    ph = *next ? *next : ph;
 
-    if (to == NULL) {
-        to = from->next;
+    if (*ph == from) {
+
+        /* one that goes leaves the others of its name */
+
+        *ph = to ? to : from->next;
+        *next = to ? &to->next : ph;
+    }
+
+#else
+
+    if (*ph == from) {
+        *ph = to;
     }
 
 #endif
-
-    *ph = to;
 }
 
 

@@ -10,15 +10,6 @@
 #include "ngx_http_aiobs_request.h"
 
 
-/* lines of one name, as headers_in has them */
-
-#if (nginx_version >= 1023000)
-typedef ngx_table_elt_t *ngx_http_aiobs_lines_t;
-#else
-typedef ngx_array_t  ngx_http_aiobs_lines_t;
-#endif
-
-
 /* cookies that hold the key, of one request; with more no cookie goes on */
 #define NGX_HTTP_AIOBS_KEY_COOKIES  8
 
@@ -61,8 +52,10 @@ static ngx_uint_t ngx_http_aiobs_name_begins(ngx_str_t *name,
     const char *text, size_t len);
 static ngx_uint_t ngx_http_aiobs_variable_set(ngx_http_core_main_conf_t *cmcf,
     ngx_str_t *name);
+#if (nginx_version < 1023000)
 static void ngx_http_aiobs_key_lost(ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_lines_t *lines);
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_array_t *lines);
+#endif
 
 
 /*
@@ -107,7 +100,7 @@ ngx_http_aiobs_key_cookies(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
-/* nginx's own list may be an older one than that of all lines */
+/* nginx's own array may have older lines than the list has */
 
 static ngx_int_t
 ngx_http_aiobs_key_each(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
@@ -116,15 +109,7 @@ ngx_http_aiobs_key_each(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *last;
 
-#if (nginx_version >= 1023000)
-
-    for (h = r->headers_in.cookie; h; h = h->next) {
-        if (handler(r, ctx, h, cookies) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-#else
+#if (nginx_version < 1023000)
 
     ngx_uint_t         i;
     ngx_table_elt_t  **elts;
@@ -330,14 +315,14 @@ ngx_http_aiobs_key_variables(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return;
     }
 
-#if (nginx_version >= 1023000)
-    ngx_http_aiobs_key_lost(ctx, lcf, &r->headers_in.cookie);
-#else
+#if (nginx_version < 1023000)
+
     ngx_http_aiobs_key_lost(ctx, lcf, &r->headers_in.cookies);
-#endif
 
 #if (NGX_HTTP_X_FORWARDED_FOR)
     ngx_http_aiobs_key_lost(ctx, lcf, &r->headers_in.x_forwarded_for);
+#endif
+
 #endif
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
@@ -365,26 +350,14 @@ ngx_http_aiobs_key_variables(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 }
 
 
+#if (nginx_version < 1023000)
+
 /* the lines that were dropped: nginx has them elsewhere, too */
 
 static void
 ngx_http_aiobs_key_lost(ngx_http_aiobs_ctx_t *ctx,
-    ngx_http_aiobs_loc_conf_t *lcf, ngx_http_aiobs_lines_t *lines)
+    ngx_http_aiobs_loc_conf_t *lcf, ngx_array_t *lines)
 {
-#if (nginx_version >= 1023000)
-
-    while (*lines) {
-
-        if (ngx_http_aiobs_header_has_key(ctx, lcf, *lines)) {
-            *lines = (*lines)->next;
-
-        } else {
-            lines = &(*lines)->next;
-        }
-    }
-
-#else
-
     ngx_uint_t         i, n;
     ngx_table_elt_t  **h;
 
@@ -397,9 +370,9 @@ ngx_http_aiobs_key_lost(ngx_http_aiobs_ctx_t *ctx,
     }
 
     lines->nelts = n;
+}
 
 #endif
-}
 
 
 /* $http_NAME and $cookie_NAME are read once, maybe before the key is known */
