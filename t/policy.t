@@ -257,14 +257,16 @@ is(form('{"model":"gpt-4o"}', 'Content-Type', 'text/plain'), 200, 'JSON by anoth
 for my $args ('model=gpt%2D5', 'model=gpt-4o&model=gpt-5', 'model=gpt-5&model=gpt-4o',
     'm%6Fdel=gpt-5', 'x=1&MODEL=gpt-5', 'model=gpt-4o&%4Dodel=gpt-5', 'model[]=gpt-5', 'model%5B0%5D=gpt-5',
     '+model=gpt-5', 'model%20=gpt-5', 'model%00=gpt-5', 'x=1;model=gpt-5', 'model=gpt-4o;model=gpt-5',
-    'model', 'model=', 'x=1#&model=gpt-5', '#&model=gpt-5', '&&model=gpt-5', 'model=+gpt-4o', 'x?&model=gpt-5')
+    'model', 'model=', 'x=1#&model=gpt-5', '#&model=gpt-5', '&&model=gpt-5', 'model=+gpt-4o', 'x?&model=gpt-5',
+    map { my $n = $_; map { $_ x $n . 'model=gpt-5' } '+', '%20', '%00' } 40, 42, 122, 127, 200)
 {
-    is($t->get(1, "/v1/realtime?$args", @auth)->{status}, 403, "a model that is not allowed: ?$args");
+    my $shown = $args =~ s/^((?:\+|%\w\w){10,})/length($1) . ' bytes of blanks, '/er;
+    is($t->get(1, "/v1/realtime?$args", @auth)->{status}, 403, "a model that is not allowed: ?$shown");
     is($t->post(1, "/v1/chat/completions?$args", '{"model":"gpt-4o"}', @auth)->{status}, 403,
         'whatever the body says') if $args =~ /=/;
 }
 for my $args ('model=gpt-4o', 'model=gpt-4o&model=gpt-4o-mini', 'model%5F=gpt-5', 'model_version=5', 'x=model=gpt-5',
-    'models=gpt-5', 'model=gpt-4o#x')
+    'models=gpt-5', 'model=gpt-4o#x', '+' x 119 . 'models=gpt-5', 'x' x 200 . '=gpt-5')
 {
     is($t->get(1, "/v1/realtime?$args", @auth)->{status}, 200, "a model that is: ?$args");
 }

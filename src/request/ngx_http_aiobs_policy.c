@@ -238,7 +238,8 @@ ngx_http_aiobs_policy_argument(ngx_http_request_t *r,
 
 /*
  * "model", in any case, percent-encoded, with spaces around it, or with an
- * index as in "model[]".
+ * index as in "model[]"; it may be as well where more spaces stand before it
+ * than are looked at.
  */
 
 static ngx_uint_t
@@ -258,6 +259,10 @@ ngx_http_aiobs_policy_is_model(ngx_str_t *name)
                 && (plain[i] <= ' ' || plain[i] == '+'); i++)
     {
         /* void */
+    }
+
+    if (i + sizeof("model") > (size_t) (dst - plain) && len < name->len) {
+        return 1;
     }
 
     if (ngx_strncasecmp(plain + i, (u_char *) "model", sizeof("model") - 1)
