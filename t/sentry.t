@@ -28,6 +28,7 @@ my $dead = $t->port(9);
 $t->upstream(1, sub {
     my ($req, $c) = @_;
     return $t->answer($c, 200, [], 'ok') if $req->{uri} =~ m{^/fine};
+    return $t->answer($c, 200, ['X-Accel-Redirect', '/v1/models'], '') if $req->{uri} =~ m{^/handed};
     return $t->answer($c, 200, [], encode_json($req->{headers})) if $req->{uri} =~ m{/(?:x|models)$};
     return $t->answer($c, 503, ['Content-Type', 'application/json', 'X-Request-Id', 'req_9'],
         '{"error":{"message":"secret prompt","type":"server_error"}}') if $req->{uri} =~ /fail/;
@@ -71,6 +72,7 @@ server {
     aiobs on;
     location / { return 204; }
     location /app/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
+    location /handed/ { proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /linked/ { aiobs_trace on; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /trusted/ { aiobs_trace_parent trust; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location = /to-app { proxy_intercept_errors on; error_page 503 = /app/x; proxy_pass http://127.0.0.1:%%PORT_1%%/fail; }
@@ -398,11 +400,14 @@ sub strange {
 
     my @chosen = ('traceparent', '00-' . 'a' x 18 . $digit x 14 . "-$theirs-01");
     my @told = map { told('/app/x', 'X-Request-ID', "$rate-$_", @chosen) } 1 .. 20;
+    $t->get(0, '/handed/x', 'X-Request-ID', "handed-$rate", @chosen, @key);
     $t->get(0, '/trusted/x', 'X-Request-ID', "known-$rate", 'sentry-trace', 'b' x 32 . "-$theirs-1");
     item("transaction", "known-$rate");
 
     is(scalar(grep { items('transaction', "$rate-$_") } 1 .. 20), $sampled, "traces_sample_rate $rate, chosen ids of $digit: what becomes of 20");
     is(scalar(grep { $_->{'sentry-trace'} =~ /^a{18}$digit+-[0-9a-f]{16}-1$/ } @told), $sampled, 'applications are told the same');
+
+    is(scalar(items('transaction', "handed-$rate")), $sampled ? 1 : 0, 'one who shows his key behind a redirect was a stranger when they were');
 
     my @known = map { told('/trusted/x', 'X-Request-ID', "$rate-known-$_", @chosen) } 1 .. 2;
     is(scalar(grep { $_->{'sentry-trace'} =~ /-1$/ } @known), $sampled ? 0 : 2, 'as is one that is trusted, by the id');

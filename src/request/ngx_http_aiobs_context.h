@@ -39,6 +39,8 @@ typedef struct {
     unsigned                    decided:1;
     unsigned                    traced:1;       /* spans may be recorded */
     unsigned                    linked:1;       /* to that of the client */
+    unsigned                    drawn:1;        /* a lot; of whom: */
+    unsigned                    own_lot:1;
 } ngx_http_aiobs_trace_t;
 
 

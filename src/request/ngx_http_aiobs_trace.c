@@ -192,7 +192,7 @@ ngx_http_aiobs_trace_anew(ngx_http_aiobs_trace_t *t)
 /*
  * The random part of a trace id, W3C Trace Context Level 2, is its last 56
  * bits.  A stranger whose trace goes on here may have chosen them: then those
- * of our own span.
+ * of our own span, also when a redirect leads to where he shows a key.
  */
 
 u_char *
@@ -202,9 +202,13 @@ ngx_http_aiobs_trace_lot(ngx_http_aiobs_ctx_t *ctx)
 
     t = ngx_http_aiobs_trace(ctx);
 
-    if (t->has_parent
-        && ngx_http_aiobs_trace_parent(ctx) != NGX_HTTP_AIOBS_PARENT_TRUST)
-    {
+    if (!t->drawn) {
+        t->drawn = 1;
+        t->own_lot = t->has_parent && ngx_http_aiobs_trace_parent(ctx)
+                                      != NGX_HTTP_AIOBS_PARENT_TRUST;
+    }
+
+    if (t->own_lot) {
         return t->span_id + NGX_HTTP_AIOBS_SPAN_ID_LEN
                - NGX_HTTP_AIOBS_TRACE_LOT;
     }
