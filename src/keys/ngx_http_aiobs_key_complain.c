@@ -13,6 +13,11 @@
 #define NGX_HTTP_AIOBS_KEY_SQUEEZED  600    /* seconds */
 
 
+static ngx_uint_t ngx_http_aiobs_key_news(ngx_http_aiobs_key_worker_t *w,
+    uint32_t why, ngx_uint_t unreadable);
+static void ngx_http_aiobs_key_over(ngx_http_aiobs_key_worker_t *w);
+
+
 void
 ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
 {
@@ -22,7 +27,6 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
 
     job = w->job;
     failed = job->error[0] != '\0';
-    why = ngx_crc32_long((u_char *) job->error, ngx_strlen(job->error));
     unreadable = (job->nkeys && job->keys_rc != AIOBS_STORE_OK)
                  || (job->poll && job->poll_rc != AIOBS_STORE_OK
                      && job->poll_rc != AIOBS_STORE_NONE);
@@ -35,11 +39,15 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
         return;
     }
 
-    if (failed && (!w->failed
-                   || (why != w->why && ngx_time() != w->complained)
-                   || ngx_time() - w->complained
-                      >= NGX_HTTP_AIOBS_KEY_COMPLAIN))
-    {
+    if (!failed) {
+        ngx_http_aiobs_key_over(w);
+        return;
+    }
+
+    why = ngx_crc32_long((u_char *) job->error, ngx_strlen(job->error));
+
+    if (ngx_http_aiobs_key_news(w, why, unreadable)) {
+        w->told = 1;
         w->complained = ngx_time();
         w->why = why;
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
@@ -48,17 +56,44 @@ ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w)
                                    "cannot be looked up" : "");
     }
 
-    if (failed || !w->failed) {
-        w->failed = failed;
+    w->failed = 1;
+}
+
+
+/*
+ * The lock of a writer may be that of another worker, for a moment: it is
+ * trouble when it is there the next time, too.
+ */
+
+static ngx_uint_t
+ngx_http_aiobs_key_news(ngx_http_aiobs_key_worker_t *w, uint32_t why,
+    ngx_uint_t unreadable)
+{
+    if (w->job->locked && !unreadable && !w->failed) {
+        return 0;
+    }
+
+    return !w->told
+           || (why != w->why && ngx_time() != w->complained)
+           || ngx_time() - w->complained >= NGX_HTTP_AIOBS_KEY_COMPLAIN;
+}
+
+
+/* a store that is locked for writing can be read all the time */
+
+static void
+ngx_http_aiobs_key_over(ngx_http_aiobs_key_worker_t *w)
+{
+    if (!w->failed || ngx_http_aiobs_key_unsaved(w->job)) {
         return;
     }
 
-    /* a store that is locked for writing can be read all the time */
+    w->failed = 0;
 
-    if (!ngx_http_aiobs_key_unsaved(job)) {
-        w->failed = 0;
+    if (w->told) {
+        w->told = 0;
         ngx_log_error(NGX_LOG_NOTICE, w->log, 0,
-                      "key store \"%s\" works again", job->path);
+                      "key store \"%s\" works again", w->job->path);
     }
 }
 

@@ -168,6 +168,7 @@ typedef struct {
     unsigned                        save:1;
     unsigned                        check:1;
     unsigned                        failed:1;   /* the store, last time */
+    unsigned                        told:1;     /* so is the error log */
     unsigned                        owes:1;     /* there is news to be saved */
 } ngx_http_aiobs_key_worker_t;
 
@@ -297,7 +298,8 @@ void ngx_http_aiobs_key_keep(ngx_http_aiobs_key_worker_t *w,
 
 /*
  * A job is done, and how the store fared: said when trouble begins, changes,
- * every now and then, and when it is over.
+ * every now and then, and when it is over.  That it is locked for writing is
+ * trouble when it is the second time.
  */
 void ngx_http_aiobs_key_complain(ngx_http_aiobs_key_worker_t *w);
 
