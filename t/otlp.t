@@ -487,6 +487,9 @@ $t->get(1, '/posted', 'X-Request-ID', 'posted');
 attributes((kind(spans_of('posted'), 2))[0], 'post_action changes nothing of it', 'network.protocol.version' => '1.1',
     'http.response.status_code' => 200, 'error.type' => undef);
 
+$t->raw(1, "GET /none HTTP/1.7\r\nHost: a\r\nX-Request-ID: seven\r\nConnection: close\r\n\r\n");
+attributes((kind(spans_of('seven'), 2))[0], 'a minor version that there is none of', 'network.protocol.version' => '1.1');
+
 $t->get(1, '/drop', 'X-Request-ID', 'drop');
 attributes((kind(spans_of('drop'), 2))[0], 'a status that nobody was sent', 'http.response.status_code' => undef, 'error.type' => '444');
 

@@ -135,8 +135,8 @@ ngx_http_aiobs_version(ngx_http_request_t *r)
     case NGX_HTTP_VERSION_9:
         break;
 
-    default:
-        return "3";
+    default:                            /* nginx takes any HTTP/1.N */
+        return r->http_version < NGX_HTTP_VERSION_20 ? "1.1" : "3";
     }
 
     /* so says post_action as well: "HTTP/1.1" is what the client has said */
