@@ -87,7 +87,7 @@ ok($first, 'and does not wait, as others do');
 is(join(' ', keys %unknown), '503', 'unknown ones are turned away');
 
 my @said = $t->error_log
-    =~ /key store ".*" failed: .*locked.*known keys go on working, others cannot be looked up/g;
+    =~ /key store ".*" failed: .*another process has it locked.*known keys go on working, others cannot be looked up/g;
 cmp_ok(scalar @said, '>=', 2, 'the log says so, and again now and then');
 cmp_ok(scalar @said, '<=', 20, 'but not for every request');
 

@@ -359,7 +359,7 @@ aiobs_store_fail(aiobs_store_t *store, const char *what)
     reason = sqlite3_errmsg(store->db);
 
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-        reason = "another program has it locked";
+        reason = "another process has it locked";
     }
 
     snprintf(store->error, sizeof(store->error), "cannot %s: %s", what, reason);

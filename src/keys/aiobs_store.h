@@ -27,7 +27,7 @@
 
 #define AIOBS_STORE_OK         0
 #define AIOBS_STORE_NONE       1        /* no such key */
-#define AIOBS_STORE_BUSY       2        /* locked by another program */
+#define AIOBS_STORE_BUSY       2        /* locked by another process */
 #define AIOBS_STORE_MISSING    3        /* there is no such file */
 #define AIOBS_STORE_AMBIGUOUS  4        /* several keys begin so */
 #define AIOBS_STORE_FAILED     5
