@@ -10,6 +10,8 @@
 #include "ngx_http_aiobs_request.h"
 
 
+static void ngx_http_aiobs_answer_record(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx, ngx_uint_t complete);
 static void ngx_http_aiobs_answer_background(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_answer_speech(ngx_http_request_t *r,
@@ -21,24 +23,16 @@ static ngx_uint_t ngx_http_aiobs_answer_fetched(ngx_http_request_t *r,
 void
 ngx_http_aiobs_answer_read(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    if (ctx->answer_read) {
-        return;
+    if (!ctx->answer_read) {
+        ngx_http_aiobs_answer_record(r, ctx, ctx->last_buf);
     }
-
-    ctx->answer_read = 1;
-
-    aiobs_usage_finish(ctx->usage, ctx->last_buf,
-                       ngx_http_aiobs_llm_asked(ctx)->text_tokens,
-                       &ctx->answer);
-
-    ngx_http_aiobs_answer_speech(r, ctx);
-    ngx_http_aiobs_answer_background(r, ctx);
 }
 
 
 /*
  * Whoever has it can ask for what was ordered at once, and another worker may
- * be quicker than the end of this request is here.
+ * be quicker than the end of this request is here, or its last buffer: of an
+ * answer that tells its length that one comes behind all bytes.
  */
 
 void
@@ -53,8 +47,23 @@ ngx_http_aiobs_answer_whole(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     if (aiobs_usage_has_status(ctx->usage)
         || ngx_http_aiobs_llm_asked(ctx)->background == 1)
     {
-        ngx_http_aiobs_answer_read(r, ctx);
+        ngx_http_aiobs_answer_record(r, ctx, 1);
     }
+}
+
+
+static void
+ngx_http_aiobs_answer_record(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
+    ngx_uint_t complete)
+{
+    ctx->answer_read = 1;
+
+    aiobs_usage_finish(ctx->usage, complete,
+                       ngx_http_aiobs_llm_asked(ctx)->text_tokens,
+                       &ctx->answer);
+
+    ngx_http_aiobs_answer_speech(r, ctx);
+    ngx_http_aiobs_answer_background(r, ctx);
 }
 
 

@@ -130,6 +130,7 @@ struct ngx_http_aiobs_ctx_s {
     const aiobs_api_t          *api;
     aiobs_request_t            *reader;         /* of the request's body */
     aiobs_usage_t              *usage;          /* of the response's body */
+    off_t                       rest;           /* of it to come, or < 0 */
     ngx_http_aiobs_stream_t    *stream;         /* of aiobs_stream_usage */
     ngx_str_t                   path_model;
     ngx_str_t                   provider_request_id;

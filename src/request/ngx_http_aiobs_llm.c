@@ -264,6 +264,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
 
     reads = ngx_http_aiobs_llm_reads(r, ctx);
+    ctx->rest = r->headers_out.content_length_n;
 
     ngx_http_aiobs_answered(r, ctx, reads ? ctx->usage : NULL);
 
@@ -323,7 +324,7 @@ ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
     ngx_buf_t      *b;
     aiobs_usage_t  *usage;
 
-    usage = ctx->last_buf ? NULL : ctx->usage;
+    usage = ctx->last_buf || ctx->answer_read ? NULL : ctx->usage;
 
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
@@ -331,15 +332,14 @@ ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         if (usage && b->last > b->pos && ngx_buf_in_memory(b)) {
             aiobs_usage_feed(usage, b->pos, b->last - b->pos,
                              ngx_current_msec);
+            ctx->rest -= b->last - b->pos;
         }
 
-        if (b->last_buf) {
-            ctx->last_buf = 1;
+        ctx->last_buf |= b->last_buf;
 
-            if (usage) {
-                ngx_http_aiobs_answer_whole(r, ctx);
-                usage = NULL;
-            }
+        if (usage && (ctx->last_buf || ctx->rest == 0)) {
+            ngx_http_aiobs_answer_whole(r, ctx);
+            usage = NULL;
         }
     }
 
