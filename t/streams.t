@@ -27,6 +27,22 @@ sub event {
 my $last = 'data: {"id":"c","model":"m","choices":[],"usage":{"prompt_tokens":7,'
     . '"completion_tokens":3,"total_tokens":10}}' . "\n\n";
 
+# after which a client may have all, and may not
+
+my $responses = 'data: {"type":"response.created","response":{"id":"r","status":"in_progress","model":"m","output":[],"usage":{"input_tokens":3,"output_tokens":0,"total_tokens":3}}}' . "\n\n"
+    . 'data: {"type":"response.output_text.delta","delta":"One"}' . "\n\n";
+my %ends = (
+    choices => 'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"One"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":1,"total_tokens":8}}' . "\n\n"
+        . 'data: {"id":"c","model":"m","choices":[{"index":1,"delta":{"content":"two"},"finish_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}' . "\n\n",
+    gemini => 'data: {"candidates":[{"content":{"parts":[{"text":"One"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":2,"totalTokenCount":6},"modelVersion":"g"}' . "\n\n",
+    responses => $responses,
+    completed => $responses . 'data: {"type":"response.completed","response":{"id":"r","status":"completed","model":"m","output":[],"usage":{"input_tokens":3,"output_tokens":1,"total_tokens":4}}}' . "\n\n",
+    messages => 'data: {"type":"message_start","message":{"id":"a","model":"m","stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}' . "\n\n"
+        . 'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"One"}}' . "\n\n"
+        . 'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}' . "\n\ndata: {\"type\":\"message_stop\"}\n\n",
+    text => 'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"One\n\ndata: [DONE]\n\n"},"finish_reason":null}]}' . "\n\n",
+);
+
 # waits for a file of the test between events: nothing here depends on time
 
 my $dir = $t->dir;
@@ -44,6 +60,20 @@ $t->upstream(0, sub {
 
     if ($mode eq 'refuse') {
         return if !-e "$dir/refused" && do { Aiobs::spew("$dir/refused", ''); 1 };
+    }
+
+    if ($ends{$mode}) {
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n$ends{$mode}");
+        step("end-$mode");
+        return;
+    }
+
+    if ($mode eq 'late') {
+        $c->syswrite("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" . event('One' x 3000) =~ s/%USAGE%//r);
+        step('gone');
+        $c->syswrite(event('two', 'stop') =~ s/%USAGE%//r . "data: [DONE]\n\n");
+        step("end-$mode");
+        return;
     }
 
     if ($mode eq 'pieces') {
@@ -80,7 +110,7 @@ $t->upstream(0, sub {
 
     $c->syswrite($last) if $asked;
     $c->syswrite("data: [DONE]\n\n");
-    step('end') if $mode eq 'open';
+    step("end-$mode") if $mode eq 'open';
 });
 
 $t->certificate('cert');
@@ -97,7 +127,7 @@ server {
     aiobs on;
     gzip on;
     gzip_types text/event-stream;
-    location / { aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_0%%; }
+    location / { aiobs_llm auto; proxy_pass http://127.0.0.1:%%PORT_0%%; }
     location /ask/ {
         aiobs_llm openai;
         aiobs_stream_usage on limit=1m;
@@ -110,6 +140,14 @@ server {
         proxy_cache kept;
         proxy_cache_methods POST;
         proxy_cache_key \$request_body;
+        proxy_cache_valid 1h;
+        proxy_pass http://127.0.0.1:%%PORT_0%%;
+    }
+    location /cached/ {
+        aiobs_llm openai;
+        proxy_cache kept;
+        proxy_cache_methods POST;
+        proxy_cache_key \$request_uri;
         proxy_cache_valid 1h;
         proxy_pass http://127.0.0.1:%%PORT_0%%;
     }
@@ -217,18 +255,38 @@ $line = $t->log_of('left');
 is($line->{error_type}, 'client_abort', 'a client that leaves');
 like($line->{usage_source}, qr/estimated|partial/, 'has not called for free');
 
-# one that hangs up when it has the stream's own end, as SDKs do, while the upstream's connection is still open
+# one that hangs up when it has the stream's own end, as SDKs do, while the upstream's connection is still open; and before
 
-$s = $t->connect(1);
-$s->syswrite("POST /v1/chat/completions?mode=open HTTP/1.1\r\nHost: a\r\n"
-    . "X-Request-ID: has-all\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
-$select = IO::Select->new($s);
-$got = '';
-Aiobs::wait_for(sub { $got .= $reader->(); $got =~ /DONE/ }, 10);
-close $s;
-$line = $t->log_of('has-all');
-is_deeply([@$line{qw(level status_code error_type finish_reason)}], ['info', 200, undef, 'stop'], 'a client that leaves with all of the answer');
-Aiobs::spew("$dir/goend", '');
+for my $case (
+    ['[DONE]', '/v1/chat/completions?mode=open', qr/DONE/, 'stop'],
+    ['response.completed', '/v1/responses?mode=completed', qr/response\.completed/, undef],
+    ['message_stop', '/v1/messages?mode=messages', qr/message_stop/, 'end_turn'],
+    ['one of two choices', '/v1/chat/completions?mode=choices', qr/two/, undef, 1],
+    ['what may be the last of Gemini', '/v1beta/models/g:streamGenerateContent?alt=sse&mode=gemini', qr/One/, undef, 1],
+    ['the beginning, with figures', '/v1/responses?mode=responses', qr/One/, undef, 1],
+    ['[DONE] in the text', '/v1/chat/completions?mode=text', qr/DONE/, undef, 1],
+    ['what a cache has passed on by then', '/cached/v1/chat/completions?mode=late', qr/One/, undef, 1],
+) {
+    my ($name, $uri, $want, $finish, $left) = @$case;
+    my ($mode) = $uri =~ /mode=(\w+)/;
+    our $hangs++;
+    $s = $t->connect(1);
+    $s->syswrite("POST $uri HTTP/1.1\r\nHost: a\r\nX-Request-ID: hangs$hangs\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+    $select = IO::Select->new($s);
+    $got = '';
+    Aiobs::wait_for(sub { $got .= $reader->(); $got =~ $want }, 10);
+    close $s;
+
+    if ($uri =~ /cached/) {
+        $t->get(1, '/metrics');                     # the worker has seen by then that he left
+        Aiobs::spew("$dir/go$_", '') for 'gone', "end-$mode";
+    }
+
+    $line = $t->log_of("hangs$hangs");
+    is_deeply([@$line{qw(level status_code error_type)}], $left ? ['error', 200, 'client_abort'] : ['info', 200, undef], "a client that leaves with $name");
+    is($line->{finish_reason}, $finish, 'and its reason') if $finish;
+    Aiobs::spew("$dir/goend-$mode", '');
+}
 
 # aiobs_stream_usage
 

@@ -161,6 +161,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    asked_done:1;
     unsigned                    upstream_header:1; /* the upstream answered */
     unsigned                    last_buf:1;
+    unsigned                    late:1;         /* some, for who had left */
     unsigned                    answer_read:1;  /* its record is made */
     unsigned                    passing:2;      /* ngx_http_aiobs_passing_e */
     unsigned                    key_text:1;     /* the URI seems to have a key */

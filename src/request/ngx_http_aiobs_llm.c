@@ -259,6 +259,7 @@ ngx_http_aiobs_llm_header(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     ngx_uint_t  reads;
 
     ctx->last_buf = 0;
+    ctx->late = 0;
     ctx->answer_read = 0;
     ctx->passing = NGX_HTTP_AIOBS_PASSING;
     ctx->upstream_header = ngx_http_aiobs_llm_live(r);
@@ -333,6 +334,7 @@ ngx_http_aiobs_llm_body(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
             aiobs_usage_feed(usage, b->pos, b->last - b->pos,
                              ngx_current_msec);
             ctx->rest -= b->last - b->pos;
+            ctx->late |= r->connection->error;
         }
 
         ctx->last_buf |= b->last_buf;

@@ -290,15 +290,16 @@ ngx_http_aiobs_call_error(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 
 
 /*
- * last_buf alone lies while bytes are still queued; c->error alone lies when
- * a subrequest has delayed logging past the client's close.  Who does not read
- * for send_timeout has c->timedout only; a body that does not come is a 408.
+ * last_buf alone lies while bytes are still queued, and where a cache wants
+ * them although he is gone; c->error alone lies when a subrequest has delayed
+ * logging past the client's close.  Who does not read for send_timeout has
+ * c->timedout only; a body that does not come is a 408.
  */
 
 ngx_uint_t
 ngx_http_aiobs_client_left(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    if (ctx->last_buf && r->out == NULL) {
+    if (ctx->last_buf && r->out == NULL && !ctx->late) {
         return 0;
     }
 
@@ -318,13 +319,15 @@ ngx_http_aiobs_client_gone(ngx_http_request_t *r)
 
 /*
  * He has the stream up to its own end ("data: [DONE]"), after which SDKs hang
- * up, whether or not the upstream has closed its answer by then.
+ * up, whether or not the upstream has closed its answer by then.  What TLS,
+ * HTTP/2 and filters have buffered is not in r->out.
  */
 
 static ngx_uint_t
 ngx_http_aiobs_client_done(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    return ctx->answer.stream && ctx->answer.complete && r->out == NULL
+    return ctx->answer.stream && ctx->answer.complete && !ctx->late
+           && r->out == NULL && !r->connection->buffered
            && ngx_http_aiobs_client_gone(r);
 }
 

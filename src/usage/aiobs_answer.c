@@ -38,6 +38,7 @@ static void aiobs_answer_ttl(aiobs_usage_t *u, int open);
 static void aiobs_answer_document(void *data, int begin);
 static void aiobs_answer_begin(aiobs_usage_t *u);
 static void aiobs_answer_end(aiobs_usage_t *u);
+static int aiobs_answer_last(const aiobs_usage_t *u);
 static inline int aiobs_answer_type_is(const aiobs_usage_t *u,
     const char *type);
 
@@ -464,12 +465,24 @@ aiobs_answer_end(aiobs_usage_t *u)
         u->final = 1;
     }
 
-    if (aiobs_answer_type_is(u, "message_stop")) {
+    if (aiobs_answer_last(u)) {
         u->ended = 1;
 
     } else if (aiobs_answer_type_is(u, "error")) {
         u->midstream_error = 1;         /* its event may have no name */
     }
+}
+
+
+/* what no event follows; figures are no such end, others may come behind */
+
+static int
+aiobs_answer_last(const aiobs_usage_t *u)
+{
+    return aiobs_answer_type_is(u, "message_stop")
+           || aiobs_answer_type_is(u, "response.completed")
+           || aiobs_answer_type_is(u, "response.incomplete")
+           || aiobs_answer_type_is(u, "response.failed");
 }
 
 

@@ -60,7 +60,7 @@ aiobs_answer_record(aiobs_usage_t *u, aiobs_usage_record_t *rec)
     aiobs_apply_units(u->figures, u->status < 300 ? u->images : 0,
                       u->status < 300 ? u->searches : 0, rec);
 
-    rec->complete = u->ended || u->final;
+    rec->complete = u->ended;
     rec->midstream_error = u->status < 300
                            && (u->midstream_error
                                || (u->error_code

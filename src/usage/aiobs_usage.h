@@ -139,7 +139,7 @@ typedef struct {
     uint8_t           error_len;
 
     unsigned          stream:1;         /* the answer is a stream of events */
-    unsigned          complete:1;       /* the API's own end was seen */
+    unsigned          complete:1;       /* the stream's own end has come */
     unsigned          midstream_error:1; /* an error event inside a 2xx */
     unsigned          pending:1;        /* queued or in progress: no figures */
     unsigned          fast:1;           /* Anthropic: at the speed "fast" */
