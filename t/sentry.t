@@ -83,7 +83,7 @@ server {
     location /v1/ { aiobs_auth optional; aiobs_llm openai; aiobs_endpoint chat; proxy_pass http://tries; }
     location = /slow/v1/chat/completions { aiobs_llm openai; proxy_read_timeout 300ms; proxy_pass http://127.0.0.1:%%PORT_1%%; }
     location /told/ { aiobs_trace off gen_ai=off; aiobs_llm openai; proxy_pass http://127.0.0.1:%%PORT_1%%; }
-    location /hidden { aiobs_privacy on; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
+    location /hidden { aiobs_privacy on; aiobs_trace_parent trust; aiobs_user $arg_me; proxy_pass http://127.0.0.1:%%PORT_9%%; }
     location = /metrics { aiobs_metrics; }
 }
 aiobs_log /dev/full if=$arg_full;
@@ -138,13 +138,16 @@ is_deeply(context('transaction', 'frozen'), { %context, sample_rate => '0.5' }, 
 
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'as-is', 'Authorization', "Bearer $key", 'traceparent', $parent,
     'baggage', "sentry-trace_id=$context{trace_id}, sentry-public_key=abc;p=1 ,x=sentry-y=1,sentry-environment=d%C3%A9v%22",
-    'baggage', 'sentry-sample_rand=0.1,sentry-sample_rand=0.2,sentry-sampled=true,sentry-NO=1,sentry-org_id=7%,sentry-new=%0a');
+    'baggage', 'sentry-sample_rand=0.1,sentry-sample_rand=0.2,sentry-sampled=true,sentry-NO=1,sentry-org_id=7%,sentry-new=%0a,sentry-long=' . 'x' x 257
+    . ',sentry-key=' . $key =~ s/-/%2d/gr . ",sentry-other=$labelled");
 is_deeply(context($_, 'as-is'), { trace_id => $context{trace_id}, public_key => 'abc', environment => "d\x{e9}v\"", sample_rand => '0.1',
     sampled => 'true', new => "\n" }, "it goes on as it is, with the $_") for qw(event transaction);
 
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'other-trace', 'Authorization', "Bearer $key", 'traceparent', $parent,
     'baggage', 'sentry-trace_id=' . 'a' x 32 . ',sentry-sample_rate=0.5');
-is_deeply(context('transaction', 'other-trace'), \%context, 'not where it is of another trace');
+is_deeply(context('transaction', 'other-trace'), \%sampled, 'not where it is of another trace');
+$t->get(0, '/hidden', 'X-Request-ID', 'of-whom', 'traceparent', $parent, 'baggage', 'sentry-user_id=alice,sentry-release=r');
+is_deeply(context('transaction', 'of-whom'), { %context, release => 'r' }, 'nor a name that aiobs_privacy hides');
 $t->get(0, '/app/x', 'X-Request-ID', 'of-nobody', 'traceparent', $parent, 'baggage', 'sentry-public_key=abc,sentry-sample_rate=0.5');
 is_deeply(context('transaction', 'of-nobody'), \%context, 'nor of a stranger');
 $t->post(0, '/v1/chat/completions?fail', $chat, 'X-Request-ID', 'not-sentry', 'Authorization', "Bearer $key", 'traceparent', $parent, 'baggage', 'a=sentry-b');
@@ -304,8 +307,11 @@ $told = told('/app/x', 'baggage', 'a=1;p', 'traceparent', $parent);
 is_deeply([$told->{baggage} =~ /^a=1;p,(sentry-trace_id=$trace),.*sentry-transaction=(GET%20%2Fapp%2F)$/], ["sentry-trace_id=$trace", 'GET%20%2Fapp%2F'],
     'behind what others have put into the baggage');
 is(scalar(() = told('/to-app', 'baggage', 'a=1')->{baggage} =~ /sentry-trace_id/g), 1, 'once, after a redirect as well');
-is_deeply([map { $_ // '' } @{told('/to-llm', @$_)}{qw(baggage sentry-trace)}], [$_->[1] // '', ''], 'no provider that a redirect leads to has it')
+is_deeply([@{told('/to-llm', @$_)}{qw(baggage sentry-trace)}], [$_->[1], undef], 'no provider that a redirect leads to has it')
     for [], ['baggage', 'a=1'];
+is_deeply([@{told('/trusted/x', 'traceparent', $parent, 'baggage', $_->[0])}{'baggage'} =~ /^(.*)sentry-trace_id=$trace,sentry-public_key=[0-9a-f]+,sentry-env/], [$_->[1]],
+    'what is said of another trace is not passed on') for ['a=1,sentry-trace_id=' . 'a' x 32 . ',sentry-sample_rand=0.1', 'a=1,'], ['sentry-trace_id=' . 'a' x 300, ''];
+is(told('/trusted/x', 'sentry-trace', "$trace-$theirs-1", 'baggage', 'sentry-trace_id=' . 'a' x 32)->{baggage}, undef, 'nor an empty line for it');
 
 my @baggage = ('baggage', 'a=b, sentry-trace_id=' . $trace . ',sentry-sampled=false,c=d');
 for my $case (['-0', JSON::PP::false, '00'], ['-1', JSON::PP::true, '01'], ['', JSON::PP::true, '00']) {
@@ -434,6 +440,10 @@ for my $case ([123, 1], [7, 0], ['', 1]) {
         [$same, $same, !$same || 0], "a trace of organisation '$org'");
 }
 is(context('transaction', 'org7')->{sampled}, 'true', 'of another one is none of ours');
+$told = told('/trusted/x', 'X-Request-ID', 'org7-w3c', 'traceparent', $parent, 'baggage', 'sentry-org_id=7,sentry-public_key=abc');
+is_deeply([context('transaction', 'org7-w3c')->{org_id}, $told->{baggage} =~ /sentry-(org_id=\d+)/g], ['123', 'org_id=123'], 'nor what it says of a traceparent');
+$t->get(0, '/boom', 'X-Request-ID', 'boom-other', 'traceparent', $parent, 'sentry-trace', 'a' x 32 . "-$theirs-0", 'baggage', 'sentry-sample_rate=0.5');
+is(context('event', 'boom-other')->{sample_rate}, '1', 'nor of another trace, where nothing is passed on');
 
 # --- configuration ---
 

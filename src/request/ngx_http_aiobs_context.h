@@ -157,6 +157,7 @@ struct ngx_http_aiobs_ctx_s {
     unsigned                    disagree:1;     /* keys; key is one of them */
     unsigned                    own_identity:1; /* X-User-ID there is ours */
     unsigned                    own_baggage:1;  /* so are its "sentry-..." */
+    unsigned                    emptied:1;      /* a line of it, which goes */
     unsigned                    foreign:1;      /* sentry-trace of others */
     unsigned                    asked_done:1;
     unsigned                    upstream_header:1; /* the upstream answered */

@@ -26,7 +26,8 @@ static ngx_int_t ngx_http_aiobs_sentry_same(ngx_http_aiobs_ctx_t *ctx,
     u_char *flag);
 static ngx_int_t ngx_http_aiobs_sentry_parts(ngx_str_t *line, u_char **start,
     u_char *flag);
-static void ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r);
+static void ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
 static void ngx_http_aiobs_sentry_strip(ngx_http_request_t *r,
     ngx_str_t *list);
 
@@ -92,15 +93,16 @@ ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
     t = ngx_http_aiobs_trace(ctx);
     flag = '\0';
 
-    if (ctx->sentry_trace.len
-        && ngx_http_aiobs_sentry_same(ctx, &flag) != NGX_OK)
-    {
-        ngx_http_aiobs_sentry_baggage(r);
+    if (ctx->sentry_trace.len) {
+        (void) ngx_http_aiobs_sentry_same(ctx, &flag);
     }
 
-    told = flag != '\0'
-           || (t->has_parent && !ctx->own_baggage
-               && ngx_http_aiobs_sentry_members(r, NULL, NULL));
+    told = ngx_http_aiobs_sentry_kept(r, ctx);
+
+    if (!told) {
+        ngx_http_aiobs_sentry_baggage(r, ctx);
+        told = (flag != '\0');
+    }
 
     if (flag == '\0') {
         flag = ngx_http_aiobs_sentry_flag(r, ctx);
@@ -147,7 +149,6 @@ ngx_http_aiobs_add_baggage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
         return 0;
     }
 
-    ngx_http_aiobs_sentry_baggage(r);
     ctx->own_baggage = 1;
 
     h = ngx_http_aiobs_header_find(&r->headers_in.headers, "baggage",
@@ -190,11 +191,22 @@ ngx_http_aiobs_baggage_join(ngx_http_request_t *r, ngx_str_t *list,
 }
 
 
+ngx_uint_t
+ngx_http_aiobs_sentry_kept(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    u_char  flag;
+
+    return (ctx->sentry_trace.len == 0
+            || ngx_http_aiobs_sentry_same(ctx, &flag) == NGX_OK)
+           && ngx_http_aiobs_sentry_said(r, ctx);
+}
+
+
 void
 ngx_http_aiobs_sentry_untold(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     if (ctx->own_baggage) {
-        ngx_http_aiobs_sentry_baggage(r);
+        ngx_http_aiobs_sentry_baggage(r, ctx);
     }
 }
 
@@ -287,7 +299,7 @@ ngx_http_aiobs_sentry_parts(ngx_str_t *line, u_char **start, u_char *flag)
 /* they say how a trace is sampled that does not go on here */
 
 static void
-ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r)
+ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -298,9 +310,11 @@ ngx_http_aiobs_sentry_baggage(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
             if (ngx_http_aiobs_header_is(&h[i], "baggage",
-                                         sizeof("baggage") - 1))
+                                         sizeof("baggage") - 1)
+                && h[i].value.len)
             {
                 ngx_http_aiobs_sentry_strip(r, &h[i].value);
+                ctx->emptied |= (h[i].value.len == 0);
             }
         }
     }
@@ -362,14 +376,12 @@ ngx_http_aiobs_sentry_list(ngx_str_t *list,
 
         n++;
 
-        if (handler) {
-            name.data = p + 7;
-            name.len = equals - name.data;
-            value.data = equals + 1;
-            value.len = end - value.data;
+        name.data = p + 7;
+        name.len = equals - name.data;
+        value.data = equals + 1;
+        value.len = end - value.data;
 
-            handler(data, &name, &value);
-        }
+        handler(data, &name, &value);
     }
 
     return n;

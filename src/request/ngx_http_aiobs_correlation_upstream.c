@@ -67,12 +67,18 @@ static ngx_http_aiobs_name_t  ngx_http_aiobs_tracestate =
     ngx_http_aiobs_name("tracestate", "tracestate");
 
 
-/* a line that is ours, or has a gateway key in it */
+/* a line that is ours, has a gateway key in it, or was emptied */
 
 static ngx_inline ngx_uint_t
 ngx_http_aiobs_goes(ngx_table_elt_t *h, ngx_http_aiobs_drop_t *drop)
 {
     if (drop->own && (ngx_http_aiobs_header_own(h) & drop->own)) {
+        return 1;
+    }
+
+    if (drop->ctx->emptied && h->value.len == 0
+        && ngx_http_aiobs_header_is(h, "baggage", sizeof("baggage") - 1))
+    {
         return 1;
     }
 
@@ -111,6 +117,11 @@ ngx_http_aiobs_prepare_headers(ngx_http_request_t *r,
 
     ngx_http_aiobs_going(r, ctx, lcf, &drop);
     n = ngx_http_aiobs_coming(r, ctx, lcf, add);
+
+    if (ctx->emptied) {
+        drop.lengths |= 1U << (sizeof("baggage") - 1);
+    }
+
     m = ngx_http_aiobs_dropped(r, &drop, old, n);
 
     if (ngx_http_aiobs_header_password(r, &password) != NGX_OK) {

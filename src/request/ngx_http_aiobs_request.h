@@ -89,6 +89,10 @@ ngx_uint_t ngx_http_aiobs_add_sentry_trace(ngx_http_request_t *r,
  */
 u_char ngx_http_aiobs_sentry_inherited(ngx_http_aiobs_ctx_t *ctx);
 
+/* whether what the client's baggage says of the sampling is left as it is */
+ngx_uint_t ngx_http_aiobs_sentry_kept(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
 /* takes the members out again that we have put into the baggage */
 void ngx_http_aiobs_sentry_untold(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
@@ -98,7 +102,7 @@ typedef void (*ngx_http_aiobs_sentry_member_pt)(void *data, ngx_str_t *name,
 
 /*
  * How many members "sentry-..." the request's baggage has; handler: called for
- * each, name without that prefix; or NULL
+ * each, name without that prefix
  */
 ngx_uint_t ngx_http_aiobs_sentry_members(ngx_http_request_t *r,
     ngx_http_aiobs_sentry_member_pt handler, void *data);

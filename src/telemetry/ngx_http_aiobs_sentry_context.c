@@ -20,23 +20,26 @@
 
 typedef struct {
     ngx_http_aiobs_sentry_out_t  out;
-    ngx_http_aiobs_trace_t      *trace;
-    ngx_uint_t                   other;         /* of another trace */
+    ngx_http_aiobs_ctx_t        *ctx;
     ngx_uint_t                   n;
     ngx_str_t                    names[NGX_HTTP_AIOBS_SENTRY_MEMBERS];
 } ngx_http_aiobs_sentry_members_t;
 
 
-/* the organisation that a client's baggage names */
+/* what a client's baggage is of; where it is not known any will do */
 
 typedef struct {
-    ngx_str_t                   *own;
+    ngx_str_t                    org;
+    ngx_str_t                    trace;
     ngx_uint_t                   other;
-} ngx_http_aiobs_sentry_org_t;
+} ngx_http_aiobs_sentry_of_t;
 
 
-static void ngx_http_aiobs_sentry_org_member(void *data, ngx_str_t *name,
+static ngx_uint_t ngx_http_aiobs_sentry_of(ngx_http_request_t *r,
+    ngx_http_aiobs_sentry_of_t *of);
+static void ngx_http_aiobs_sentry_of_member(void *data, ngx_str_t *name,
     ngx_str_t *value);
+static ngx_uint_t ngx_http_aiobs_sentry_is(ngx_str_t *name, const char *text);
 static u_char *ngx_http_aiobs_sentry_pair(u_char *p, const char *name,
     ngx_str_t *value);
 static uint64_t ngx_http_aiobs_sentry_rand(u_char *lot, ngx_uint_t *sampled,
@@ -48,9 +51,11 @@ static void ngx_http_aiobs_sentry_read_member(void *data, ngx_str_t *name,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_sentry_read_name(
     ngx_http_aiobs_sentry_members_t *members, ngx_str_t *name);
+static ngx_uint_t ngx_http_aiobs_sentry_read_shown(ngx_http_aiobs_ctx_t *ctx,
+    ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_aiobs_sentry_read_valid(ngx_str_t *name,
     ngx_str_t *value);
-static void ngx_http_aiobs_sentry_read_value(ngx_str_t *value,
+static ngx_uint_t ngx_http_aiobs_sentry_read_value(ngx_str_t *value,
     u_char buf[NGX_HTTP_AIOBS_SENTRY_VALUE]);
 
 
@@ -195,42 +200,80 @@ ngx_http_aiobs_sentry_told(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx,
 ngx_uint_t
 ngx_http_aiobs_sentry_foreign(ngx_http_request_t *r)
 {
-    ngx_http_aiobs_main_conf_t   *amcf;
-    ngx_http_aiobs_sentry_org_t   org;
+    ngx_http_aiobs_sentry_of_t  of;
+
+    ngx_str_null(&of.trace);
+
+    (void) ngx_http_aiobs_sentry_of(r, &of);
+
+    return of.other;
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_sentry_said(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
+{
+    ngx_http_aiobs_trace_t      *t;
+    ngx_http_aiobs_sentry_of_t   of;
+
+    t = ngx_http_aiobs_trace(ctx);
+
+    if (!t->has_parent || ctx->own_baggage) {
+        return 0;
+    }
+
+    of.trace.data = t->trace_id;
+    of.trace.len = sizeof(t->trace_id);
+
+    return ngx_http_aiobs_sentry_of(r, &of) && !of.other;
+}
+
+
+/* how many members there are */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_of(ngx_http_request_t *r, ngx_http_aiobs_sentry_of_t *of)
+{
+    ngx_http_aiobs_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_aiobs_module);
 
-    org.own = &amcf->sentry->org_id;
-    org.other = 0;
+    of->org = amcf->sentry->org_id;
+    of->other = 0;
 
-    if (org.own->len) {
-        (void) ngx_http_aiobs_sentry_members(r,
-                                     ngx_http_aiobs_sentry_org_member, &org);
-    }
-
-    return org.other;
+    return ngx_http_aiobs_sentry_members(r, ngx_http_aiobs_sentry_of_member,
+                                         of);
 }
 
 
 static void
-ngx_http_aiobs_sentry_org_member(void *data, ngx_str_t *name,
-    ngx_str_t *value)
+ngx_http_aiobs_sentry_of_member(void *data, ngx_str_t *name, ngx_str_t *value)
 {
-    ngx_http_aiobs_sentry_org_t *org = data;
+    ngx_http_aiobs_sentry_of_t *of = data;
 
-    u_char  buf[NGX_HTTP_AIOBS_SENTRY_VALUE];
+    u_char      buf[NGX_HTTP_AIOBS_SENTRY_VALUE];
+    ngx_str_t  *own;
 
-    if (name->len == sizeof("org_id") - 1
-        && ngx_strncmp(name->data, "org_id", name->len) == 0)
-    {
-        ngx_http_aiobs_sentry_read_value(value, buf);
+    own = ngx_http_aiobs_sentry_is(name, "org_id") ? &of->org
+          : ngx_http_aiobs_sentry_is(name, "trace_id") ? &of->trace : NULL;
 
-        org->other |= value->len
-                      && (value->len != org->own->len
-                          || ngx_memcmp(value->data, org->own->data,
-                                        value->len)
-                             != 0);
+    if (own == NULL || own->len == 0) {
+        return;
     }
+
+    of->other |= !ngx_http_aiobs_sentry_read_value(value, buf)
+                 || (value->len
+                     && (value->len != own->len
+                         || ngx_memcmp(value->data, own->data, own->len)
+                            != 0));
+}
+
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_is(ngx_str_t *name, const char *text)
+{
+    return name->len == ngx_strlen(text)
+           && ngx_memcmp(name->data, text, name->len) == 0;
 }
 
 
@@ -241,12 +284,7 @@ ngx_http_aiobs_sentry_frozen(ngx_http_aiobs_sentry_out_t *out,
 {
     ngx_uint_t  told;
 
-    if (!ctx->trace.has_parent) {
-        return 0;
-    }
-
-    told = !ctx->own_baggage && !ctx->foreign
-           && ngx_http_aiobs_sentry_members(r, NULL, NULL);
+    told = ngx_http_aiobs_sentry_kept(r, ctx);
 
     if (!told && !ngx_http_aiobs_sentry_inherited(ctx)) {
         return 0;
@@ -274,33 +312,29 @@ ngx_http_aiobs_sentry_read(ngx_http_aiobs_sentry_out_t *out,
     ngx_uint_t                       i;
     ngx_http_aiobs_sentry_members_t  members;
 
-    static u_char     buf[NGX_HTTP_AIOBS_SENTRY_CONTEXT];
-    static ngx_str_t  key = ngx_string("public_key");
+    static u_char  buf[NGX_HTTP_AIOBS_SENTRY_CONTEXT];
 
     members.out.p = buf;
     members.out.last = buf + sizeof(buf);
     members.out.full = 0;
-    members.trace = &ctx->trace;
-    members.other = 0;
+    members.ctx = ctx;
     members.n = 0;
 
     (void) ngx_http_aiobs_sentry_members(r, ngx_http_aiobs_sentry_read_member,
                                          &members);
 
     for (i = 0; i < members.n; i++) {
-        if (members.names[i].len == key.len
-            && ngx_memcmp(members.names[i].data, key.data, key.len) == 0)
-        {
+        if (ngx_http_aiobs_sentry_is(&members.names[i], "public_key")) {
             break;
         }
     }
 
     if (i == members.n) {
-        ngx_http_aiobs_sentry_member(&members.out, (char *) key.data,
+        ngx_http_aiobs_sentry_member(&members.out, "public_key",
                                      &sentry->public_key);
     }
 
-    if (!members.other && !members.out.full) {
+    if (!members.out.full) {
         out->name.data = buf;
         out->name.len = members.out.p - buf;
     }
@@ -315,21 +349,16 @@ ngx_http_aiobs_sentry_read_member(void *data, ngx_str_t *name,
 
     u_char  buf[NGX_HTTP_AIOBS_SENTRY_VALUE];
 
-    ngx_http_aiobs_sentry_read_value(value, buf);
-
     /* what it is of stands in the header anyway */
 
-    if (name->len == sizeof("trace_id") - 1
-        && ngx_strncmp(name->data, "trace_id", name->len) == 0)
+    if (ngx_http_aiobs_sentry_is(name, "trace_id")
+        || !ngx_http_aiobs_sentry_read_value(value, buf))
     {
-        members->other |= value->len != sizeof(members->trace->trace_id)
-                          || ngx_memcmp(value->data, members->trace->trace_id,
-                                        value->len)
-                             != 0;
         return;
     }
 
-    if (ngx_http_aiobs_sentry_read_valid(name, value)
+    if (ngx_http_aiobs_sentry_read_shown(members->ctx, name, value)
+        && ngx_http_aiobs_sentry_read_valid(name, value)
         && ngx_http_aiobs_sentry_read_name(members, name))
     {
         ngx_http_aiobs_sentry_put(&members->out, ",\"%V\":", name);
@@ -379,6 +408,28 @@ ngx_http_aiobs_sentry_read_name(ngx_http_aiobs_sentry_members_t *members,
 }
 
 
+/* no keys, nor whom aiobs_privacy hides */
+
+static ngx_uint_t
+ngx_http_aiobs_sentry_read_shown(ngx_http_aiobs_ctx_t *ctx, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_str_t  text;
+
+    if (name->len >= 5 && ngx_strncmp(name->data, "user_", 5) == 0
+        && ctx->location->privacy.user != NGX_HTTP_AIOBS_KEEP)
+    {
+        return 0;
+    }
+
+    text = *value;
+
+    return !ngx_http_aiobs_has_key(ctx, name)
+           && !ngx_http_aiobs_has_key(ctx, value)
+           && !ngx_http_aiobs_key_text_mask(ctx->request->pool, &text);
+}
+
+
 /* what readers take for numbers and the like is one, or they refuse all of it */
 
 static ngx_uint_t
@@ -420,9 +471,9 @@ ngx_http_aiobs_sentry_read_valid(ngx_str_t *name, ngx_str_t *value)
 }
 
 
-/* without properties and space, "%xx" decoded; into buf */
+/* without properties and space, "%xx" decoded; into buf; 0: it is too long */
 
-static void
+static ngx_uint_t
 ngx_http_aiobs_sentry_read_value(ngx_str_t *value,
     u_char buf[NGX_HTTP_AIOBS_SENTRY_VALUE])
 {
@@ -449,4 +500,6 @@ ngx_http_aiobs_sentry_read_value(ngx_str_t *value,
 
     value->data = buf;
     value->len = to - buf;
+
+    return p == last;
 }

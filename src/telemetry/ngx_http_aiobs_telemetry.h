@@ -113,6 +113,10 @@ ngx_int_t ngx_http_aiobs_sentry_told(ngx_http_request_t *r,
 /* whether the client's baggage names another organisation of Sentry's */
 ngx_uint_t ngx_http_aiobs_sentry_foreign(ngx_http_request_t *r);
 
+/* whether that says how the trace is sampled that goes on here */
+ngx_uint_t ngx_http_aiobs_sentry_said(ngx_http_request_t *r,
+    ngx_http_aiobs_ctx_t *ctx);
+
 
 /* --- ngx_http_aiobs_sentry_transaction.c --- */
 
