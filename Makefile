@@ -44,6 +44,11 @@ $(OBJS)/aiobs-keys: $(CLI) $(wildcard src/cli/*.h src/keys/aiobs_*.h)
 	@mkdir -p $(OBJS)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Isrc -o $@ $(CLI) -lsqlite3 -lcrypto -ljansson -lm
 
+# it builds in OBJS itself: with -j as well what is asked for besides comes after it
+ifneq ($(filter pgo,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
 pgo:
 	@tools/pgo "$(OBJS)" NGINX_SRC="$(NGINX_SRC)" CC="$(CC)"
 

@@ -9,7 +9,8 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-use Aiobs qw(slurp);
+use Aiobs qw(slurp spew);
+use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
 
@@ -44,11 +45,44 @@ my %pgo = (
 
 for my $with (sort keys %pgo) {
     my $cc = $with =~ /^CC=/ ? $with : 'CC=cc';
-    my $said = `env AIOBS_NGINX=nginx $with make -C '$Bin/..' OBJS='$dir/pgo' $cc pgo 2>&1`;
+    my $said = `env AIOBS_NGINX=nginx $with make -j2 -C '$Bin/..' OBJS='$dir/pgo' $cc pgo all 2>&1`;
 
     isnt($?, 0, "make pgo with $with: no build");
     like($said, $pgo{$with}, 'and why');
     ok(!-e "$dir/pgo/Makefile", 'nothing is begun');
+}
+
+# and where it ends half-way, with "make" and "bench/train" of a few lines
+
+make_path(map { "$dir/half/$_" } qw(bin tools bench));
+system('cp', "$Bin/../tools/pgo", "$dir/half/tools/") == 0 or BAIL_OUT('no tools/pgo');
+
+# configure runs what it tries, which leaves a profile
+
+spew("$dir/half/bin/make", <<'E');
+#!/bin/sh
+for v; do case $v in OBJS=*) cd "${v#OBJS=}";; esac; done
+mkdir -p addon profile
+touch Makefile addon/a.o ngx_http_aiobs_module.so profile/autotest.gcda
+E
+
+my %half = (
+    'no calls' => ['exit 1', 1, qr/^== learning from calls$/m],
+    'calls of which nothing is known' => ['true', 1, qr/^make pgo: nothing was learned: no profile in/m],
+    'calls' => ['mkdir "$AIOBS_OBJS/profile/addon"; touch "$AIOBS_OBJS/profile/addon/a.gcda"', 0, qr/_module\.so$/],
+);
+
+for my $name (sort keys %half) {
+    my ($train, $status, $says) = @{$half{$name}};
+
+    spew("$dir/half/bench/train", "#!/bin/sh\n$train\n");
+    chmod 0755, map { "$dir/half/$_" } qw(bin/make bench/train);
+
+    my $said = `PATH='$dir/half/bin:'"\$PATH" AIOBS_NGINX=perl '$dir/half/tools/pgo' objs 2>&1`;
+    is($? >> 8, $status, "make pgo with $name: its status");
+    like($said, $says, 'what it says');
+    is(scalar(grep { -e "$dir/half/objs/$_" } qw(Makefile addon ngx_http_aiobs_module.so)), $status ? 0 : 3,
+        $status ? 'nothing is left that "make" would go on with' : 'it is there');
 }
 
 like(`$Bin/../tools/pgo --help`, qr/^usage: tools\/pgo OBJS/m, 'tools/pgo --help');
