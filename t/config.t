@@ -75,6 +75,8 @@ my @cases = (
         qr/invalid value "all" of "aiobs_forward": "identity", "trace" are accepted/],
     ['aiobs_metric_names all', 'aiobs_metric_names all;', server(),
         qr/"all" of "aiobs_metric_names": "prometheus", "otel", "both" are/],
+    ['aiobs_trace 0.1', '', server('aiobs_trace 0.1;'),
+        qr/"0\.1" of "aiobs_trace": "on", "off" or a variable is expected; a ratio is "on ratio=number"/],
     ['aiobs_trace_parent yes', 'aiobs_trace_parent yes;', server(),
         qr/"yes" of "aiobs_trace_parent": "auto", "trust", "link", "ignore" are/],
     ['an endpoint by a variable', '', server('aiobs_endpoint $host;'), qr/invalid name "\$host" of "aiobs_endpoint": 1 to 128 bytes without variables/],

@@ -120,7 +120,8 @@ ngx_http_aiobs_trace_mode(ngx_conf_t *cf, ngx_http_aiobs_trace_conf_t *conf,
     if (ngx_http_script_variables_count(value) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\" of \"aiobs_trace\": \"on\", "
-                           "\"off\" or a variable is expected", value);
+                           "\"off\" or a variable is expected; a ratio is "
+                           "\"on ratio=number\"", value);
         return NGX_CONF_ERROR;
     }
 

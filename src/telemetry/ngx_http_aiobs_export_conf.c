@@ -77,8 +77,11 @@ ngx_http_aiobs_export_parameter(ngx_conf_t *cf, ngx_command_t *dummy,
 
     if (!ngx_http_aiobs_export_values(cmd, cf->args->nelts - 1)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of values of \"%V\" in \"%s\"",
-                           &value[0], block->name);
+                           "invalid number of values of \"%V\" in \"%s\": "
+                           "%s expected", &value[0], block->name,
+                           cmd->type == NGX_CONF_1MORE ? "one or more are"
+                           : cmd->type == NGX_CONF_TAKE2 ? "two are"
+                           : "one is");
         return NGX_CONF_ERROR;
     }
 
