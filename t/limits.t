@@ -134,6 +134,7 @@ sub window {
 minute();
 my @r = map { call($t, 1, $key{rpm}) } 1 .. 6;
 is(statuses(@r), '200,200,200,200,200,429', 'five requests a minute');
+is($t->log_of($r[0]{headers}{'x-request-id'})->{request_model}, 'gpt-4o', 'what is asked for is read, though no limit needs it');
 is($r[0]{headers}{'x-ratelimit-limit-requests'}, 5, 'the limit is told');
 is($r[1]{headers}{'x-ratelimit-remaining-requests'}, 3, 'what is left');
 like($r[1]{headers}{'x-ratelimit-reset-requests'}, qr/^[1-9]\d?s$/, 'until when');

@@ -170,6 +170,9 @@ ngx_int_t ngx_http_aiobs_key_label(ngx_http_aiobs_ctx_t *ctx,
 ngx_int_t ngx_http_aiobs_limit(ngx_http_request_t *r,
     ngx_http_aiobs_ctx_t *ctx);
 
+/* whether there is a limit on tokens or cost, which the body is read for */
+ngx_uint_t ngx_http_aiobs_limit_takes(ngx_http_aiobs_policy_t *policy);
+
 /* log phase: what it took is settled, and added to what the key spent */
 void ngx_http_aiobs_settle(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx);
 

@@ -136,7 +136,6 @@ ngx_http_aiobs_goes_on(ngx_http_request_t *r)
 ngx_uint_t
 ngx_http_aiobs_admit_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t                  i;
     ngx_http_aiobs_policy_t    *policy;
     ngx_http_aiobs_loc_conf_t  *lcf;
 
@@ -149,11 +148,5 @@ ngx_http_aiobs_admit_reads(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         return 0;
     }
 
-    for (i = AIOBS_LIMIT_TPM; i <= AIOBS_LIMIT_COST_MONTH; i++) {
-        if (policy->limits[i] >= 0) {
-            return 1;
-        }
-    }
-
-    return policy->models.len != 0;
+    return policy->models.len != 0 || ngx_http_aiobs_limit_takes(policy);
 }

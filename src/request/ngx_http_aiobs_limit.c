@@ -39,8 +39,9 @@ static void ngx_http_aiobs_settle_spend(ngx_http_aiobs_ctx_t *ctx);
 ngx_int_t
 ngx_http_aiobs_limit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
 {
-    ngx_uint_t              counted;
-    ngx_http_aiobs_call_t  *call;
+    ngx_uint_t                counted;
+    ngx_http_aiobs_call_t    *call;
+    ngx_http_aiobs_policy_t  *policy;
 
     /* a request is one, in however many locations */
 
@@ -50,16 +51,19 @@ ngx_http_aiobs_limit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
         ngx_http_aiobs_limits_settle(ctx->call, 0, 0);
     }
 
-    if (ngx_http_aiobs_limit_call(r, ctx, ngx_http_aiobs_policy(ctx))
-        != NGX_OK)
-    {
+    policy = ngx_http_aiobs_policy(ctx);
+
+    if (ngx_http_aiobs_limit_call(r, ctx, policy) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     call = ctx->call;
     call->counted = counted;
 
-    if (ngx_http_aiobs_limit_is_call(ctx)
+    /* without such limits the body is yet to come */
+
+    if (ngx_http_aiobs_limit_takes(policy)
+        && ngx_http_aiobs_limit_is_call(ctx)
         && ngx_http_aiobs_limit_estimate(r, ctx) != NGX_OK)
     {
         return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_UNPRICED);
@@ -92,6 +96,21 @@ ngx_http_aiobs_limit(ngx_http_request_t *r, ngx_http_aiobs_ctx_t *ctx)
     default:
         return ngx_http_aiobs_refuse(r, ctx, NGX_HTTP_AIOBS_REFUSED_BUDGET);
     }
+}
+
+
+ngx_uint_t
+ngx_http_aiobs_limit_takes(ngx_http_aiobs_policy_t *policy)
+{
+    ngx_uint_t  i;
+
+    for (i = AIOBS_LIMIT_TPM; i <= AIOBS_LIMIT_COST_MONTH; i++) {
+        if (policy->limits[i] >= 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
