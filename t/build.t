@@ -85,6 +85,17 @@ for my $name (sort keys %half) {
         $status ? 'nothing is left that "make" would go on with' : 'it is there');
 }
 
+# as a user, whose PATH has no /usr/sbin; what builds is not wanted here
+
+SKIP: {
+    skip 'nginx is elsewhere', 1 unless -x '/usr/sbin/nginx';
+
+    mkdir "$dir/path";
+    symlink '/bin/false', "$dir/path/make";
+    like(`env -u AIOBS_NGINX PATH='$dir/path':/usr/bin:/bin '$Bin/../tools/pgo' '$dir/pgo' 2>&1`,
+        qr/^== building what learns$/m, 'make pgo finds nginx in /usr/sbin');
+}
+
 like(`$Bin/../tools/pgo --help`, qr/^usage: tools\/pgo OBJS/m, 'tools/pgo --help');
 
 # prctl() is Linux's
