@@ -63,6 +63,13 @@ my %known = map { $_ => 1 } @family, keys %directive;
 is_deeply([grep { !$known{$_} && !$known{s/_(?:total|info)$//r} }
     $page{'docs/metrics.md'} =~ /`((?:aiobs|llm|rag|agent)_\w+)`/g], [], 'no other is described');
 
+# --- members of ECS ---
+
+my ($ecs) = $page{'docs/log.md'} =~ /^\* `ecs`: (.*?)^\* /ms;
+my @ecs = grep { !/\.h$/ } slurp("$root/src/telemetry/ngx_http_aiobs_ecs.c") =~ /"([a-z_]+(?:\.[a-z_]+)+)\\?"/g;
+cmp_ok(scalar @ecs, '>', 25, 'there are members of ECS');
+is_deeply([grep { $ecs !~ /`\Q$_\E`/ } @ecs], [], 'all are named');
+
 # --- the command's options ---
 
 my $options = slurp("$root/src/cli/aiobs_keys_options.c") . slurp("$root/src/cli/aiobs_keys.c");
