@@ -12,6 +12,7 @@ use lib "$Bin/lib";
 use Aiobs qw(slurp spew);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use POSIX ();
 use Test::More;
 
 my $src = '/usr/share/nginx/src';
@@ -94,6 +95,37 @@ SKIP: {
     symlink '/bin/false', "$dir/path/make";
     like(`env -u AIOBS_NGINX PATH='$dir/path':/usr/bin:/bin '$Bin/../tools/pgo' '$dir/pgo' 2>&1`,
         qr/^== building what learns$/m, 'make pgo finds nginx in /usr/sbin');
+}
+
+# one that is told to stop: the calls, and the servers that they go to
+
+SKIP: {
+    my $train = "$Bin/../bench/train";
+    skip 'not built', 4 unless -e Aiobs::objs() . '/ngx_http_aiobs_module.so';
+
+    mkdir "$dir/train";
+    spew("$dir/half/bench/train", "#!/bin/sh\nTMPDIR='$dir/train' AIOBS_OBJS='" . Aiobs::objs() . "' exec '$train' --msec 600000\n");
+
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>', "$dir/half/out";
+        open STDERR, '>&', \*STDOUT;
+        $ENV{PATH} = "$dir/half/bin:$ENV{PATH}";
+        exec "$dir/half/tools/pgo", 'objs' or POSIX::_exit(127);
+    }
+
+    my %servers;
+    Aiobs::wait_for(sub {
+        %servers = map { chomp(my $n = slurp($_)); $n ? ($n => 1) : () } glob "$dir/train/*/nginx.pid";
+        return keys %servers == 3 || waitpid($pid, POSIX::WNOHANG()) == $pid;
+    }, 60);
+    is(scalar(keys %servers), 3, 'the servers run') or diag(slurp("$dir/half/out"));
+
+    kill TERM => $pid;
+    waitpid $pid, 0;
+    ok(Aiobs::wait_for(sub { !grep { kill 0 => $_ } keys %servers }), 'make pgo is stopped: so are they');
+    is_deeply([glob "$dir/train/*"], [], 'and their files are gone');
+    is_deeply([grep { -e "$dir/half/objs/$_" } qw(Makefile addon ngx_http_aiobs_module.so)], [], 'as is what was built');
 }
 
 like(`$Bin/../tools/pgo --help`, qr/^usage: tools\/pgo OBJS/m, 'tools/pgo --help');
