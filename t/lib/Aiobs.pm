@@ -237,12 +237,15 @@ sub reload {
 sub workers {
     my ($self) = @_;
 
-    my $pids = slurp("/proc/$self->{nginx_pid}/task/$self->{nginx_pid}/children");
-
     # valgrind's processes do not change their names
 
-    return grep { slurp("/proc/$_/cmdline") =~ /worker process|valgrind/ }
-        split ' ', $pids;
+    return grep { slurp("/proc/$_/cmdline") =~ /worker process|valgrind/ } $self->children;
+}
+
+sub children {
+    my ($self) = @_;
+
+    return split ' ', slurp("/proc/$self->{nginx_pid}/task/$self->{nginx_pid}/children");
 }
 
 sub error_log { return slurp("$_[0]{dir}/error.log") }
@@ -417,12 +420,15 @@ END {
         my $status = $?;
 
         for my $self (@all) {
-            kill KILL => keys %{$self->{pids}};
-            next if !$self->{nginx_pid};
+            my @pids = keys %{$self->{pids}};
 
-            # its workers would outlive it
-            my @workers = eval { $self->workers };
-            kill KILL => $self->{nginx_pid}, @workers;
+            if ($self->{nginx_pid}) {           # its workers would outlive it; one may be about to come
+                kill STOP => $self->{nginx_pid};
+                wait_for(sub { slurp("/proc/$self->{nginx_pid}/stat") !~ /\) [RSD] / }, 5);
+                push @pids, $self->{nginx_pid}, $self->children;
+            }
+
+            kill KILL => @pids;
         }
 
         $? = $status || 255;        # the file did not reach its end
