@@ -429,6 +429,9 @@ END {
             }
 
             kill KILL => @pids;
+
+            # what ends may still make a file, and its directory goes next
+            wait_for(sub { !grep { slurp("/proc/$_/stat") =~ /\) [^ZX] / } @pids }, 5);
         }
 
         $? = $status || 255;        # the file did not reach its end
