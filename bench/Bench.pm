@@ -13,10 +13,10 @@ use Aiobs;
 
 use Exporter 'import';
 our @EXPORT_OK = qw(%case %size %features %server begin server end median interval load post
-    worker @headers $t $up);
+    worker @headers $t $up $other);
 
 my $unknown = 0;
-our ($t, $up, %case, %size, %features, %server, @headers);
+our ($t, $up, $other, %case, %size, %features, %server, @headers);
 
 sub median { my @s = sort { $a <=> $b } @_; return $s[@s / 2] }
 
@@ -242,6 +242,8 @@ sub features {
         on => ['bare', "aiobs on; $prices $log", $auth . $llm],
         all => ['bare', "aiobs on; $prices $log $otlp $sentry", $auth . $llm . 'aiobs_trace on ratio=0.1;'],
     );
+
+    $features{other} = ['all', @{$features{all}}[1, 2]];    # by the module in the directory $other
 }
 
 # its pid, once it is there
@@ -268,6 +270,7 @@ sub server {
     my $s = $server{$v} = Aiobs->new;
     my $off = $f->[1] =~ /access_log/ ? '' : 'access_log off;';
 
+    local $ENV{AIOBS_OBJS} = $v eq 'other' ? $other : Aiobs::objs();
     system('cp', glob($t->dir . '/keys.db*'), $s->dir) == 0 or die;
     system('sqlite3', $s->store, $f->[3]) == 0 or die if $f->[3];
     $s->start(<<"EOF", no_module => $v eq 'bare', no_log => 1, %opt);
