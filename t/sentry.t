@@ -432,6 +432,17 @@ $t->start(conf('traces_sample_rate 1;') =~ s{dsn env:SENTRY_DSN;}{'dsn ' . $ENV{
 $t->get(0, '/boom', 'X-Request-ID', 'org', 'traceparent', $parent);
 is(context($_, 'org')->{org_id}, '123', "the organisation, of the $_") for qw(event transaction);
 is(context('event', 'org')->{transaction}, 'GET /boom', 'and the transaction');
+
+{
+    my $dsn = "dsn http://k3y\@o@{[1 x 40]}.localhost/1;";
+    my $long = Aiobs->new;
+    $long->upstream(1, sub { my ($req, $c) = @_; $long->answer($c, 200, [], $req->{head}) });
+    $long->start("aiobs_sentry { $dsn } server { listen 127.0.0.1:%%PORT_0%%; aiobs on; location / { proxy_pass http://127.0.0.1:%%PORT_1%%; } }");
+    my $said = $long->get(0, '/')->{body};
+    like($said, qr/sentry-public_key=k3y/, 'a host that begins with a number too long for one');
+    unlike($said, qr/org_id/, 'names none');
+    $long->stop;
+}
 for my $case ([123, 1], [7, 0], ['', 1]) {
     my ($org, $same) = @$case;
     my $told = told('/trusted/x', 'X-Request-ID', "org$org", 'sentry-trace', "$trace-$theirs-0", 'baggage', "a=1,sentry-org_id=$org,sentry-sampled=false");

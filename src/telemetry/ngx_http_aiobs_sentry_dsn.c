@@ -74,7 +74,9 @@ ngx_http_aiobs_sentry_org(ngx_str_t *host, ngx_str_t *org)
         p++;
     }
 
-    if (host->data[0] == 'o' && p > host->data + 1 && p < last && *p == '.') {
+    if (host->data[0] == 'o' && p > host->data + 1 && p < last && *p == '.'
+        && (size_t) (p - host->data) <= NGX_INT64_LEN) /* longer is no id */
+    {
         org->data = host->data + 1;
         org->len = p - org->data;
     }
